@@ -1,0 +1,3 @@
+//! anteroom: a virtual waiting room as a reverse proxy.
+
+pub mod line;

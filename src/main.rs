@@ -1,0 +1,3 @@
+//! The `anteroom` binary.
+
+fn main() {}
