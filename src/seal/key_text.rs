@@ -5,8 +5,6 @@
 //! 5f0c19aa 2026-11-22T13:00:00Z 3b…(64 hexadecimal digits)
 //! ```
 
-use std::fmt::Write;
-
 use jiff::Timestamp;
 
 use crate::line::ids::ParseIdError;
@@ -88,14 +86,8 @@ pub(super) fn parse(text: &str) -> Result<Vec<KeyLine>, (usize, LineProblem)> {
 
 /// One key as a line of the file, with its line end.
 pub(super) fn format(created: Timestamp, key: &SecretKey) -> String {
-    let mut line = String::with_capacity(128);
-    // Writing to a string cannot fail.
-    let _ = write!(line, "{} {created} ", key.id);
-    for byte in key.secret() {
-        let _ = write!(line, "{byte:02x}");
-    }
-    line.push('\n');
-    line
+    let [high, low] = key.halves();
+    format!("{} {created} {high:032x}{low:032x}\n", key.id)
 }
 
 /// The file's text without the given lines.
@@ -118,19 +110,15 @@ fn parse_line(line: usize, content: &str) -> Result<KeyLine, LineProblem> {
     Ok(KeyLine {
         line,
         created,
-        key: SecretKey::new(id, secret),
+        key: SecretKey::from_halves(id, secret),
     })
 }
 
-fn parse_secret(text: &str) -> Option<[u8; 32]> {
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    if pairs.len() != 32 || !rest.is_empty() {
+fn parse_secret(text: &str) -> Option<[u128; 2]> {
+    if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    let mut secret = [0; 32];
-    for (to, [high, low]) in secret.iter_mut().zip(pairs) {
-        *to = u8::try_from(digit(*high)? << 4 | digit(*low)?).ok()?;
-    }
-    Some(secret)
+    let (high, low) = text.split_at_checked(32)?;
+    let half = |digits| u128::from_str_radix(digits, 16).ok();
+    Some([half(high)?, half(low)?])
 }

@@ -25,10 +25,6 @@ pub fn nonce() -> Nonce {
 }
 
 /// Random bytes.
-#[expect(
-    clippy::missing_panics_doc,
-    reason = "the library ends the process itself before it returns without random bytes"
-)]
 pub(super) fn bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     rand::fill(&mut bytes)

@@ -236,9 +236,21 @@ impl SecretKey {
         }
     }
 
+    /// A key as its file has it.
+    pub(super) fn from_halves(id: KeyId, [high, low]: [u128; 2]) -> Self {
+        let mut secret = [0; 32];
+        secret[..16].copy_from_slice(&high.to_be_bytes());
+        secret[16..].copy_from_slice(&low.to_be_bytes());
+        Self { id, secret }
+    }
+
     /// The secret, for writing it to its file.
-    pub(super) fn secret(&self) -> &[u8; 32] {
-        &self.secret
+    pub(super) fn halves(&self) -> [u128; 2] {
+        let (halves, _) = self.secret.as_chunks::<16>();
+        [
+            halves.first().copied().map_or(0, u128::from_be_bytes),
+            halves.get(1).copied().map_or(0, u128::from_be_bytes),
+        ]
     }
 
     /// One key per purpose, so that nothing made for one can be shown for another.

@@ -318,7 +318,7 @@ impl Beside {
 impl Drop for Beside {
     fn drop(&mut self) {
         // After a move there is nothing left to remove.
-        let _ = fs::remove_file(&self.path);
+        fs::remove_file(&self.path).ok();
     }
 }
 
@@ -360,3 +360,6 @@ fn at(path: &Path, problem: KeyProblem) -> KeyFileError {
         problem,
     }
 }
+
+#[cfg(test)]
+mod tests;
