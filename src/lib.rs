@@ -1,3 +1,4 @@
 //! anteroom: a virtual waiting room as a reverse proxy.
 
+pub mod config;
 pub mod line;
