@@ -1,5 +1,6 @@
 //! anteroom: a virtual waiting room as a reverse proxy.
 
 pub mod clock;
+pub mod config;
 pub mod line;
 pub mod seal;
