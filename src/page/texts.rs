@@ -67,6 +67,8 @@ pub struct Texts {
     pub privacy_url: String,
     /// Address of the accessibility statement; empty is left out.
     pub accessibility_url: String,
+    /// A place can be moved to another device by its code (`keep` and `find` are served).
+    pub other_devices: bool,
     /// Other ways to book, or to change a booking; empty is left out.
     pub other_url: String,
 }
@@ -86,6 +88,7 @@ impl Texts {
             idle_min: 0,
             privacy_url: String::new(),
             accessibility_url: String::new(),
+            other_devices: false,
             other_url: String::new(),
         }
     }

@@ -6,6 +6,7 @@
 use jiff::Timestamp;
 
 use crate::estimate::Wait;
+use crate::page::code::Code;
 use crate::page::lang::Lang;
 use crate::page::state::State;
 use crate::page::texts::Texts;
@@ -17,16 +18,19 @@ pub struct View<'a> {
     pub texts: &'a Texts,
     /// The language to speak.
     pub lang: Lang,
+    /// The visitor picked the language on the page: links keep it as `lang`.
+    pub lang_asked: bool,
     /// What the page says.
     pub state: State,
     /// The time on the wall, for the texts.
     pub now: Timestamp,
     /// Where the room's own addresses begin, without a slash at the end: `/.anteroom/vaccination`.
     pub base: &'a str,
-    /// Where the visitor wanted to go: a same-origin relative address, checked by the gate.
+    /// Where the visitor wanted to go: a same-origin relative address, checked by the gate and without the page's own
+    /// `lang` and `auto` parameters.
     pub return_to: &'a str,
-    /// The ticket's eight-letter code; empty while there is none.
-    pub code: &'a str,
+    /// The code that finds this place again; `None` while there is no ticket.
+    pub code: Option<Code>,
     /// Set for browsers without cookies: the ticket as it travels in addresses.
     pub ticket: Option<&'a str>,
     /// The ticket's number; `None` while it holds only an arrival stub. The page then is calm and comes back by itself.
@@ -100,11 +104,12 @@ impl<'a> View<'a> {
         Self {
             texts,
             lang: texts.lang(),
+            lang_asked: false,
             state,
             now,
             base: "",
             return_to: "/",
-            code: "",
+            code: None,
             ticket: None,
             number: None,
             serving: 0,
