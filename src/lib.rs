@@ -4,3 +4,5 @@ pub mod clock;
 pub mod config;
 pub mod line;
 pub mod seal;
+pub mod estimate;
+pub mod page;
