@@ -6,3 +6,6 @@ pub mod line;
 pub mod seal;
 pub mod estimate;
 pub mod page;
+pub mod message;
+pub mod proxy;
+pub mod server;
