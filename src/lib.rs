@@ -1,3 +1,5 @@
 //! anteroom: a virtual waiting room as a reverse proxy.
 
+pub mod clock;
+pub mod demo;
 pub mod line;
