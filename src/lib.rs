@@ -2,10 +2,11 @@
 
 pub mod clock;
 pub mod config;
-pub mod line;
-pub mod seal;
+pub mod demo;
 pub mod estimate;
-pub mod page;
+pub mod line;
 pub mod message;
+pub mod page;
 pub mod proxy;
+pub mod seal;
 pub mod server;
