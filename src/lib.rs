@@ -10,3 +10,4 @@ pub mod page;
 pub mod proxy;
 pub mod seal;
 pub mod server;
+pub mod store;
