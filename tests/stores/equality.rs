@@ -4,6 +4,7 @@ use std::env;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 use std::thread;
+use std::time::Duration;
 
 use anteroom::line::Line;
 use anteroom::line::exchange::Answer;
@@ -25,6 +26,8 @@ use crate::state;
 const HISTORIES: u64 = 1_000;
 /// Events of each.
 const EVENTS: u64 = 220;
+/// How long a busy machine may take over one exchange.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Histories played side by side.
 const PLAYERS: u64 = 3;
 
@@ -92,6 +95,8 @@ impl Players {
         let redis_settings = Settings::Redis(RedisSettings {
             url: server.url(),
             prefix: "equal".to_owned(),
+            connect_deadline: PATIENCE,
+            answer_deadline: PATIENCE,
             ..RedisSettings::default()
         });
         Self {
@@ -174,7 +179,10 @@ async fn play(server: &Server, seed: u64) {
             }
             Event::Emptied => players.empty(&mut redis).await,
             Event::Restarted => {
-                if std::env::var_os("X").is_none() { event = history.next(); continue; }
+                if std::env::var_os("X").is_none() {
+                    event = history.next();
+                    continue;
+                }
                 players.close_memory().await;
                 players.open_memory().await;
             }

@@ -59,17 +59,24 @@ pub struct History {
     old_epochs: Vec<Epoch>,
     /// How busy this history is: how long its lists get.
     busy: u64,
+    /// A calm history has steady clocks and replicas, so that absence gets proven; else anything may happen.
+    calm: bool,
+    healing: bool,
 }
 
 impl History {
     /// The history of this seed.
     pub fn new(seed: u64) -> Self {
         let mut random = Random::new(seed);
-        let replicas = (0..random.within(1, 4)).map(|_| new_replica(&mut random));
+        let calm = random.chance(500);
+        let most = if calm { 2 } else { 4 };
+        let replicas = (0..random.within(1, most)).map(|_| new_replica(&mut random));
         Self {
             replicas: replicas.collect(),
             store: random.pick(&[KeyHash(0), KeyHash(7)]),
             busy: random.pick(&[5, 40, 500]),
+            calm,
+            healing: false,
             random,
             seed,
             clock_us: 1_700_000_000 * SECOND,
@@ -90,7 +97,8 @@ impl History {
             content: KeyHash(1),
             changed: true,
             settings: Settings {
-                rate_per_hour: self.random.pick(&[3_600, 36_000, 3_600_000]),
+                rate_per_hour: self.random.pick(&[3_600, 36_000, 3_600_000, 360_000_000]),
+                presence_us: self.presence(),
                 ..Settings::default()
             },
         });
@@ -100,18 +108,18 @@ impl History {
     /// What happens next.
     pub fn next(&mut self) -> Event {
         self.tick();
-        if self.random.chance(3) {
+        if self.odd(4) {
             return Event::Emptied;
         }
-        if self.random.chance(10) {
+        if self.odd(10) {
             return Event::Restarted;
         }
-        if self.random.chance(3) {
+        if self.odd(4) {
             self.store = KeyHash(u128::from(self.random.below(4)));
         }
         self.sender =
             usize::try_from(self.random.below(self.replicas.len() as u64)).expect("small");
-        if self.random.chance(5) {
+        if self.odd(5) {
             self.replicas[self.sender] = new_replica(&mut self.random);
         }
         if self.random.chance(30)
@@ -145,6 +153,7 @@ impl History {
         known.head = known.head.max(answer.head);
         known.now_us = known.now_us.max(answer.now_us);
         (self.head, self.tail, self.now_us) = (answer.head, answer.tail, answer.now_us);
+        self.healing = answer.healing;
         self.inside.extend(answer.entered.iter().map(|row| row.id));
         let old = self.inside.len().saturating_sub(300);
         self.inside.drain(..old);
@@ -155,7 +164,12 @@ impl History {
 
     /// Time goes by: mostly a little, sometimes not at all, by far, or backwards.
     fn tick(&mut self) {
-        let step = match self.random.below(1_000) {
+        let kinds = if self.calm || self.healing {
+            850
+        } else {
+            1_000
+        };
+        let step = match self.random.below(kinds) {
             0..100 => 0,
             100..850 => self.random.below(SECOND / 2),
             850..960 => self.random.below(3 * SECOND),
@@ -174,7 +188,7 @@ impl History {
         let replica = &mut self.replicas[self.sender];
         replica.sequence += 1 + self.random.below(40) / 39;
         let mut known = replica.known;
-        if self.random.chance(15) {
+        if self.random.chance(if self.healing { 300 } else { 15 }) {
             known = self.odd_known(known);
         }
         let replica = &self.replicas[self.sender];
@@ -234,14 +248,21 @@ impl History {
 
     /// Puts something in: usually a little of one or two kinds.
     fn fill(&mut self, exchange: &mut Exchange) {
-        exchange.told_us = self
-            .random
-            .pick(&[0, 0, SECOND, 2 * SECOND, 10 * SECOND, 60 * SECOND]);
+        if self.odd(300) {
+            exchange.told_us = self
+                .random
+                .pick(&[SECOND, 2 * SECOND, 10 * SECOND, 60 * SECOND]);
+        }
         if self.random.chance(400) {
             let most = if self.random.chance(20) {
                 10_000
             } else {
                 self.busy
+            };
+            let most = if self.calm && self.tail < 100 {
+                10_000
+            } else {
+                most
             };
             exchange.joins = self.random.length(most);
             let eager = self.random.length(exchange.joins.min(256));
@@ -259,6 +280,7 @@ impl History {
                 self.busy
             };
             let count = self.random.length(most);
+            let count = if self.random.chance(50) { most } else { count };
             exchange.heard = (0..count).map(|_| self.number()).collect();
         }
         if self.random.chance(400) {
@@ -310,7 +332,7 @@ impl History {
 
     /// What operators and the origin say.
     fn fill_orders(&mut self, exchange: &mut Exchange) {
-        if self.random.chance(25) {
+        if self.random.chance(if self.calm { 10 } else { 25 }) {
             exchange.proposal = Some(Proposal {
                 content: KeyHash(u128::from(self.random.below(100))),
                 changed: self.random.chance(700),
@@ -318,8 +340,8 @@ impl History {
             });
         }
         exchange.stock = self.random.chance(20).then(|| self.random.below(1_000));
-        exchange.sold_out = self.random.chance(2);
-        if self.random.chance(4) {
+        exchange.sold_out = self.odd(4);
+        if self.odd(4) {
             exchange.leaving = true;
             exchange.joins = 0;
             exchange.eager.clear();
@@ -328,7 +350,26 @@ impl History {
         }
     }
 
+    /// Something that upsets a calm history, this many times in a thousand in one that is not.
+    fn odd(&mut self, per_mille: u64) -> bool {
+        let per_mille = if self.calm { per_mille / 4 } else { per_mille };
+        self.random.chance(per_mille)
+    }
+
+    fn presence(&mut self) -> u64 {
+        let long = if self.calm { 2 } else { 5 };
+        let any = [
+            SECOND,
+            5 * SECOND,
+            30 * SECOND,
+            150 * SECOND,
+            3_600 * SECOND,
+        ];
+        self.random.pick(&any[..long])
+    }
+
     fn settings(&mut self) -> Settings {
+        let presence_us = self.presence();
         let random = &mut self.random;
         Settings {
             rate_per_hour: random.pick(&[0, 60, 3_600, 7_200, 36_000, 3_600_000, 360_000_000]),
@@ -341,13 +382,7 @@ impl History {
                 4 => Mode::Observe,
                 _ => Mode::Open,
             },
-            presence_us: random.pick(&[
-                SECOND,
-                5 * SECOND,
-                30 * SECOND,
-                150 * SECOND,
-                3_600 * SECOND,
-            ]),
+            presence_us,
             turn_us: random.pick(&[SECOND, 10 * SECOND, 600 * SECOND]),
             late_share_ppm: random.pick(&[0, 1, 333_333, 500_000, 1_000_000]),
             pass_idle_us: random.pick(&[SECOND, 30 * SECOND, 900 * SECOND]),
@@ -365,6 +400,13 @@ impl History {
 
     fn visitors(&mut self) -> Vec<Visitor> {
         let count = self.random.length(self.busy);
+        if self.random.chance(100) {
+            // Everybody around the head at once.
+            let first = self.head.saturating_sub(self.random.below(self.busy));
+            return (first..first + self.busy)
+                .map(|number| self.visitor_of(number))
+                .collect();
+        }
         (0..count).map(|_| self.visitor()).collect()
     }
 
@@ -387,6 +429,10 @@ impl History {
     /// Whoever has such a number: an id belongs to one number, but a number can have two.
     fn visitor(&mut self) -> Visitor {
         let number = self.number();
+        self.visitor_of(number)
+    }
+
+    fn visitor_of(&mut self, number: u64) -> Visitor {
         let other = u64::from(self.random.chance(30));
         let id = mix(self.seed ^ (number * 2 + other));
         Visitor {
