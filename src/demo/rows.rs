@@ -249,7 +249,7 @@ fn bar(count: u64, of: u64) -> String {
     "█".repeat(full)
 }
 
-/// The last minute, a character per second, as high as its highest.
+/// The last seconds, a character per second, as high as its highest.
 fn history(name: &str, values: &VecDeque<u64>) -> String {
     const STEPS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let most = values.iter().copied().max().unwrap_or(0);

@@ -13,8 +13,8 @@ use crate::demo::rows::Heading;
 use crate::demo::rows::Paint;
 use crate::demo::rows::Scene;
 
-/// Seconds of history shown.
-const HISTORY: usize = 60;
+/// Seconds of history shown; with names and figures it just fits the columns.
+const HISTORY: usize = 50;
 
 /// Where the demonstration is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
