@@ -1,5 +1,12 @@
 //! anteroom: a virtual waiting room as a reverse proxy.
 
 pub mod clock;
+pub mod config;
 pub mod demo;
+pub mod estimate;
 pub mod line;
+pub mod message;
+pub mod page;
+pub mod proxy;
+pub mod seal;
+pub mod server;
