@@ -93,12 +93,14 @@ impl Window {
         let width = (fresh_to - fresh.from_us).max(MINUTE_US);
         let broken = now + lo + lo / 20 > to || now + lo.midpoint(hi) > to + (to - now) / 20;
         let closer = 10 * (to - now) > 17 * left || 10 * (to - self.from_us) > 18 * width;
-        let trend = if broken && fresh_to > to {
-            Trend::Slower
-        } else if !broken && closer && fresh_to < to {
+        let trend = if broken || to <= now {
+            if fresh_to > to {
+                Trend::Slower
+            } else {
+                Trend::Steady
+            }
+        } else if closer && fresh_to < to {
             Trend::Faster
-        } else if broken || closer || to <= now {
-            Trend::Steady
         } else {
             return self.calmed(now);
         };
