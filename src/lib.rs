@@ -3,3 +3,4 @@
 pub mod clock;
 pub mod line;
 pub mod seal;
+pub mod telemetry;
