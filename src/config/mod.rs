@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub mod fault;
+pub mod keys;
 pub mod origin;
 pub mod pattern;
 pub mod room;
