@@ -7,7 +7,7 @@ use http::Response;
 use http::StatusCode;
 use hyper::body::Incoming;
 
-use crate::config::Enter;
+use crate::config::room::Enter;
 use crate::gate::Gate;
 use crate::gate::counted::Counted;
 use crate::gate::decide;
@@ -88,7 +88,7 @@ impl Gate {
 
     /// A newcomer gets its number, and goes straight in if nobody waits before it.
     async fn join(&self, visit: &Visit<'_>, going: Going<'_>) -> Result<Response<Body>, Fault> {
-        let id = seal::random::ticket_id();
+        let id = seal::ticket_id();
         match visit.port.join(id, true).await {
             Joined::Away => Ok(pending(visit, &going.look)),
             Joined::Refused => {
@@ -166,7 +166,7 @@ impl Gate {
 /// The first page of somebody who has just got its number.
 fn first_page(visit: &Visit<'_>, look: &Look<'_>, ticket: &Ticket) -> Response<Body> {
     // The picture this visit began with is older than the number.
-    let visit = Visit { snapshot: std::sync::Arc::clone(&visit.port.snapshot()), ..Visit::again(visit) };
+    let visit = visit.again();
     let known = crate::gate::standing::Known::default();
     let wall_us = crate::clock::wall_us();
     let standing = crate::gate::standing::stand(&visit.snapshot, ticket, known, visit.now, wall_us);

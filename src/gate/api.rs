@@ -164,7 +164,7 @@ impl Gate {
             Ok(ticket) => (Some(ticket), State::Waiting),
             Err(state) => (None, state),
         };
-        let fresh = Visit { snapshot: std::sync::Arc::clone(&visit.port.snapshot()), ..Visit::again(visit) };
+        let fresh = visit.again();
         let standing = match &ticket {
             Some(ticket) => {
                 let known = super::standing::Known::default();
@@ -187,7 +187,7 @@ impl Gate {
         let (joined, id) = match key {
             Some(key) => (visit.port.join_keyed(key).await, None),
             None => {
-                let id = seal::random::ticket_id();
+                let id = seal::ticket_id();
                 (visit.port.join(id, false).await, Some(id))
             }
         };
@@ -218,7 +218,7 @@ impl Gate {
                 entered(visit, look, &ticket, until_us)
             }
             Asked::Standing(LineStanding::Spent) => {
-                let standing = show::Standing { state: State::Left, ..show::without_ticket(visit, State::Left) };
+                let standing = show::without_ticket(visit, State::Left);
                 not_entered(visit, &show::view(visit, look, Some(&ticket), &standing), Some(&ticket))
             }
             Asked::Standing(_) | Asked::Away => {
@@ -229,7 +229,7 @@ impl Gate {
     }
 
     fn not_entered(&self, visit: &Visit<'_>, look: &Look<'_>, ticket: Option<Ticket>) -> Response<Body> {
-        let visit = Visit { snapshot: std::sync::Arc::clone(&visit.port.snapshot()), ..Visit::again(visit) };
+        let visit = visit.again();
         let Some(ticket) = ticket else {
             let standing = show::without_ticket(&visit, State::Invalid);
             return not_entered(&visit, &show::view(&visit, look, None, &standing), None);
@@ -248,7 +248,7 @@ impl Gate {
         if let Asked::Standing(LineStanding::Turn { until_us }) = visit.port.check(visitor(&ticket)).await {
             visit.port.prolonged(ticket.number, until_us);
         }
-        let visit = Visit { snapshot: std::sync::Arc::clone(&visit.port.snapshot()), ..Visit::again(visit) };
+        let visit = visit.again();
         if accept::accepts(visit.headers, "text/html") {
             return reply::see_other(&look.return_to);
         }

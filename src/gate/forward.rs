@@ -93,7 +93,7 @@ impl Through {
         let Some(epoch) = visit.snapshot.epoch() else { return Self::nobody() };
         let now_us = visit.snapshot.line_us(visit.now);
         let until_us = now_us + micros(visit.site.config.pass_idle);
-        let id = seal::random::ticket_id();
+        let id = seal::ticket_id();
         let pass = Pass { epoch, number: 0, id, signed_us: now_us, until_us, entered_us: now_us };
         visit.port.renew(id, until_us);
         Self::renewed(pass)

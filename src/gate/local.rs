@@ -7,9 +7,9 @@ use crate::gate::live::Live;
 use crate::proxy::Background;
 use crate::proxy::OriginPool;
 use crate::room::Port;
-use crate::telemetry::WorkerMetrics;
-use crate::telemetry::WorkerOrigin;
-use crate::telemetry::WorkerRoom;
+use crate::telemetry::metrics::WorkerMetrics;
+use crate::telemetry::metrics::WorkerOrigin;
+use crate::telemetry::metrics::WorkerRoom;
 
 /// One configuration as one worker serves it.
 #[derive(Debug)]

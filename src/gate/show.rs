@@ -11,7 +11,7 @@ use jiff::SignedDuration;
 use jiff::Timestamp;
 
 use crate::clock;
-use crate::config::Enter;
+use crate::config::room::Enter;
 use crate::gate::poll;
 use crate::gate::query;
 use crate::gate::reply;

@@ -24,7 +24,7 @@ use crate::room::Snapshot;
 use crate::seal::Pass;
 use crate::seal::Rejected;
 use crate::seal::Ticket;
-use crate::telemetry::WorkerMetrics;
+use crate::telemetry::metrics::WorkerMetrics;
 
 /// A ticket, for clients without a cookie jar.
 pub(crate) const TICKET: HeaderName = HeaderName::from_static("anteroom-ticket");
@@ -72,6 +72,13 @@ impl<'a> Visit<'a> {
         };
         visit.recognise_pass(metrics);
         visit
+    }
+
+    /// The same visitor once more, to be looked at in a newer picture of the room.
+    pub(crate) fn again(&self) -> Self {
+        let (live, site, port, client, headers) = (self.live, self.site, self.port, self.client, self.headers);
+        let snapshot = Arc::clone(&port.snapshot());
+        Self { live, site, port, client, headers, snapshot, ticket: OnceCell::new(), ..*self }
     }
 
     fn recognise_pass(&mut self, metrics: &WorkerMetrics) {
@@ -149,7 +156,7 @@ impl<'a> Visit<'a> {
             kind: kind(method, self.headers),
             mode: self.snapshot.mode(),
             store_up: self.snapshot.is_up(),
-            opens_on_failure: self.site.config.on_store_failure == crate::config::OnStoreFailure::Open,
+            opens_on_failure: self.site.config.on_store_failure == crate::config::room::OnStoreFailure::Open,
             is_unsafe: !method.is_safe(),
             pass: self.pass,
             ticket: if live { TicketFact::None } else { self.ticket_fact() },

@@ -53,6 +53,7 @@ pub(crate) enum Event {
     Ask { visitor: Visitor, reply: Option<oneshot::Sender<Asked>> },
     Unask(Visitor),
     More(u64),
+    Prolonged { number: u64, until_us: u64 },
     Check { visitor: Visitor, reply: oneshot::Sender<Asked> },
     Renew(Renewal),
     Finish(Finish),
@@ -80,6 +81,7 @@ impl Event {
             | Self::Leave(_) => true,
             Self::Ask { reply: None, .. }
             | Self::Unask(_)
+            | Self::Prolonged { .. }
             | Self::Renew(_)
             | Self::Heard(_)
             | Self::Told(_)

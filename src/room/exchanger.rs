@@ -20,10 +20,16 @@ use crate::room::event::Event;
 use crate::room::gather::Gathered;
 use crate::room::gather::Waiting;
 use crate::room::mirror::Mirror;
-use crate::room::snapshot::Health;
+use crate::room::mirror::Moment;
+use crate::room::mirror::News;
 use crate::room::Shared;
+use crate::room::snapshot::Health;
+use crate::room::snapshot::Snapshot;
 use crate::seal;
 use crate::store::Store;
+use crate::store::StoreError;
+use crate::telemetry::metrics::RoomMetrics;
+use crate::telemetry::metrics::clamped;
 
 /// An exchange leaves at least this often, so that the line moves when nobody asks.
 const TICK: Duration = Duration::from_millis(250);
@@ -37,6 +43,7 @@ pub(crate) struct Exchanger {
     pub(crate) store: Store,
     pub(crate) events: mpsc::Receiver<Event>,
     pub(crate) instance: InstanceId,
+    pub(crate) metrics: RoomMetrics,
 }
 
 /// What goes on between exchanges.
@@ -64,14 +71,14 @@ impl Exchanger {
                 return;
             }
             self.take_waiting(&mut course, &mut batch);
-            if course.leaving.is_some() && !course.gathered.is_urgent() {
+            if course.leaving.is_some() {
                 return self.leave(course).await;
             }
             let (mut exchange, waiting) = course.gathered.take(course.mirror.known);
             course.sequence += 1;
             exchange.instance = self.instance;
             exchange.sequence = course.sequence;
-            exchange.nonce = seal::random::nonce();
+            exchange.nonce = seal::nonce();
             at_once = self.exchange(&mut course, &exchange, waiting, &mut batch).await;
         }
     }
@@ -105,39 +112,39 @@ impl Exchanger {
     }
 
     /// Sends one exchange until it is answered; whether the next one should follow at once.
+    ///
+    /// The store waits between tries by itself. Those who wait are told after the first one that it is away.
     async fn exchange(&mut self, course: &mut Course, exchange: &Exchange, waiting: Waiting, batch: &mut Vec<Event>) -> bool {
         let mut waiting = Some(waiting);
         loop {
             let started = clock::monotonic();
             let result = self.store.exchange(exchange).await;
             let now = clock::monotonic();
-            self.shared.stats.exchanged(now - started, result.is_ok());
             match result {
                 Ok(answer) => {
                     self.say_back(&course.mirror);
+                    self.metrics.exchange_seconds.observe(now - started);
                     let more = answer.more;
                     let waiting = waiting.take().unwrap_or_default();
-                    let news = course.mirror.apply(exchange, answer, waiting, now, clock::wall_us());
-                    self.shared.stats.news(news);
+                    let news = course.mirror.apply(exchange, answer, waiting, Moment::at(now));
+                    self.count(&course.mirror.picture, news);
                     self.shared.publish(&course.mirror.picture);
                     return more || course.gathered.overflows();
                 }
                 Err(error) => {
-                    if let Health::Away { .. } = course.mirror.picture.health {
-                    } else {
-                        warn!(room.name = %self.shared.name, error = %error, "the store is away");
-                        course.mirror.picture.health = Health::Away { since: now };
-                        self.shared.publish(&course.mirror.picture);
-                    }
-                    turn_away(waiting.take());
+                    self.metrics.exchange_errors.inc();
+                    self.say_away(&mut course.mirror, &error, now);
+                    waiting.take().unwrap_or_default().turn_away();
+                    self.take_waiting(course, batch);
+                    course.gathered.turn_away();
                     course.mirror.turn_away();
-                    if error.is_final() {
+                    if !error.is_away() {
+                        // It will never be accepted: go on without it, a tick later.
+                        tokio::time::sleep(TICK).await;
                         return false;
                     }
-                    self.pause(course, batch, error.retry_after()).await;
-                    if let Some(left) = course.leaving.take() {
-                        // Nobody can be told: the line will notice by itself.
-                        drop(left.send(()));
+                    if course.leaving.is_some() {
+                        // The line will notice by itself.
                         return false;
                     }
                 }
@@ -145,21 +152,30 @@ impl Exchanger {
         }
     }
 
-    /// Waits before the next try, telling everybody who comes meanwhile that the store is away.
-    async fn pause(&mut self, course: &mut Course, batch: &mut Vec<Event>, time: Duration) {
-        let end = Instant::now() + time;
-        while let Ok(count) = tokio::time::timeout_at(end, self.events.recv_many(batch, BATCH_MAX)).await {
-            course.take_in(batch);
-            course.gathered.turn_away();
-            course.mirror.turn_away();
-            if course.leaving.is_some() {
-                return;
-            }
-            if count == 0 {
-                tokio::time::sleep_until(end).await;
-                return;
-            }
+    fn count(&self, picture: &Snapshot, news: News) {
+        let metrics = &self.metrics;
+        metrics.joined.inc_by(news.joined);
+        metrics.called.inc_by(news.called);
+        metrics.entered.inc_by(news.entered);
+        metrics.store_up.set(1);
+        if let Some(answer) = picture.answer() {
+            metrics.waiting.set(clamped(answer.tail - answer.head));
+            metrics.inside.set(clamped(answer.counts.inside));
+            metrics.asking.set(clamped(answer.counts.asking + answer.counts.asking_late));
+            metrics.turns.set(clamped(answer.counts.turns));
+            metrics.instances.set(clamped(answer.counts.instances));
+            metrics.settings_revision.set(clamped(answer.revision));
         }
+    }
+
+    fn say_away(&self, mirror: &mut Mirror, error: &StoreError, now: std::time::Instant) {
+        if matches!(mirror.picture.health, Health::Away { .. }) {
+            return;
+        }
+        warn!(room.name = %self.shared.name, error = %error, "the store is away");
+        self.metrics.store_up.set(0);
+        mirror.picture.health = Health::Away { since: now };
+        self.shared.publish(&mirror.picture);
     }
 
     fn say_back(&self, mirror: &Mirror) {
@@ -175,8 +191,12 @@ impl Exchanger {
         exchange.instance = self.instance;
         exchange.sequence = course.sequence + 1;
         exchange.leaving = true;
-        if let Err(error) = self.store.exchange(&exchange).await {
+        let away = matches!(course.mirror.picture.health, Health::Away { .. });
+        if !away && let Err(error) = self.store.exchange(&exchange).await {
             warn!(room.name = %self.shared.name, error = %error, "left without telling the store");
+        }
+        if let Err(error) = self.store.close().await {
+            warn!(room.name = %self.shared.name, error = %error, "the store was not closed cleanly");
         }
         if let Some(left) = course.leaving {
             drop(left.send(()));
@@ -193,6 +213,7 @@ impl Course {
                     self.mirror.known.tail = self.mirror.known.tail.max(tail);
                     self.mirror.known.head = self.mirror.known.head.max(head);
                 }
+                Event::Prolonged { number, until_us } => self.mirror.picture.turns.insert(number, until_us),
                 Event::Ask { visitor, reply: Some(reply) } => {
                     self.mirror.await_entry(visitor.id, reply);
                     self.gathered.add(Event::Ask { visitor, reply: None });
@@ -201,12 +222,4 @@ impl Course {
             }
         }
     }
-}
-
-/// Tells those who waited for an exchange that is not answered.
-fn turn_away(waiting: Option<Waiting>) {
-    let mut gathered = Gathered::default();
-    let Some(waiting) = waiting else { return };
-    gathered.give_back(waiting);
-    gathered.turn_away();
 }

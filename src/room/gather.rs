@@ -62,6 +62,19 @@ pub(crate) struct Waiting {
     pub(crate) checks: Vec<oneshot::Sender<Asked>>,
 }
 
+impl Waiting {
+    /// Tells everybody who waits that the store is away.
+    pub(crate) fn turn_away(self) {
+        let newcomers = self.newcomers.into_iter().map(|newcomer| newcomer.reply);
+        for reply in newcomers.chain(self.keyed) {
+            drop(reply.send(Joined::Away));
+        }
+        for reply in self.checks {
+            drop(reply.send(Asked::Away));
+        }
+    }
+}
+
 impl Gathered {
     /// Takes in one event; those about the exchanger itself are not for here.
     pub(crate) fn add(&mut self, event: Event) {
@@ -89,7 +102,7 @@ impl Gathered {
             Event::Stock(stock) => self.stock = Some(stock),
             Event::SoldOut => self.sold_out = true,
             Event::Propose(proposal) => self.proposal = Some(proposal),
-            Event::Floor { .. } | Event::Leave(_) => {}
+            Event::Floor { .. } | Event::Prolonged { .. } | Event::Leave(_) => {}
         }
     }
 
@@ -115,28 +128,12 @@ impl Gathered {
             && self.finishes.is_empty())
     }
 
-    /// How many newcomers wait for a number.
-    pub(crate) fn newcomers(&self) -> usize {
-        self.eager.len() + self.plain.len() + self.keyed.len()
-    }
-
     /// Tells everybody who waits that the store is away.
     pub(crate) fn turn_away(&mut self) {
-        let newcomers = self.eager.drain(..).chain(self.plain.drain(..)).map(|newcomer| newcomer.reply);
-        for reply in newcomers.chain(self.keyed.drain(..).map(|(_, reply)| reply)) {
-            drop(reply.send(Joined::Away));
-        }
-        for (_, reply) in self.checks.drain(..) {
-            drop(reply.send(Asked::Away));
-        }
-    }
-
-    /// Takes back those who waited for an exchange that failed.
-    pub(crate) fn give_back(&mut self, waiting: Waiting) {
-        self.plain.extend(waiting.newcomers);
-        self.keyed.extend(waiting.keyed.into_iter().map(|reply| (KeyHash::default(), reply)));
-        let nobody = Visitor { number: 0, id: TicketId::default() };
-        self.checks.extend(waiting.checks.into_iter().map(|reply| (nobody, reply)));
+        let newcomers = self.eager.drain(..).chain(self.plain.drain(..)).collect();
+        let keyed = self.keyed.drain(..).map(|(_, reply)| reply).collect();
+        let checks = self.checks.drain(..).map(|(_, reply)| reply).collect();
+        Waiting { newcomers, keyed, checks }.turn_away();
     }
 
     /// The next exchange, as full as its bounds allow, and who waits for it.

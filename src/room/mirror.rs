@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
+use crate::clock;
 use crate::estimate::Estimator;
 use crate::estimate::Sample;
 use crate::line::exchange::Answer;
@@ -34,6 +35,19 @@ pub(crate) struct Mirror {
     sampled_us: u64,
     /// Visitors whose request waits to be let in.
     askers: HashMap<TicketId, Vec<oneshot::Sender<Asked>>>,
+}
+
+/// When an answer came, on both clocks.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment {
+    at: Instant,
+    wall_us: u64,
+}
+
+impl Moment {
+    pub(crate) fn at(at: Instant) -> Self {
+        Self { at, wall_us: clock::wall_us() }
+    }
 }
 
 /// What an answer brought that is worth counting.
@@ -72,7 +86,7 @@ impl Mirror {
     }
 
     /// Takes in an answer and tells everybody who waited for it.
-    pub(crate) fn apply(&mut self, exchange: &Exchange, answer: Answer, waiting: Waiting, at: Instant, wall_us: u64) -> News {
+    pub(crate) fn apply(&mut self, exchange: &Exchange, answer: Answer, waiting: Waiting, moment: Moment) -> News {
         let news = self.learn(&answer);
         for (visitor, &standing) in exchange.asks.iter().zip(&answer.standings) {
             self.asked(visitor.id, standing, &answer);
@@ -86,9 +100,10 @@ impl Mirror {
             !replies.is_empty()
         });
         tell(&answer, exchange, waiting);
-        self.sample(&answer, wall_us);
+        self.note_mode(&answer, moment.wall_us);
+        self.sample(&answer, moment.wall_us);
         self.picture.health = if answer.healing { Health::Healing } else { Health::Up };
-        self.picture.at = at;
+        self.picture.at = moment.at;
         self.picture.answer = Some(Arc::new(answer));
         self.settle();
         news
@@ -161,6 +176,13 @@ impl Mirror {
         }
     }
 
+    /// Since when the mode is what it is.
+    fn note_mode(&mut self, answer: &Answer, wall_us: u64) {
+        if self.picture.answer.as_ref().is_none_or(|last| last.settings.mode != answer.settings.mode) {
+            self.picture.mode_since_us = wall_us;
+        }
+    }
+
     /// Feeds the estimate of waits.
     fn sample(&mut self, answer: &Answer, wall_us: u64) {
         if answer.now_us < self.sampled_us + SAMPLE_US {
@@ -168,14 +190,14 @@ impl Mirror {
         }
         self.sampled_us = answer.now_us;
         let open = answer.settings.mode == Mode::Open && !answer.healing;
-        self.estimator.observe(Sample {
+        self.estimator.sample(Sample {
             now_us: answer.now_us,
             wall_us: i64::try_from(wall_us).unwrap_or(i64::MAX),
             head: answer.head,
             tail: answer.tail,
             rate_per_hour: if open { answer.settings.rate_per_hour } else { 0 },
         });
-        self.picture.forecast = Arc::new(self.estimator.forecast());
+        self.picture.forecast = self.estimator.forecast();
     }
 
     /// Lets go of what has run out, now and then.

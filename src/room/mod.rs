@@ -11,7 +11,6 @@ mod layered;
 mod mirror;
 mod port;
 mod snapshot;
-mod stats;
 
 use std::sync::Arc;
 
@@ -23,13 +22,13 @@ use crate::clock;
 use crate::line::exchange::Proposal;
 use crate::seal;
 use crate::store::Store;
+use crate::telemetry::metrics::RoomMetrics;
 
 pub use event::Asked;
 pub use event::Joined;
 pub use port::Port;
 pub use snapshot::Health;
 pub use snapshot::Snapshot;
-pub use stats::Stats;
 
 /// Most events that wait for the exchanger.
 const EVENTS_MAX: usize = 65_536;
@@ -39,7 +38,6 @@ const EVENTS_MAX: usize = 65_536;
 pub(crate) struct Shared {
     pub(crate) name: String,
     snapshot: ArcSwap<Snapshot>,
-    pub(crate) stats: Stats,
 }
 
 impl Shared {
@@ -58,15 +56,14 @@ pub struct Room {
 impl Room {
     /// Begins to exchange with the store, proposing these settings. Needs a tokio runtime.
     #[must_use]
-    pub fn start(name: &str, store: Store, proposal: Proposal) -> Arc<Self> {
+    pub fn start(name: &str, store: Store, proposal: Proposal, metrics: RoomMetrics) -> Arc<Self> {
         let (sender, events) = mpsc::channel(EVENTS_MAX);
         let shared = Arc::new(Shared {
             name: name.to_owned(),
             snapshot: ArcSwap::from_pointee(Snapshot::new(clock::monotonic())),
-            stats: Stats::default(),
         });
-        let instance = seal::random::instance_id();
-        let exchanger = exchanger::Exchanger { shared: Arc::clone(&shared), store, events, instance };
+        let instance = seal::instance_id();
+        let exchanger = exchanger::Exchanger { shared: Arc::clone(&shared), store, events, instance, metrics };
         tokio::spawn(exchanger.run());
         let room = Self { shared, events: sender };
         room.propose(proposal);
@@ -83,12 +80,6 @@ impl Room {
     #[must_use]
     pub fn snapshot(&self) -> arc_swap::Guard<Arc<Snapshot>> {
         self.shared.snapshot.load()
-    }
-
-    /// What the exchanger counts.
-    #[must_use]
-    pub fn stats(&self) -> &Stats {
-        &self.shared.stats
     }
 
     /// Proposes settings read from the file.

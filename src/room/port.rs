@@ -22,6 +22,7 @@ use crate::room::Room;
 use crate::room::event::Asked;
 use crate::room::event::Event;
 use crate::room::event::Joined;
+use crate::room::snapshot::Health;
 use crate::room::snapshot::Snapshot;
 
 /// How long a newcomer waits for its number before it is told to come back.
@@ -84,7 +85,8 @@ impl Port {
     }
 
     async fn ask_for<T>(&self, event: Event, reply: oneshot::Receiver<T>, wait: Duration) -> Option<T> {
-        if !self.tell(event) {
+        // While the store is away there is nothing to wait for.
+        if matches!(self.snapshot().health, Health::Away { .. }) || !self.tell(event) {
             return None;
         }
         timeout(wait, reply).await.ok()?.ok()
@@ -103,6 +105,11 @@ impl Port {
     /// Makes a turn longer.
     pub fn more(&self, number: u64) {
         self.tell(Event::More(number));
+    }
+
+    /// A turn was made longer, as the line says: polls at this replica show it.
+    pub fn prolonged(&self, number: u64, until_us: u64) {
+        self.tell(Event::Prolonged { number, until_us });
     }
 
     /// A pass is in use.
