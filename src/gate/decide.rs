@@ -65,8 +65,8 @@ pub(crate) struct Facts {
 }
 
 /// What to do with a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Decision {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Decision {
     /// Forward it: the pass holds.
     Admit,
     /// Forward it although the pass ran out: it is work in progress.
@@ -89,26 +89,6 @@ pub enum Decision {
     Unusable,
     /// Answer 503 and say how to join.
     Refuse,
-}
-
-impl Decision {
-    /// Its name in logs and metrics.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Admit => "admit",
-            Self::Grace => "grace",
-            Self::Through => "through",
-            Self::Preflight => "preflight",
-            Self::Check => "check",
-            Self::Collect => "collect",
-            Self::Join => "join",
-            Self::Show => "show",
-            Self::Pending => "pending",
-            Self::Unusable => "unusable",
-            Self::Refuse => "refuse",
-        }
-    }
 }
 
 /// The table.

@@ -57,12 +57,14 @@ use crate::page::View;
 use crate::page::negotiate;
 use crate::proxy::Background;
 use crate::proxy::OriginError;
+use crate::proxy::OriginErrorKind;
 use crate::proxy::Passage;
 use crate::telemetry::access_log::WorkerLog;
 use crate::telemetry::metrics::WorkerMetrics;
 use crate::telemetry::metrics::WorkerOrigin;
 use crate::telemetry::access_log::Entry;
 use crate::telemetry::metrics::Decision;
+use crate::telemetry::metrics::Label;
 use crate::telemetry::metrics::OriginFailure;
 
 pub use cookies::CookieNames;
@@ -148,7 +150,6 @@ impl Gate {
                 let here = &local.rooms[room];
                 *note.room.borrow_mut() = Some(Rc::clone(&here.name));
                 let (act, response) = self.protected(&local, here, room, request, &client, normal.rewritten()).await;
-                note.decision.set(Some(act.name()));
                 (counted(act, &response), response)
             }
             Route::Reserved { room, call } => {
@@ -159,7 +160,6 @@ impl Gate {
                 self.call(&visit, request, call).await
             }
             Route::Open { origin } => {
-                note.decision.set(Some("open"));
                 (Decision::Bypass, self.open(&local, origin, request, &client, normal.rewritten()).await)
             }
             Route::Unknown | Route::Nowhere => (Decision::Error, Ok(nothing_here(live, &request))),
@@ -223,7 +223,7 @@ impl Gate {
     }
 
     fn origin_failed(&self, counts: &WorkerOrigin, error: &OriginError) {
-        counts.failed(OriginFailure::from_name(error.kind.name()));
+        counts.failed(failure(error.kind));
         if !error.kind.is_client() {
             warn!(reason = error.kind.name(), sent = error.was_sent, "a request failed at the origin");
         }
@@ -238,9 +238,7 @@ impl Handler for Gate {
         let room = note.room.borrow();
         let counts = room.as_ref().and_then(|name| local.rooms.iter().find(|room| Rc::ptr_eq(&room.name, name)));
         counts.map_or(&local.outside, |room| &room.counts).request(decision);
-        if note.decision.get().is_none() {
-            note.decision.set(Some(crate::telemetry::metrics::Label::name(decision)));
-        }
+        note.decision.set(Some(decision.name()));
         response
     }
 
@@ -261,16 +259,33 @@ impl Handler for Gate {
         let status = record.status.map_or(499, |status| status.as_u16());
         self.metrics.response(status);
         let room = record.note.room.borrow();
+        let name = record.note.decision.get();
+        let decision = Decision::ALL.iter().copied().find(|decision| Some(decision.name()) == name);
+        let finished = clock::monotonic();
         self.log.borrow_mut().write(&Entry {
-            peer: record.peer.addr,
+            started: finished.checked_sub(record.duration).unwrap_or(finished),
+            finished,
+            peer: record.peer.addr.ip(),
             method: record.method.as_str(),
             path: record.path,
             status,
             bytes: record.body_bytes,
-            duration: record.duration,
             room: room.as_deref().unwrap_or(""),
-            decision: record.note.decision.get().unwrap_or(""),
+            decision: decision.unwrap_or(Decision::Error),
         });
+    }
+}
+
+/// How an origin's failure is counted.
+fn failure(kind: OriginErrorKind) -> OriginFailure {
+    match kind {
+        OriginErrorKind::Connect => OriginFailure::Connect,
+        OriginErrorKind::ConnectTimeout => OriginFailure::ConnectTimeout,
+        OriginErrorKind::ResponseTimeout => OriginFailure::Timeout,
+        OriginErrorKind::Broken => OriginFailure::Closed,
+        OriginErrorKind::Busy => OriginFailure::Full,
+        OriginErrorKind::ClientBody | OriginErrorKind::ClientTimeout => OriginFailure::Body,
+        OriginErrorKind::ConnectMethod => OriginFailure::Upgrade,
     }
 }
 

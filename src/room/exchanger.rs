@@ -199,7 +199,7 @@ impl Exchanger {
             warn!(room.name = %self.shared.name, error = %error, "the store was not closed cleanly");
         }
         if let Some(left) = course.leaving {
-            drop(left.send(()));
+            left.send(()).ok();
         }
     }
 }

@@ -67,10 +67,10 @@ impl Waiting {
     pub(crate) fn turn_away(self) {
         let newcomers = self.newcomers.into_iter().map(|newcomer| newcomer.reply);
         for reply in newcomers.chain(self.keyed) {
-            drop(reply.send(Joined::Away));
+            reply.send(Joined::Away).ok();
         }
         for reply in self.checks {
-            drop(reply.send(Asked::Away));
+            reply.send(Asked::Away).ok();
         }
     }
 }

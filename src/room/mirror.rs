@@ -74,14 +74,14 @@ impl Mirror {
         if self.askers.len() < ASKERS_MAX {
             self.askers.entry(id).or_default().push(reply);
         } else {
-            drop(reply.send(Asked::Away));
+            reply.send(Asked::Away).ok();
         }
     }
 
     /// Tells those who wait for their entry that the store is away.
     pub(crate) fn turn_away(&mut self) {
         for reply in self.askers.drain().flat_map(|(_, replies)| replies) {
-            drop(reply.send(Asked::Away));
+            reply.send(Asked::Away).ok();
         }
     }
 
@@ -172,7 +172,7 @@ impl Mirror {
 
     fn reply(&mut self, id: TicketId, asked: Asked) {
         for reply in self.askers.remove(&id).into_iter().flatten() {
-            drop(reply.send(asked));
+            reply.send(asked).ok();
         }
     }
 
@@ -236,13 +236,13 @@ fn tell(answer: &Answer, exchange: &Exchange, waiting: Waiting) {
         } else {
             away
         };
-        drop(newcomer.reply.send(joined));
+        newcomer.reply.send(joined).ok();
     }
     for (&number, reply) in answer.keyed.iter().zip(waiting.keyed) {
-        drop(reply.send(if number > 0 { joined(number, None) } else { away }));
+        reply.send(if number > 0 { joined(number, None) } else { away }).ok();
     }
     let checked = answer.standings.iter().skip(exchange.asks.len());
     for (&standing, reply) in checked.zip(waiting.checks) {
-        drop(reply.send(Asked::Standing(standing)));
+        reply.send(Asked::Standing(standing)).ok();
     }
 }
