@@ -30,9 +30,6 @@ const ADDRS_MAX: usize = 8;
 /// What is buffered of a response, head included, before the client takes it (bytes).
 const BUFFER_MAX: usize = 64 * 1024;
 
-/// Header lines of a response that are accepted.
-const HEADERS_MAX: usize = 200;
-
 /// The bytes between us and a server of the origin.
 #[derive(Debug)]
 pub(super) enum Wire {
@@ -103,7 +100,7 @@ pub(super) async fn connect(
         (true, None) => return Err(io::Error::other("no trust configured for tls")),
     };
     let mut builder = http1::Builder::new();
-    builder.writev(false).max_buf_size(BUFFER_MAX).max_headers(HEADERS_MAX);
+    builder.writev(false).max_buf_size(BUFFER_MAX);
     let (sender, connection) =
         builder.handshake(TokioIo::new(wire)).await.map_err(io::Error::other)?;
     Ok((sender, Driver { connection, may_upgrade: false, is_done: false }))
