@@ -77,33 +77,39 @@ impl Kind {
     /// Reads one value.
     ///
     /// # Errors
-    /// What is wrong with it, and where within the value.
-    pub fn read(&self, value: &Spanned<DeValue<'_>>) -> Result<Raw, (Fault, Range<usize>)> {
-        let at = |fault| (fault, value.span());
+    /// Everything that is wrong with it, each with its place.
+    pub fn read(&self, value: &Spanned<DeValue<'_>>) -> Result<Raw, Vec<(Fault, Range<usize>)>> {
+        if let (Self::List(form), DeValue::Array(items)) = (self, value.get_ref()) {
+            if items.len() > LIST_MAX {
+                let reason = format!("the list has {}, the most is {LIST_MAX}", items.len());
+                let fault = Fault::new(Code::OutOfRange, "too many elements", reason, "");
+                return Err(vec![(fault, value.span())]);
+            }
+            return list(*form, items.iter());
+        }
+        self.read_one(value)
+            .map_err(|fault| vec![(fault, value.span())])
+    }
+
+    /// Reads a value that is no list.
+    fn read_one(&self, value: &Spanned<DeValue<'_>>) -> Result<Raw, Fault> {
         match (self, value.get_ref()) {
             (Self::Boolean, DeValue::Boolean(flag)) => Ok(Raw::Flag(*flag)),
             (Self::Integer(..), DeValue::Integer(number)) => {
                 let digits = number.as_str().replace('_', "");
                 let number = u64::from_str_radix(&digits, number.radix());
+                // What does not fit is below or above every range.
                 self.bounded(number.unwrap_or(if digits.starts_with('-') { 0 } else { u64::MAX }))
-                    .map_err(at)
             }
-            (Self::Share, DeValue::Float(number)) => self.parse(number.as_str()).map_err(at),
-            (Self::Share, DeValue::Integer(number)) => self.parse(number.as_str()).map_err(at),
-            (Self::List(form), DeValue::Array(items)) => {
-                list(*form, items.iter()).map_err(|fault| match fault {
-                    (fault, Some(span)) => (fault, span),
-                    (fault, None) => (fault, value.span()),
-                })
-            }
+            (Self::Share, DeValue::Float(number)) => self.parse(number.as_str()),
+            (Self::Share, DeValue::Integer(number)) => self.parse(number.as_str()),
             (Self::List(form), DeValue::String(text)) => {
-                checked(*form, text).map_err(at)?;
-                Ok(Raw::List(vec![(text.to_string(), value.span())]))
+                checked(*form, text).map(|()| Raw::List(vec![(text.to_string(), value.span())]))
             }
-            (Self::Text(_), DeValue::Datetime(time)) => self.parse(&time.to_string()).map_err(at),
-            (Self::Boolean | Self::Integer(..), _) => Err(at(self.wrong_type(value.get_ref()))),
-            (_, DeValue::String(text)) => self.parse(text).map_err(at),
-            (_, other) => Err(at(self.wrong_type(other))),
+            (Self::Text(_), DeValue::Datetime(time)) => self.parse(&time.to_string()),
+            (Self::Boolean | Self::Integer(..), other) => Err(self.wrong_type(other)),
+            (_, DeValue::String(text)) => self.parse(text),
+            (_, other) => Err(self.wrong_type(other)),
         }
     }
 
@@ -164,7 +170,7 @@ impl Kind {
             }
             (Self::Rate, DeValue::Integer(number)) => format!("write its unit: \"{number}/min\""),
             (Self::Size(..), DeValue::Integer(number)) => {
-                format!("write its unit: \"{number} KiB\"")
+                format!("write its unit: \"{number} B\"")
             }
             (Self::Boolean, _) => String::from("write true or false, without quotes"),
             (Self::Integer(..), DeValue::String(_)) => {
@@ -226,30 +232,28 @@ impl Kind {
     }
 }
 
-/// Reads the elements of a list; the span is that of the element at fault, if one is.
+/// Reads the elements of a list, each by itself.
 fn list<'a, 'i: 'a>(
     form: Words,
-    items: impl ExactSizeIterator<Item = &'a Spanned<DeValue<'i>>>,
-) -> Result<Raw, (Fault, Option<Range<usize>>)> {
-    if items.len() > LIST_MAX {
-        let fault = Fault::new(
-            Code::OutOfRange,
-            "too many elements",
-            format!("the list has {}, the most is {LIST_MAX}", items.len()),
-            "",
-        );
-        return Err((fault, None));
-    }
-    let mut texts = Vec::with_capacity(items.len());
+    items: impl Iterator<Item = &'a Spanned<DeValue<'i>>>,
+) -> Result<Raw, Vec<(Fault, Range<usize>)>> {
+    let mut texts = Vec::new();
+    let mut faults = Vec::new();
     for item in items {
-        let DeValue::String(text) = item.get_ref() else {
-            let fault = Kind::Text(form).wrong_type(item.get_ref());
-            return Err((fault, Some(item.span())));
+        let read = match item.get_ref().as_str() {
+            Some(text) => checked(form, text).map(|()| text.to_owned()),
+            None => Err(Kind::Text(form).wrong_type(item.get_ref())),
         };
-        checked(form, text).map_err(|fault| (fault, Some(item.span())))?;
-        texts.push((text.to_string(), item.span()));
+        match read {
+            Ok(text) => texts.push((text, item.span())),
+            Err(fault) => faults.push((fault, item.span())),
+        }
     }
-    Ok(Raw::List(texts))
+    if faults.is_empty() {
+        Ok(Raw::List(texts))
+    } else {
+        Err(faults)
+    }
 }
 
 /// Checks a text's length and form.

@@ -14,6 +14,7 @@ mod suggest;
 pub use crate::config::keys::kind::Kind;
 pub use crate::config::keys::kind::Raw;
 pub use crate::config::keys::kind::Words;
+pub(crate) use crate::config::keys::kind::quote;
 pub use crate::config::keys::reference::explain;
 pub use crate::config::keys::reference::reference;
 pub use crate::config::keys::suggest::find;
@@ -52,6 +53,8 @@ pub enum Default {
     Value(&'static str),
     /// Nothing; an example of what could be written.
     Nothing(&'static str),
+    /// Nothing, and a warning that says so; an example.
+    Advised(&'static str),
     /// It must be written; an example.
     Required(&'static str),
     /// It must be written unless this other key is; an example.
@@ -114,6 +117,7 @@ impl Default {
         match self {
             Self::Value(text)
             | Self::Nothing(text)
+            | Self::Advised(text)
             | Self::Required(text)
             | Self::RequiredUnless(_, text) => text,
         }

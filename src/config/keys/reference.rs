@@ -77,6 +77,7 @@ fn facts(key: &Key) -> [(&'static str, String); 3] {
     let default = match key.default {
         Default::Value(text) => text.to_owned(),
         Default::Nothing(_) => String::from("none"),
+        Default::Advised(_) => String::from("none; a warning when it is missing"),
         Default::Required(_) => String::from("none; it must be written"),
         Default::RequiredUnless(other, _) => {
             format!("none; it must be written unless `{other}` is")

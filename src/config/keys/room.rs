@@ -232,7 +232,7 @@ pub(super) const ROOM: Section = Section {
                 name: "a telephone number",
                 check: forms::phone,
             }),
-            default: Default::Nothing(r#""800 123 456""#),
+            default: Default::Advised(r#""800 123 456""#),
             apply: Apply::Live,
             why: "Whom to call instead; stands at the same place on every page. Some of those who wait cannot do it \
                   on a screen.",

@@ -34,7 +34,8 @@ const TIMES: [(&str, u64); 5] = [
 ];
 
 /// Units of size, in bytes; the binary ones first and largest first.
-const SIZES: [(&str, u64); 7] = [
+const SIZES: [(&str, u64); 8] = [
+    ("TiB", 1 << 40),
     ("GiB", 1 << 30),
     ("MiB", 1 << 20),
     ("KiB", 1 << 10),
@@ -171,9 +172,7 @@ impl FromStr for Rate {
         };
         let millionths = decimal_ppm(number.trim())
             .ok_or_else(|| fault("the part before the slash is not a number"))?;
-        let exact = millionths
-            .checked_mul(u128::from(per_hour))
-            .unwrap_or(u128::MAX);
+        let exact = millionths.saturating_mul(u128::from(per_hour));
         let rate = u64::try_from(exact / u128::from(WHOLE_PPM)).unwrap_or(u64::MAX);
         if rate > RATE_PER_HOUR_MAX {
             return Err(Fault::new(
@@ -234,7 +233,7 @@ impl FromStr for Size {
             .iter()
             .find(|(name, _)| *name == unit.trim())
             .map(|(_, factor)| *factor)
-            .ok_or_else(|| fault("the units are B, KiB, MiB, GiB, kB, MB and GB"))?;
+            .ok_or_else(|| fault("the units are B, KiB, MiB, GiB, TiB, kB, MB and GB"))?;
         number
             .parse::<u64>()
             .ok()
