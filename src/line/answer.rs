@@ -16,7 +16,7 @@ use crate::line::state::Scored;
 use crate::line::state::Step;
 
 /// A replica heard from within this time is live.
-const LIVE_US: u64 = 5 * SECOND_US;
+pub(crate) const LIVE_US: u64 = 5 * SECOND_US;
 
 impl Line {
     /// Writes the answer and keeps it, in case it gets lost on its way.
@@ -83,7 +83,7 @@ impl Line {
     fn counts(&self) -> Counts {
         Counts {
             inside: self.inside.len(),
-            asking: self.asking_turn.len(),
+            asking: self.asking_on_time(),
             asking_late: self.asking_late.len(),
             turns: self.turns.len(),
             entered: self.entered,

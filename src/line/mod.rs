@@ -8,6 +8,7 @@
 
 mod answer;
 mod bits;
+pub mod constants;
 pub mod exchange;
 pub mod ids;
 mod pace;

@@ -3,6 +3,8 @@
 use crate::line::bits;
 use crate::line::exchange::CALLS_MAX;
 use crate::line::exchange::ENTRIES_MAX;
+use crate::line::exchange::PAGE_NUMBERS;
+use crate::line::exchange::PAGES_MAX;
 use crate::line::ids::TicketId;
 use crate::line::settings::Mode;
 use crate::line::state::ENTRY;
@@ -11,12 +13,14 @@ use crate::line::state::SECOND_US;
 use crate::line::state::Step;
 
 /// The share of turns answered in time is never taken to be below this, in millionths.
-const SHARE_PPM_MIN: u64 = 100_000;
+pub(crate) const SHARE_PPM_MIN: u64 = 100_000;
+/// The answer delay a line starts with, before it has measured one.
+pub(crate) const DELAY_US: u64 = 10 * SECOND_US;
 /// Bounds of the measured answer delay.
-const DELAY_US_MIN: u64 = 3 * SECOND_US;
-const DELAY_US_MAX: u64 = 60 * SECOND_US;
+pub(crate) const DELAY_US_MIN: u64 = 3 * SECOND_US;
+pub(crate) const DELAY_US_MAX: u64 = 60 * SECOND_US;
 /// Most unanswered turns judged in one exchange.
-const AGED_MAX: u64 = 1_000;
+pub(crate) const AGED_MAX: u64 = 1_000;
 
 impl Line {
     /// Most credit that can be held: one second of the rate, at least one entry.
@@ -48,7 +52,8 @@ impl Line {
             (self.credit / ENTRY).min(self.settings.active_max.saturating_sub(self.inside.len()));
         let most = allowed.min(ENTRIES_MAX);
         let take = usize::try_from(most).unwrap_or(usize::MAX);
-        let turns: Vec<_> = self.asking_turn.iter().take(take).collect();
+        let on_time = (self.asking_turn.iter()).take_while(|&(number, _)| number <= self.head);
+        let turns: Vec<_> = on_time.take(take).collect();
         let late: Vec<_> = self.asking_late.iter().take(take).collect();
         let eager = std::mem::take(&mut step.eager_called);
         let (mut turns, mut late, mut eager) = (
@@ -77,7 +82,7 @@ impl Line {
             self.grant(next.0, next.1);
             left -= 1;
         }
-        if most < allowed && left == 0 && self.asking_turn.len() + self.asking_late.len() > 0 {
+        if most < allowed && left == 0 && self.asking_on_time() + self.asking_late.len() > 0 {
             step.more = true;
         }
         step.eager_called = eager.collect();
@@ -160,9 +165,9 @@ impl Line {
         let mut young = self
             .called
             .count_above(self.turn_now_us.saturating_sub(self.young_us()));
-        let mut asking = self.asking_turn.len();
-        let ahead: Vec<u64> = self.asking_ahead.iter().map(|(number, _)| number).collect();
+        let mut asking = self.asking_on_time();
         let mut calls = 0;
+        let mut pages = Pages::default();
         let short = |asking: u64, young: u64, share: u64| {
             asking * 1_000 + late + young * share / 1_000 < wanted
         };
@@ -174,9 +179,13 @@ impl Line {
             let Some(number) = self.next_to_call() else {
                 break;
             };
+            if self.absence_is_proven() && !pages.admit(number) {
+                step.more = true;
+                break;
+            }
             self.head = number;
             calls += 1;
-            let waiting = ahead.iter().filter(|&&n| n == number).count() as u64;
+            let waiting = self.asking_turn.count_at(number);
             if waiting > 0 {
                 asking += waiting;
             } else if let Ok(at) = step.eager.binary_search_by_key(&number, |&(n, _)| n) {
@@ -187,7 +196,11 @@ impl Line {
                 young += 1;
             }
         }
-        self.ask_called();
+    }
+
+    /// How many of those asking have been called and are on time.
+    pub(crate) fn asking_on_time(&self) -> u64 {
+        self.asking_turn.len() - self.asking_turn.count_above(self.head)
     }
 
     /// The next number to call: the next one present, or simply the next while absence is not proven.
@@ -206,23 +219,29 @@ impl Line {
         self.called.put(number, self.turn_now_us);
     }
 
-    /// Those who asked before they were called, and now are, ask on time.
-    fn ask_called(&mut self) {
-        let called: Vec<_> = self
-            .asking_ahead
-            .iter()
-            .take_while(|&(number, _)| number <= self.head)
-            .collect();
-        for (number, id) in called {
-            self.asking_ahead.take(id);
-            self.asking_turn.put(id, number);
-        }
-    }
-
     /// Newcomers who were called and found no credit keep the turn they got.
     pub(crate) fn keep_eager(&mut self, step: &mut Step) {
         for (number, _) in std::mem::take(&mut step.eager_called) {
             self.give_turn(number);
         }
+    }
+}
+
+/// The pages of presence that one exchange has called visitors from: what bounds its work in a line of absent people.
+#[derive(Debug, Default)]
+struct Pages {
+    seen: u64,
+    last: Option<u64>,
+}
+
+impl Pages {
+    /// Notes the page of this number; false when it is one too many.
+    fn admit(&mut self, number: u64) -> bool {
+        let page = Some(number / PAGE_NUMBERS);
+        if page != self.last {
+            self.last = page;
+            self.seen += 1;
+        }
+        self.seen <= PAGES_MAX
     }
 }

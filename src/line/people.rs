@@ -5,6 +5,7 @@ use crate::line::bits::SPENT;
 use crate::line::exchange::AHEAD_MAX;
 use crate::line::exchange::Exchange;
 use crate::line::exchange::ITEMS_MAX;
+use crate::line::exchange::NUMBER_MAX;
 use crate::line::exchange::Standing;
 use crate::line::exchange::Visitor;
 use crate::line::ids::TicketId;
@@ -112,7 +113,7 @@ impl Line {
             }
         }
         for &Visitor { number, id } in &exchange.unasks {
-            let on_time = self.asking_turn.score(id).is_some();
+            let on_time = (self.asking_turn.score(id)).is_some_and(|asked| asked <= self.head);
             self.drop_asking(id);
             if on_time {
                 self.give_turn(number);
@@ -123,7 +124,8 @@ impl Line {
     /// Issues numbers.
     pub(crate) fn join(&mut self, exchange: &Exchange, step: &mut Step) {
         let free = if self.settings.mode.issues() && !step.healing {
-            self.settings.line_max.saturating_sub(self.tail - self.head)
+            let places = self.settings.line_max.saturating_sub(self.tail - self.head);
+            places.min(NUMBER_MAX.saturating_sub(self.tail))
         } else {
             0
         };
@@ -179,7 +181,7 @@ impl Line {
             }
             Standing::Waiting => {
                 if number <= self.tail && number - self.head <= AHEAD_MAX {
-                    self.asking_ahead.put(id, number);
+                    self.asking_turn.put(id, number);
                     self.asking.put(id, self.now_us);
                 }
                 standing
@@ -240,7 +242,6 @@ impl Line {
         if self.asking.take(id).is_some() {
             self.asking_turn.take(id);
             self.asking_late.take(id);
-            self.asking_ahead.take(id);
         }
     }
 

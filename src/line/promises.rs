@@ -179,7 +179,7 @@ fn pace(before: &Outline, after: &Line) -> [Claim; 4] {
 
 /// Nobody is remembered by halves.
 fn shape(after: &Line) -> [Claim; 2] {
-    let orders = after.asking_turn.len() + after.asking_late.len() + after.asking_ahead.len();
+    let orders = after.asking_turn.len() + after.asking_late.len();
     [
         (
             Promise::P6,

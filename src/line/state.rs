@@ -140,6 +140,16 @@ impl<M: Ord + Copy> Scored<M> {
             .collect()
     }
 
+    /// How many members have exactly this score.
+    pub(crate) fn count_at(&self, score: u64) -> u64
+    where
+        M: Default,
+    {
+        self.from(score)
+            .take_while(|&(other, _)| other == score)
+            .count() as u64
+    }
+
     /// How many members score above `low`.
     pub(crate) fn count_above(&self, low: u64) -> u64 {
         self.order
@@ -210,11 +220,11 @@ pub struct Line {
     pub(crate) turns: Scored<u64>,
     pub(crate) called: Scored<u64>,
     pub(crate) longer: BTreeMap<u64, u64>,
-    /// Asking: id → when last heard from; then by number, for those on time, those late, and those not called yet.
+    /// Asking: id → when last heard from; then by number, for those on time (above `head` once they are called) and
+    /// for those late.
     pub(crate) asking: Scored<TicketId>,
     pub(crate) asking_turn: Scored<TicketId>,
     pub(crate) asking_late: Scored<TicketId>,
-    pub(crate) asking_ahead: Scored<TicketId>,
     /// Holders of live passes: id → when the pass runs out, in which order they came in, how often it was re-signed.
     pub(crate) inside: Scored<TicketId>,
     pub(crate) inside_order: Scored<TicketId>,

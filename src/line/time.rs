@@ -3,6 +3,7 @@
 use crate::line::exchange::Exchange;
 use crate::line::ids::Epoch;
 use crate::line::ids::KeyHash;
+use crate::line::pace::DELAY_US;
 use crate::line::settings::Mode;
 use crate::line::settings::Settings;
 use crate::line::state::ENTRY;
@@ -13,9 +14,6 @@ use crate::line::state::MISSING_US;
 use crate::line::state::SECOND_US;
 use crate::line::state::STEP_US_MAX;
 use crate::line::state::Step;
-
-/// The answer delay a line starts with, before it has measured one.
-const DELAY_US: u64 = 10 * SECOND_US;
 
 impl Line {
     /// Finds the epoch, advances line time and takes in what the replica knows.

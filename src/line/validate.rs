@@ -5,6 +5,7 @@ use crate::line::exchange::Exchange;
 use crate::line::exchange::HEARD_MAX;
 use crate::line::exchange::ITEMS_MAX;
 use crate::line::exchange::JOINS_MAX;
+use crate::line::exchange::NUMBER_MAX;
 use crate::line::exchange::Refused;
 use crate::line::settings::INTEGER_MAX;
 use crate::line::settings::RATE_PER_HOUR_MAX;
@@ -60,17 +61,18 @@ impl Exchange {
             .iter()
             .map(|r| r.until_us)
             .chain(self.finishes.iter().map(|f| f.until_us));
-        let known = [self.known.tail, self.known.head, self.known.now_us];
+        let floors = [self.known.tail, self.known.head];
         let finishes = self.finishes.iter().map(|f| f.visitor.number);
-        let too_big = |value: u64| value > INTEGER_MAX / 2;
         if numbers
             .chain(finishes)
-            .chain(times)
-            .chain(known)
-            .chain(self.stock)
-            .any(too_big)
+            .chain(floors)
+            .any(|n| n > NUMBER_MAX)
         {
-            return Err(Refused::OutOfRange("number or time"));
+            return Err(Refused::OutOfRange("number"));
+        }
+        let times = times.chain([self.known.now_us]).chain(self.stock);
+        if times.into_iter().any(|value| value > INTEGER_MAX / 2) {
+            return Err(Refused::OutOfRange("time or stock"));
         }
         Ok(())
     }
