@@ -36,6 +36,8 @@ impl World {
         for replica in &mut self.replicas {
             replica.cut_until_us = 0;
         }
+        // What was on its way before comes to rest first.
+        self.pass(10 * SECOND)?;
         let file = File {
             content: KeyHash(self.rng.wide()),
             settings: Settings {
@@ -119,15 +121,16 @@ impl World {
             return Ok(());
         };
         let count = |is: fn(&Standing) -> bool| standings.iter().filter(|s| is(s)).count() as u64;
-        let waiting = visitors
-            .iter()
-            .zip(&standings)
-            .filter(|(v, _)| v.number > answer.head)
-            .count() as u64;
+        let all = || visitors.iter().zip(&standings);
+        let waiting = all().filter(|(v, _)| v.number > answer.head).count() as u64;
+        // Who left while waiting is called all the same as long as absence is not proven.
+        let given_up = all().filter(|(v, s)| {
+            **s == Standing::Spent && answer.turns.iter().any(|turn| turn.number == v.number)
+        });
         let is = [
             visitors.len() as u64,
             waiting,
-            count(|s| matches!(s, Standing::Turn { .. })),
+            count(|s| matches!(s, Standing::Turn { .. })) + given_up.count() as u64,
             count(|s| matches!(s, Standing::Asking)),
             count(|s| matches!(s, Standing::Inside { .. })),
         ];

@@ -195,8 +195,10 @@ impl Record {
                 // The same key again.
                 return Ok(());
             }
-            // The same key after its minute, from a replica that was cut off: nobody waits for this answer.
-            id = TicketId(id.0 ^ u128::from(number));
+            if holder.epoch == epoch && !holder.forgotten {
+                // The same key after its minute, from a replica that was cut off: nobody waits for this answer.
+                id = TicketId(id.0 ^ u128::from(number));
+            }
         }
         let ids = self.numbers.entry((epoch, number)).or_default();
         let holders = &self.holders;
@@ -224,10 +226,11 @@ impl Record {
         self.deeds.push(Deed::Entered(id));
         self.entries.push(self.now_us);
         let returns = self.returns;
+        let other = self.holders.get(&id).copied();
         let holder = self.holders.get_mut(&id);
         let Some(holder) = holder.filter(|h| h.number == number) else {
             return claim(false, Promise::P10, || {
-                format!("{id} entered as {number}, never issued")
+                format!("{id} entered as {number}, and was issued as {other:?}")
             });
         };
         holder.entries += 1;

@@ -45,6 +45,8 @@ pub(crate) struct Sent {
     pub(crate) exchange: Exchange,
     /// In the order of the numbers they get: joins, then keyed.
     pub(crate) joiners: Rc<Vec<Joiner>>,
+    /// When it left for the first time.
+    sent_us: u64,
 }
 
 /// A room's file as a replica has read it.
@@ -99,6 +101,8 @@ pub(crate) struct Replica {
     /// What is added to true time by this replica's clock.
     pub(crate) clock_ahead_us: u64,
     sequence: u64,
+    /// The newest answer is at least as fresh as this.
+    fresh_us: u64,
     gathered: Gathered,
     turns: BTreeMap<u64, u64>,
     entered: BTreeMap<TicketId, u64>,
@@ -122,6 +126,7 @@ impl Replica {
             last: None,
             clock_ahead_us: rng.below(1_000_000 * SECOND),
             sequence: rng.below(1_000),
+            fresh_us: 0,
             gathered: Gathered::default(),
             turns: BTreeMap::new(),
             entered: BTreeMap::new(),
@@ -172,8 +177,13 @@ impl Replica {
         };
         let Visitor { number, id } = visitor;
         if answer.epoch != epoch {
-            let gone = !answer.healing && answer.epoch > epoch;
-            return if gone { View::Invalid } else { View::Calm };
+            // Only an answer younger than a heal takes can say that there is no such epoch any more.
+            let fresh = now_us < self.fresh_us + 3 * SECOND / 2;
+            return if fresh && !answer.healing {
+                View::Invalid
+            } else {
+                View::Calm
+            };
         }
         self.known.tail = self.known.tail.max(number);
         if self.finished.contains_key(&id) {
@@ -300,7 +310,11 @@ impl Replica {
             leaving: self.leaving,
         };
         let joiners = Rc::new(joiners);
-        self.sent = Some(Sent { exchange, joiners });
+        self.sent = Some(Sent {
+            exchange,
+            joiners,
+            sent_us: now_us,
+        });
         self.sent.as_ref()
     }
 
@@ -342,6 +356,7 @@ impl Replica {
         for (visitor, &standing) in stood.zip(&answer.standings) {
             self.standings.insert(visitor.id, standing);
         }
+        self.fresh_us = sent.sent_us;
         self.last = Some((Rc::clone(answer), now_us + self.clock_ahead_us));
         Some(sent)
     }

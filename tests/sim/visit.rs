@@ -107,7 +107,7 @@ impl World {
     /// A poll of a ticket.
     fn poll(&mut self, p: usize, at: usize) -> Verdict {
         let Some((epoch, visitor)) = self.people[p].ticket else {
-            self.people[p].state = State::New;
+            self.people[p].renew_id(&mut self.rng);
             self.visit_after(p, 0);
             return Ok(());
         };
@@ -254,9 +254,15 @@ impl World {
 
     /// A pass in use, for a while.
     fn use_pass(&mut self, p: usize, at: usize, until_us: u64) {
-        let Some((_, visitor)) = self.people[p].ticket else {
+        let Some((epoch, visitor)) = self.people[p].ticket else {
             return;
         };
+        if self.replicas[at].known.epoch != Some(epoch) {
+            // Its pass is of another epoch here: the page for a ticket says what to make of it.
+            self.people[p].state = State::Waiting;
+            self.visit_after(p, SECOND);
+            return;
+        }
         let idle_us = self.replicas[at]
             .last
             .as_ref()

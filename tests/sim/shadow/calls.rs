@@ -75,7 +75,7 @@ impl Shadow {
             let kind = self.let_in(id, &eager)?;
             done.granted.push(kind);
         }
-        self.entries(done)
+        self.entries(from, done)
     }
 
     /// The ids let in by this exchange: the last rows of the news.

@@ -69,7 +69,7 @@ impl Shadow {
     }
 
     /// Those let in were the first of their kind, paid for, and not more than may be inside.
-    pub(super) fn entries(&mut self, done: &Done) -> Verdict {
+    pub(super) fn entries(&mut self, head_before: u64, done: &Done) -> Verdict {
         let entries = done.granted.len();
         if entries > 0 {
             claim(self.moves(), Promise::P3, || {
@@ -111,15 +111,16 @@ impl Shadow {
             Promise::P4,
             || "somebody asking was kept out although the pace had room".to_owned(),
         )?;
-        self.shares(done)
+        self.shares(head_before, done)
     }
 
     /// While both kinds wait without a break, the late get exactly their share.
-    fn shares(&mut self, done: &Done) -> Verdict {
+    fn shares(&mut self, head_before: u64, done: &Done) -> Verdict {
         let share_ppm = self.settings.late_share_ppm;
         let entries = done.granted.len() as u64;
         let late = done.granted.iter().filter(|g| g.2 == Kind::Late).count() as u64;
-        let both = !self.on_time.is_empty() && !self.late.is_empty();
+        let waited = self.on_time.values().any(|&number| number <= head_before);
+        let both = waited && !self.late.is_empty();
         if entries == 0 {
             return Ok(());
         }

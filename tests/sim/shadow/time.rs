@@ -96,6 +96,10 @@ impl Shadow {
         }
         self.tail = self.tail.max(known.tail).max(known.head);
         self.head = self.head.max(known.head);
+        // Those who asked before they were called, and have been called for all we know, ask on time.
+        let head = self.head;
+        let called = self.ahead.extract_if(.., |_, number| *number <= head);
+        self.on_time.extend(called);
         if self.now_us < self.heal_until_us && known.now_us > self.now_us {
             self.heal_until_us += known.now_us - self.now_us;
             self.now_us = known.now_us;
