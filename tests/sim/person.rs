@@ -54,6 +54,8 @@ pub(crate) struct Person {
     pub(crate) home: usize,
     /// When it will press, once it has seen that it may.
     pub(crate) press_at_us: Option<u64>,
+    /// It gave its ticket up, whether or not the store has heard of it.
+    pub(crate) left: bool,
     /// The place it was last shown, and by whom.
     pub(crate) place: Option<(InstanceId, u64)>,
     /// Its next visit: an older one that is still planned is void.
@@ -79,6 +81,7 @@ impl Person {
             key: None,
             home: rng.index(16),
             press_at_us: None,
+            left: false,
             place: None,
             visit: 0,
         };
@@ -93,6 +96,7 @@ impl Person {
         self.key = rng.chance(150).then_some(KeyHash(self.id.0));
         self.ticket = None;
         self.place = None;
+        self.left = false;
         self.press_at_us = None;
         self.state = State::New;
     }

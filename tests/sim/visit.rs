@@ -174,6 +174,7 @@ impl World {
             self.visit_after(p, time_us);
         } else if self.rng.chance(200) {
             self.replicas[at].finish(visitor, 0);
+            self.people[p].left = true;
             self.people[p].state = State::Spent;
         }
     }
@@ -183,7 +184,7 @@ impl World {
         let manner = self.people[p].manner;
         match standing {
             Standing::Spent => {
-                let known = self.store.record.may_be_spent(visitor.id);
+                let known = self.people[p].left || self.store.record.may_be_spent(visitor.id);
                 claim(known, Promise::P5, || {
                     format!("{visitor:?} is spent, never having been inside")
                 })?;
@@ -269,6 +270,7 @@ impl World {
             .map_or(SECOND, |(answer, _)| answer.settings.pass_idle_us);
         if !self.calm && self.rng.chance(150) {
             self.replicas[at].finish(visitor, until_us);
+            self.people[p].left = true;
             self.people[p].state = State::Spent;
             self.visit_after(p, 5 * SECOND);
             return;

@@ -193,7 +193,10 @@ impl World {
                     self.replicas[at].edit(file);
                 }
             }
-            Event::Start(file) => self.start_replica(file),
+            Event::Start(file) => {
+                let file = if self.calm { self.newest_file() } else { file };
+                self.start_replica(file);
+            }
         }
         Ok(())
     }
