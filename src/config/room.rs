@@ -14,6 +14,9 @@ use crate::line::ids::KeyHash;
 use crate::line::settings::Mode;
 use crate::line::settings::Settings;
 
+/// Languages there are pages in.
+pub const LANGUAGES: [&str; 2] = ["en", "it"];
+
 /// `[room.<name>]`: one line in front of a set of routes of one origin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Room {

@@ -19,13 +19,14 @@ const X_MOZ: HeaderName = HeaderName::from_static("x-moz");
 /// `Sec-Fetch-*`, one whose `Accept` names `text/html`. Guesses ([`is_speculative`]) are not.
 #[must_use]
 pub fn is_navigation(method: &Method, headers: &HeaderMap) -> bool {
-    if *method != Method::GET || is_speculative(headers) {
+    if *method != Method::GET {
         return false;
     }
-    match headers.get(SEC_FETCH_MODE) {
+    let looks_like_one = match headers.get(SEC_FETCH_MODE) {
         Some(mode) => mode == "navigate",
-        None => !sends_fetch_metadata(headers) && accepts(headers, "text/html"),
-    }
+        None => accepts(headers, "text/html") && !sends_fetch_metadata(headers),
+    };
+    looks_like_one && !is_speculative(headers)
 }
 
 /// Whether a document itself sends this (a form, say) rather than a script in it: the answer replaces the page.

@@ -1,16 +1,22 @@
 //! One request as the handler of a worker gets it, and the faults it may answer with.
 
+use std::cell::Cell;
+use std::cell::RefCell;
 use std::future::Future;
 use std::rc::Rc;
+use std::time::Duration;
 
+use http::HeaderValue;
 use http::Method;
 use http::Request;
 use http::Response;
 use http::StatusCode;
+use http::Version;
 use hyper::body::Incoming;
 
 use crate::message::body::Body;
 use crate::message::peer::Peer;
+use crate::message::target::PathError;
 
 /// One request, checked for form (RFC 9112) and brought to one shape whatever version it came in.
 ///
@@ -22,6 +28,40 @@ pub struct Asked {
     pub request: Request<Incoming>,
     /// The other end of the connection.
     pub peer: Peer,
+    /// What the handler leaves here is in the log.
+    pub note: Rc<Note>,
+}
+
+/// What a handler tells the log about a request.
+#[derive(Debug, Default)]
+pub struct Note {
+    /// The room the request belongs to.
+    pub room: RefCell<Option<Rc<str>>>,
+    /// What was decided about it.
+    pub decision: Cell<Option<&'static str>>,
+}
+
+/// A request that is over, for the log. Neither cookies nor the query are in it.
+#[derive(Debug)]
+pub struct Record<'a> {
+    /// The other end of the connection.
+    pub peer: Peer,
+    /// The request's method.
+    pub method: &'a Method,
+    /// The request's path, as it was sent.
+    pub path: &'a str,
+    /// The version the client spoke.
+    pub version: Version,
+    /// The status of the answer; `None` when the client left before there was one.
+    pub status: Option<StatusCode>,
+    /// Bytes of the answer's body that were taken to be sent.
+    pub body_bytes: u64,
+    /// Whether the body was sent to its end.
+    pub is_complete: bool,
+    /// From the request's head to the last byte of the answer.
+    pub duration: Duration,
+    /// What the handler left.
+    pub note: &'a Note,
 }
 
 /// What answers requests on one worker.
@@ -34,6 +74,9 @@ pub trait Handler: 'static {
 
     /// Writes the calm answer to a request that failed. The status is the server's to set.
     fn rescue(&self, trouble: &Trouble<'_>) -> Response<Body>;
+
+    /// Told of every request once it is over, whatever became of it.
+    fn log(&self, _record: &Record<'_>) {}
 }
 
 /// A failed request, as far as it matters for telling its sender.
@@ -48,7 +91,7 @@ pub struct Trouble<'a> {
     /// Whether a person is looking at the answer (see [`crate::message::accept::is_navigation`]).
     pub is_navigation: bool,
     /// The `Accept-Language` of the request.
-    pub languages: Option<&'a http::HeaderValue>,
+    pub languages: Option<&'a HeaderValue>,
 }
 
 /// Why a request got no answer of its own. `server::rescue` alone maps these to status codes.
@@ -106,5 +149,5 @@ pub enum Refusal {
     TargetInvalid,
     /// The path could be read in two ways.
     #[error("ambiguous path: {0}")]
-    Path(#[from] crate::message::target::PathError),
+    Path(#[from] PathError),
 }

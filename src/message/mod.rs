@@ -15,6 +15,8 @@ pub mod target;
 pub use asked::Asked;
 pub use asked::Fault;
 pub use asked::Handler;
+pub use asked::Note;
+pub use asked::Record;
 pub use asked::Refusal;
 pub use asked::Trouble;
 pub use body::Body;

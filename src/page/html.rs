@@ -4,14 +4,14 @@ use askama::Template;
 
 use crate::page::Calm;
 use crate::page::assets::Assets;
+use crate::page::have::Have;
+use crate::page::say::title;
 use crate::page::speaker::Operator;
 use crate::page::speaker::Speaker;
 use crate::page::state::State;
-use crate::page::status::Have;
 use crate::page::status::said;
 use crate::page::url::with_query;
 use crate::page::words::Words;
-use crate::page::words::title;
 
 /// Room for a page, so that writing one does not grow its buffer.
 const PAGE_BYTES: usize = 24 * 1024;

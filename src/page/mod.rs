@@ -11,9 +11,12 @@
 mod assets;
 mod catalogue;
 mod code;
+mod have;
 mod html;
+mod json;
 mod lang;
 mod message;
+mod say;
 mod speaker;
 mod state;
 mod status;

@@ -55,11 +55,19 @@ impl<'a> Speaker<'a> {
     }
 
     /// The attributes of a text in `lang`.
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "templates pass references"
+    )]
     pub(crate) fn lang_attr(&self, lang: &Lang) -> LangAttr {
         LangAttr(foreign(*lang, self.view.lang))
     }
 
     /// The address of this page in another language.
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "templates pass references"
+    )]
     pub(crate) fn page_in(&self, lang: &Lang) -> String {
         with_query(self.view.return_to, &[("lang", lang.tag())])
     }

@@ -2,73 +2,22 @@
 //!
 //! Written by hand, because a poll is the most frequent answer there is; the tests read it back with a JSON parser.
 
-use std::fmt;
-use std::fmt::Write as _;
-
-use askama::FastWritable;
-use askama::Values as AskamaValues;
-use askama::filters::HtmlSafe;
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
-
 use crate::page::Public;
+use crate::page::have::Have;
 use crate::page::html::panel;
+use crate::page::json::Json;
+use crate::page::say::say;
+use crate::page::say::title;
 use crate::page::speaker::Speaker;
 use crate::page::state::State;
-use crate::page::vars::local;
 use crate::page::view::View;
 use crate::page::words::left;
-use crate::page::words::say;
-use crate::page::words::title;
-use crate::page::words::variation;
 use crate::page::words::wait;
 
 /// Room for a status without a panel.
 const STATUS_BYTES: usize = 1_024;
 /// Longest `have` that is looked at.
 const HAVE_BYTES_MAX: usize = 40;
-
-/// What panel a page shows: the state, and a hash of all that its texts do not replace. Written `waiting~1f00ba44`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Have {
-    state: State,
-    variation: u32,
-}
-
-impl Have {
-    pub(crate) fn of(view: &View<'_>) -> Self {
-        Self {
-            state: view.state,
-            variation: variation(view),
-        }
-    }
-
-    /// Whether a page that says it has `have` needs no other panel. A bare state is taken for any panel of it: that is
-    /// how a client that shows no panels asks.
-    fn is(self, have: &str) -> bool {
-        match have.split_once('~') {
-            Some((state, hash)) => {
-                state == self.state.name()
-                    && u32::from_str_radix(hash, 16).ok() == Some(self.variation)
-            }
-            None => have == self.state.name(),
-        }
-    }
-}
-
-impl fmt::Display for Have {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}~{:x}", self.state.name(), self.variation)
-    }
-}
-
-impl HtmlSafe for Have {}
-
-impl FastWritable for Have {
-    fn write_into(&self, out: &mut dyn fmt::Write, _: &dyn AskamaValues) -> askama::Result<()> {
-        Ok(write!(out, "{self}")?)
-    }
-}
 
 /// The id of what a view says, by which a page knows that it has said it.
 pub(crate) fn said(view: &View<'_>, from: Option<State>) -> String {
@@ -264,150 +213,4 @@ fn speak(json: &mut Json, speaker: Speaker<'_>, keys: &[Option<&'static str>]) {
             speaker.plain(out, key);
         }
     });
-}
-
-/// A JSON object being written.
-struct Json {
-    out: String,
-    scratch: String,
-    first: bool,
-}
-
-impl Json {
-    fn new(bytes: usize) -> Self {
-        let mut out = String::with_capacity(bytes);
-        out.push('{');
-        Self {
-            out,
-            scratch: String::with_capacity(96),
-            first: true,
-        }
-    }
-
-    /// Begins a member; `name` needs no escaping.
-    fn key(&mut self, name: &str) {
-        if !self.first {
-            self.out.push(',');
-        }
-        self.first = false;
-        self.out.push('"');
-        self.out.push_str(name);
-        self.out.push_str("\":");
-    }
-
-    fn number(&mut self, name: &str, value: u64) {
-        self.key(name);
-        let written = write!(self.out, "{value}");
-        debug_assert!(written.is_ok(), "a string takes everything");
-    }
-
-    fn maybe(&mut self, name: &str, value: Option<u64>) {
-        match value {
-            Some(value) => self.number(name, value),
-            None => self.null(name),
-        }
-    }
-
-    fn flag(&mut self, name: &str, value: bool) {
-        self.key(name);
-        self.out.push_str(if value { "true" } else { "false" });
-    }
-
-    fn null(&mut self, name: &str) {
-        self.key(name);
-        self.out.push_str("null");
-    }
-
-    fn text(&mut self, name: &str, value: &str) {
-        self.key(name);
-        self.out.push('"');
-        quote(&mut self.out, value);
-        self.out.push('"');
-    }
-
-    /// A string that needs no escaping.
-    fn string(&mut self, write: impl FnOnce(&mut String)) {
-        self.out.push('"');
-        write(&mut self.out);
-        self.out.push('"');
-    }
-
-    /// A string of anything.
-    fn string_of(&mut self, write: impl FnOnce(&mut String)) {
-        self.scratch.clear();
-        write(&mut self.scratch);
-        self.out.push('"');
-        quote(&mut self.out, &self.scratch);
-        self.out.push('"');
-    }
-
-    /// A time of day on the room's clock, `09:40`.
-    fn clock(&mut self, name: &str, view: &View<'_>, wall_us: i64) {
-        match Timestamp::from_microsecond(wall_us) {
-            Err(_) => self.null(name),
-            Ok(at) => {
-                let at = local(view, at);
-                self.key(name);
-                let written = write!(self.out, "\"{:02}:{:02}\"", at.hour(), at.minute());
-                debug_assert!(written.is_ok(), "a string takes everything");
-            }
-        }
-    }
-
-    /// A moment in UTC to the second (RFC 3339).
-    fn moment(&mut self, name: &str, at: Timestamp) {
-        let at = TimeZone::UTC.to_datetime(at);
-        self.key(name);
-        let written = write!(
-            self.out,
-            "\"{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z\"",
-            at.year(),
-            at.month(),
-            at.day(),
-            at.hour(),
-            at.minute(),
-            at.second()
-        );
-        debug_assert!(written.is_ok(), "a string takes everything");
-    }
-
-    fn open(&mut self, name: &str) {
-        self.key(name);
-        self.out.push('{');
-        self.first = true;
-    }
-
-    fn close(&mut self) {
-        self.out.push('}');
-        self.first = false;
-    }
-
-    fn finish(mut self) -> String {
-        self.out.push('}');
-        self.out
-    }
-}
-
-/// Adds a string's characters as RFC 8259 §7 wants them.
-fn quote(out: &mut String, text: &str) {
-    let mut rest = text;
-    while let Some(at) = rest.find(|c: char| c == '"' || c == '\\' || c < ' ') {
-        let (before, from) = rest.split_at(at);
-        out.push_str(before);
-        let mut letters = from.chars();
-        match letters.next() {
-            Some('\n') => out.push_str("\\n"),
-            Some(special @ ('"' | '\\')) => {
-                out.push('\\');
-                out.push(special);
-            }
-            other => {
-                let code = u32::from(other.unwrap_or(' '));
-                let written = write!(out, "\\u{code:04x}");
-                debug_assert!(written.is_ok(), "a string takes everything");
-            }
-        }
-        rest = letters.as_str();
-    }
-    out.push_str(rest);
 }

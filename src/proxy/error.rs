@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 
 use crate::message::Fault;
+use crate::message::Refusal;
 
 /// A request that could not be forwarded.
 #[derive(Debug, thiserror::Error)]
@@ -92,7 +93,7 @@ impl From<&OriginError> for Fault {
             OriginErrorKind::Busy => Self::OriginBusy,
             OriginErrorKind::ClientBody => Self::ClientGone,
             OriginErrorKind::ClientTimeout => Self::ClientSlow,
-            OriginErrorKind::ConnectMethod => Self::Refused(crate::message::Refusal::Connect),
+            OriginErrorKind::ConnectMethod => Self::Refused(Refusal::Connect),
         }
     }
 }

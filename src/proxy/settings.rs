@@ -28,6 +28,8 @@ pub struct OriginSettings {
     pub idle_max: usize,
     /// The protocols a connection may be upgraded to, in lower case (`websocket`).
     pub upgrades: Vec<String>,
+    /// Upgraded connections open at once, from this worker.
+    pub tunnels_max: usize,
     /// How long things may take.
     pub timeouts: OriginTimeouts,
 }
@@ -99,7 +101,26 @@ impl OriginSettings {
             waiting_max: 1_024,
             idle_max: 512,
             upgrades: vec!["websocket".to_owned()],
+            tunnels_max: 4_096,
             timeouts: OriginTimeouts::default(),
         }
+    }
+
+    /// The `Host` for a request that came without one.
+    pub(super) fn default_host(&self) -> HeaderValue {
+        let host = self.servers.first().and_then(|server| {
+            let is_default = server.port == if server.tls { 443 } else { 80 };
+            let host = match server.host.contains(':') {
+                true => format!("[{}]", server.host),
+                false => server.host.clone(),
+            };
+            let host = if is_default {
+                host
+            } else {
+                format!("{host}:{}", server.port)
+            };
+            HeaderValue::try_from(host).ok()
+        });
+        host.unwrap_or_else(|| HeaderValue::from_static("localhost"))
     }
 }

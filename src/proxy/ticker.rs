@@ -64,6 +64,13 @@ impl Ticker {
         self.now_ms.get()
     }
 
+    /// The time `after` from now: a tick later than the clock says, because the clock may be a tick behind.
+    #[must_use]
+    pub fn in_ms(&self, after: Duration) -> u64 {
+        let after_ms = u64::try_from(after.saturating_add(TICK).as_millis()).unwrap_or(NEVER);
+        self.now_ms().saturating_add(after_ms)
+    }
+
     /// Moves the clock for as long as it is polled.
     pub async fn run(self: Rc<Self>) {
         let mut interval = tokio::time::interval(TICK);
@@ -109,7 +116,11 @@ impl Ticker {
     }
 
     fn tick(&self) {
-        let now_ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(NEVER - 1);
+        let elapsed = clock::monotonic().saturating_duration_since(self.began);
+        self.move_to(u64::try_from(elapsed.as_millis()).unwrap_or(NEVER - 1));
+    }
+
+    fn move_to(&self, now_ms: u64) {
         self.now_ms.set(now_ms);
         let mut due = Vec::new();
         for entry in &mut self.alarms.borrow_mut().entries {
@@ -124,14 +135,11 @@ impl Ticker {
 impl Alarm {
     /// Sets the alarm to `after` from now, rounded up to a tick.
     pub fn set(&mut self, after: Duration) {
-        let after_ms = u64::try_from(after.as_millis()).unwrap_or(NEVER);
-        // The clock may be one tick behind already.
-        let tick_ms = u64::try_from(TICK.as_millis()).unwrap_or(0);
-        let at_ms = self
-            .ticker
-            .now_ms()
-            .saturating_add(after_ms)
-            .saturating_add(tick_ms);
+        self.set_at(self.ticker.in_ms(after));
+    }
+
+    /// Sets the alarm to a time of this clock, in milliseconds.
+    pub fn set_at(&mut self, at_ms: u64) {
         self.with(|entry| entry.at_ms = at_ms);
     }
 
@@ -171,14 +179,24 @@ impl Drop for Alarm {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn an_alarm_goes_off_once_its_time_has_come() {
         let ticker = Ticker::new();
-        let mut alarm = ticker.alarm();
-        alarm.set(Duration::from_secs(5));
-        assert_eq!(ticker.alarms.borrow().entries.len(), 1);
-        drop(alarm);
-        let again = ticker.alarm();
-        assert_eq!(again.index, 0);
+        let endless = ticker.within(Duration::from_secs(5), std::future::pending::<()>());
+        tokio::pin!(endless);
+        for (now_ms, over) in [(0, false), (5_000, false), (5_250, true)] {
+            ticker.move_to(now_ms);
+            let polled =
+                std::future::poll_fn(|cx| std::task::Poll::Ready(endless.as_mut().poll(cx)));
+            assert_eq!(polled.await.is_ready(), over, "at {now_ms}");
+        }
+    }
+
+    #[test]
+    fn a_dropped_alarm_leaves_its_place_to_the_next() {
+        let ticker = Ticker::new();
+        let (first, second) = (ticker.alarm(), ticker.alarm());
+        drop(first);
+        assert_eq!((ticker.alarm().index, second.index), (0, 1));
     }
 }

@@ -139,7 +139,8 @@ impl Pool {
             .await
             .map_err(Trouble::Broken)?;
         // How a connection ends is told to the request on it.
-        self.connections.spawn(async move { drop(connection.await) });
+        self.connections
+            .spawn(async move { drop(connection.await) });
         Ok(sender)
     }
 

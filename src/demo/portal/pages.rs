@@ -2,6 +2,11 @@
 //!
 //! Plain HTML without script or asset, readable on a phone. Everything a visitor sends is escaped.
 
+/// What the pages say when all appointments are taken.
+pub const NOTHING_LEFT: &str = "No appointments left";
+/// How every confirmation number begins.
+pub const CODE: &str = "VAX-";
+
 /// Appointment times offered each day.
 const TIMES: [&str; 8] = [
     "8:20", "9:00", "9:40", "10:20", "11:00", "14:00", "14:40", "15:20",
@@ -28,9 +33,10 @@ background:var(--ground);border:1px solid var(--soft);border-radius:.375rem}form
 /// The first page of a booking.
 pub(crate) fn start(left: u64) -> String {
     let body = if left == 0 {
-        "<h1>No appointments left</h1><div class=card><p>All appointments of this round are taken. \
-         New ones are announced here and by your doctor.</p></div>"
-            .to_owned()
+        format!(
+            "<h1>{NOTHING_LEFT}</h1><div class=card><p>All appointments of this round are taken. \
+             New ones are announced here and by your doctor.</p></div>"
+        )
     } else {
         format!(
             "<h1>Book your vaccination</h1><div class=card><p>You need your insurance number. Booking takes about \
@@ -78,7 +84,7 @@ pub(crate) fn form(query: &str) -> String {
 pub(crate) fn confirmation(query: &str, number: u64) -> String {
     let body = format!(
         "<h1>Your appointment is booked</h1><div class=card><p>Central clinic, Thursday, {at}</p>\
-         <p>Your confirmation number</p><p class=code>VAX-{number:05}</p>\
+         <p>Your confirmation number</p><p class=code>{CODE}{number:05}</p>\
          <p>Bring your insurance card. You can close this page.</p></div>",
         at = TIMES[chosen(query)]
     );

@@ -2,6 +2,12 @@
 
 use std::net::Ipv4Addr;
 
+use bytes::Bytes;
+use http::Request;
+use http::Response;
+use http::StatusCode;
+use http_body_util::BodyExt;
+use http_body_util::Full;
 use hyper::client::conn::http1::SendRequest;
 use hyper::client::conn::http1::handshake;
 
