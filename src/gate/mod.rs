@@ -80,7 +80,7 @@ pub struct Gate {
     local: RefCell<Rc<Local>>,
     background: Background,
     metrics: Arc<WorkerMetrics>,
-    log: RefCell<WorkerLog>,
+    log: Option<RefCell<WorkerLog>>,
     hammering: RefCell<Hammering>,
     /// Requests held while their visitors wait to be let in.
     held: Cell<usize>,
@@ -91,14 +91,14 @@ pub struct Gate {
 impl Gate {
     /// A handler for the worker this is called on.
     #[must_use]
-    pub fn new(live: Arc<ArcSwap<Live>>, background: Background, metrics: Arc<WorkerMetrics>, log: WorkerLog) -> Rc<Self> {
+    pub fn new(live: Arc<ArcSwap<Live>>, background: Background, metrics: Arc<WorkerMetrics>, log: Option<WorkerLog>) -> Rc<Self> {
         let local = Local::new(live.load_full(), None, &background, &metrics);
         Rc::new(Self {
             live,
             local: RefCell::new(Rc::new(local)),
             background,
             metrics,
-            log: RefCell::new(log),
+            log: log.map(RefCell::new),
             hammering: RefCell::default(),
             held: Cell::new(0),
             preflights: Cell::new(0),
@@ -112,13 +112,9 @@ impl Gate {
             room.port.flush();
         }
         self.metrics.flush();
-        self.log.borrow_mut().tick(clock::monotonic(), clock::wall_us());
-    }
-
-    /// Writes out the last lines of the log.
-    pub fn close(&self) {
-        self.tick();
-        self.log.borrow_mut().flush();
+        if let Some(log) = &self.log {
+            log.borrow_mut().tick(clock::monotonic(), clock::wall_us());
+        }
     }
 
     /// This worker's parts of the configuration in force.
@@ -230,6 +226,13 @@ impl Gate {
     }
 }
 
+impl Drop for Gate {
+    fn drop(&mut self) {
+        // The last counts; the log writes its last lines by itself.
+        self.metrics.flush();
+    }
+}
+
 impl Handler for Gate {
     async fn handle(self: Rc<Self>, asked: Asked) -> Result<Response<Body>, Fault> {
         let note = Rc::clone(&asked.note);
@@ -258,11 +261,12 @@ impl Handler for Gate {
     fn log(&self, record: &Record<'_>) {
         let status = record.status.map_or(499, |status| status.as_u16());
         self.metrics.response(status);
+        let Some(log) = &self.log else { return };
         let room = record.note.room.borrow();
         let name = record.note.decision.get();
         let decision = Decision::ALL.iter().copied().find(|decision| Some(decision.name()) == name);
         let finished = clock::monotonic();
-        self.log.borrow_mut().write(&Entry {
+        log.borrow_mut().write(&Entry {
             started: finished.checked_sub(record.duration).unwrap_or(finished),
             finished,
             peer: record.peer.addr.ip(),
