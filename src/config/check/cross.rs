@@ -7,8 +7,8 @@ use crate::config::fault::Code;
 use crate::config::fault::Fault;
 use crate::config::keys::nearest;
 use crate::config::read::Reading;
-use crate::config::read::Values;
 use crate::config::report::Problem;
+use crate::config::values::Values;
 
 impl Check<'_> {
     /// Everything that is wrong between sections.
