@@ -17,7 +17,6 @@ mod read;
 pub mod reload;
 pub mod report;
 pub mod room;
-pub mod routes;
 pub mod secret;
 pub mod server;
 pub mod store;

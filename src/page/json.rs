@@ -1,0 +1,158 @@
+//! A JSON object, written member by member into one buffer.
+//!
+//! By hand, because a poll is the most frequent answer there is and needs nothing more; the tests read what comes out
+//! with a JSON parser.
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::page::vars::local;
+use crate::page::view::View;
+
+/// A JSON object being written.
+pub(crate) struct Json {
+    out: String,
+    scratch: String,
+    first: bool,
+}
+
+impl Json {
+    pub(crate) fn new(bytes: usize) -> Self {
+        let mut out = String::with_capacity(bytes);
+        out.push('{');
+        Self {
+            out,
+            scratch: String::with_capacity(96),
+            first: true,
+        }
+    }
+
+    /// Begins a member; `name` needs no escaping.
+    pub(crate) fn key(&mut self, name: &str) {
+        if !self.first {
+            self.out.push(',');
+        }
+        self.first = false;
+        self.out.push('"');
+        self.out.push_str(name);
+        self.out.push_str("\":");
+    }
+
+    pub(crate) fn number(&mut self, name: &str, value: u64) {
+        self.key(name);
+        let written = write!(self.out, "{value}");
+        debug_assert!(written.is_ok(), "a string takes everything");
+    }
+
+    pub(crate) fn maybe(&mut self, name: &str, value: Option<u64>) {
+        match value {
+            Some(value) => self.number(name, value),
+            None => self.null(name),
+        }
+    }
+
+    pub(crate) fn flag(&mut self, name: &str, value: bool) {
+        self.key(name);
+        self.out.push_str(if value { "true" } else { "false" });
+    }
+
+    pub(crate) fn null(&mut self, name: &str) {
+        self.key(name);
+        self.out.push_str("null");
+    }
+
+    pub(crate) fn text(&mut self, name: &str, value: &str) {
+        self.key(name);
+        self.out.push('"');
+        quote(&mut self.out, value);
+        self.out.push('"');
+    }
+
+    /// A string that needs no escaping.
+    pub(crate) fn string(&mut self, write: impl FnOnce(&mut String)) {
+        self.out.push('"');
+        write(&mut self.out);
+        self.out.push('"');
+    }
+
+    /// A string of anything.
+    pub(crate) fn string_of(&mut self, write: impl FnOnce(&mut String)) {
+        self.scratch.clear();
+        write(&mut self.scratch);
+        self.out.push('"');
+        quote(&mut self.out, &self.scratch);
+        self.out.push('"');
+    }
+
+    /// A time of day on the room's clock, `09:40`.
+    pub(crate) fn clock(&mut self, name: &str, view: &View<'_>, wall_us: i64) {
+        match Timestamp::from_microsecond(wall_us) {
+            Err(_) => self.null(name),
+            Ok(at) => {
+                let at = local(view, at);
+                self.key(name);
+                let written = write!(self.out, "\"{:02}:{:02}\"", at.hour(), at.minute());
+                debug_assert!(written.is_ok(), "a string takes everything");
+            }
+        }
+    }
+
+    /// A moment in UTC to the second (RFC 3339).
+    pub(crate) fn moment(&mut self, name: &str, at: Timestamp) {
+        let at = TimeZone::UTC.to_datetime(at);
+        self.key(name);
+        let written = write!(
+            self.out,
+            "\"{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z\"",
+            at.year(),
+            at.month(),
+            at.day(),
+            at.hour(),
+            at.minute(),
+            at.second()
+        );
+        debug_assert!(written.is_ok(), "a string takes everything");
+    }
+
+    pub(crate) fn open(&mut self, name: &str) {
+        self.key(name);
+        self.out.push('{');
+        self.first = true;
+    }
+
+    pub(crate) fn close(&mut self) {
+        self.out.push('}');
+        self.first = false;
+    }
+
+    pub(crate) fn finish(mut self) -> String {
+        self.out.push('}');
+        self.out
+    }
+}
+
+/// Adds a string's characters as RFC 8259 §7 wants them.
+fn quote(out: &mut String, text: &str) {
+    let mut rest = text;
+    while let Some(at) = rest.find(|c: char| c == '"' || c == '\\' || c < ' ') {
+        let (before, from) = rest.split_at(at);
+        out.push_str(before);
+        let mut letters = from.chars();
+        match letters.next() {
+            Some('\n') => out.push_str("\\n"),
+            Some(special @ ('"' | '\\')) => {
+                out.push('\\');
+                out.push(special);
+            }
+            other => {
+                let code = u32::from(other.unwrap_or(' '));
+                let written = write!(out, "\\u{code:04x}");
+                debug_assert!(written.is_ok(), "a string takes everything");
+            }
+        }
+        rest = letters.as_str();
+    }
+    out.push_str(rest);
+}
