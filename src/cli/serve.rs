@@ -106,40 +106,45 @@ async fn serve(loaded: Loaded, file: Option<PathBuf>) -> Result<(), Box<dyn std:
     }
     let limit = raise_descriptor_limit();
     info!(open_files_max = ?limit, version = env!("CARGO_PKG_VERSION"), "anteroom starts");
-    let mut signals = Signals::listen()?;
+    let (mut changes, mut stops) = (Changes::listen()?, Stops::listen()?);
     let running = app::start(loaded, file).await?;
     loop {
         tokio::select! {
-            _ = signals.reload.recv() => running.reload().await,
-            _ = signals.reopen.recv() => running.reopen_logs(),
-            () = signals.stop() => break,
+            _ = changes.reload.recv() => running.reload().await,
+            _ = changes.reopen.recv() => running.reopen_logs(),
+            () = stops.recv() => break,
         }
     }
     info!("draining: no new connections; a second signal ends everything now");
-    let stopped = running.stop(signals.stop()).await;
+    let stopped = running.stop(stops.recv()).await;
     info!(finished = stopped.finished, cut = stopped.cut, "anteroom stopped");
     Ok(())
 }
 
-/// The signals a running anteroom obeys.
-struct Signals {
+/// The signals that change something: SIGHUP reads the configuration again, SIGUSR1 opens the access log anew.
+struct Changes {
     reload: Signal,
     reopen: Signal,
+}
+
+impl Changes {
+    fn listen() -> io::Result<Self> {
+        Ok(Self { reload: signal(SignalKind::hangup())?, reopen: signal(SignalKind::user_defined1())? })
+    }
+}
+
+/// The signals that stop it: SIGTERM and SIGINT mean the same.
+struct Stops {
     terminate: Signal,
     interrupt: Signal,
 }
 
-impl Signals {
+impl Stops {
     fn listen() -> io::Result<Self> {
-        Ok(Self {
-            reload: signal(SignalKind::hangup())?,
-            reopen: signal(SignalKind::user_defined1())?,
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    async fn stop(&mut self) {
+    async fn recv(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}

@@ -15,7 +15,7 @@ mod local;
 mod poll;
 mod query;
 mod reply;
-mod routes;
+pub mod routes;
 mod show;
 mod standing;
 mod visit;
