@@ -46,6 +46,7 @@ pub use crate::page::lang::negotiate;
 pub use crate::page::preview::preview;
 pub use crate::page::preview::preview_with;
 pub use crate::page::preview::scenes;
+pub use crate::page::preview::with_scene;
 pub use crate::page::state::State;
 pub use crate::page::texts::Localized;
 pub use crate::page::texts::Texts;

@@ -77,6 +77,14 @@ pub fn preview_with(pages: &Pages, texts: &Texts, scene: &str, lang: Lang) -> Op
     Some(pages.html(&view(texts, scene, lang)?))
 }
 
+/// Hands the made-up view of a scene that is no calm page to `look`, for benches.
+pub fn with_scene(scene: &str, lang: Lang, look: impl FnOnce(&View<'_>)) {
+    let texts = sample_texts();
+    if let Some(view) = view(&texts, scene, lang) {
+        look(&view);
+    }
+}
+
 /// The made-up view of a scene that is no calm page.
 pub(crate) fn view<'a>(texts: &'a Texts, scene: &str, lang: Lang) -> Option<View<'a>> {
     let more = MORE.iter().find(|(name, _)| *name == scene);
