@@ -161,14 +161,11 @@ fn sample<'a>(texts: &'a Texts, state: State, lang: Lang) -> View<'a> {
         State::Paused | State::Full => view.until = at(18),
         State::SoldOut => view.until = at(11 * 24 * 60),
         State::Cookies => view.ticket = Some("v1.example"),
-        State::Waiting
-        | State::Returning
-        | State::Origin
-        | State::Closed
-        | State::Invalid
-        | State::Expired
-        | State::Moved
-        | State::Left => {}
+        State::Closed | State::Invalid | State::Expired | State::Left => view.code = None,
+        State::Waiting | State::Returning | State::Origin | State::Moved => {}
+    }
+    if matches!(state, State::Full | State::SoldOut) {
+        view.code = None;
     }
     view
 }

@@ -5,7 +5,7 @@
 lang-label = Lingua
 help = Serve aiuto? Chiami il numero { $phone }.
 help-hours = Serve aiuto? Chiami il numero { $phone } ({ $hours }).
-help-code = Comunichi il Suo codice.
+help-code = Comunichi il Suo codice:
 cookie-line = Questa pagina usa un solo cookie, che conserva il Suo posto in coda. Non contiene nomi e non serve a tracciarLa.
 link-privacy = Privacy
 link-accessibility = Accessibilità
@@ -108,7 +108,7 @@ say-scarce = Potrebbe non esserci un appuntamento per tutte le persone in coda.
 ## Your turn
 
 turn-h = È il Suo turno
-turn-lead = Prema il pulsante per entrare. Entri entro le ore <b>{ $by }</b>.
+turn-lead = Prema il pulsante per entrare, entro le ore <b>{ $by }</b>.
 turn-lead-open = Prema il pulsante per entrare.
 turn-left-label = Tempo per entrare
 turn-left = { $left ->
