@@ -28,11 +28,17 @@ pub const ENTRIES_MAX: u64 = 250;
 pub const NEWS_MAX: usize = 500;
 /// How far ahead of `head` somebody asking is remembered.
 pub const AHEAD_MAX: u64 = 1_000;
+/// The highest number of an epoch: at four bits each, as many as one string in Redis can tell of.
+pub const NUMBER_MAX: u64 = (1 << 30) - 1;
+/// Numbers whose presence is looked at together.
+pub const PAGE_NUMBERS: u64 = 16_384;
+/// Most pages that one exchange calls visitors from.
+pub const PAGES_MAX: u64 = 32;
 
 /// A visitor as the line meets it: its ticket's id and number, both from an authenticated ticket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Visitor {
-    /// The ticket's number, 1 to 2⁵³−1.
+    /// The ticket's number, 1 to [`NUMBER_MAX`].
     pub number: u64,
     /// The ticket's id.
     pub id: TicketId,
@@ -106,22 +112,31 @@ pub struct Exchange {
     /// Newcomers to number, at most [`JOINS_MAX`]; they get the block `first .. first + issued` in order.
     pub joins: u64,
     /// Ids of the first of these newcomers, who would go straight in; at most [`EAGER_MAX`] and `joins`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub eager: Vec<TicketId>,
     /// Newcomers that carry an `Idempotency-Key`, numbered after the others.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub keyed: Vec<KeyHash>,
     /// Numbers heard from, each above `head` when noted; at most [`HEARD_MAX`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub heard: Vec<u64>,
     /// Visitors who want to enter now, again at each repeat.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub asks: Vec<Visitor>,
     /// Visitors who asked only until their response, which has gone out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unasks: Vec<Visitor>,
     /// Numbers whose visitors want a longer turn.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub more: Vec<u64>,
     /// Visitors whose standing the replica must know exactly.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<Visitor>,
     /// Passes in use.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub renewals: Vec<Renewal>,
     /// Tickets and passes that are spent.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub finishes: Vec<Finish>,
     /// Settings read from the replica's file.
     pub proposal: Option<Proposal>,

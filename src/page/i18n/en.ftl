@@ -152,6 +152,7 @@ asked-lead = { $asked ->
     [one] You have pressed the button. It takes about { $asked } minute until you go in.
    *[other] You have pressed the button. It takes about { $asked } minutes until you go in.
 }
+asked-open = You have pressed the button. You go in as soon as there is room.
 asked-keep = Keep this page open. You do not need to press again.
 entering-h = You are going in
 entering-lead = The booking service is opening. This can take up to 20 seconds. Do not press the button again.

@@ -140,6 +140,7 @@ asked-lead = { $asked ->
     [one] Ha premuto il pulsante. Entrerà tra circa { $asked } minuto.
    *[other] Ha premuto il pulsante. Entrerà tra circa { $asked } minuti.
 }
+asked-open = Ha premuto il pulsante. Entrerà appena c’è posto.
 asked-keep = Tenga aperta questa pagina. Non deve premere di nuovo.
 entering-h = Sta entrando
 entering-lead = Il servizio di prenotazione si sta aprendo. Può richiedere fino a 20 secondi. Non prema di nuovo il pulsante.

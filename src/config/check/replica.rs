@@ -1,0 +1,204 @@
+//! The sections of the replica itself and of origins: listeners, store, keys, logs.
+
+use crate::config::check::Check;
+use crate::config::fault::Code;
+use crate::config::fault::Fault;
+use crate::config::keys::forms;
+use crate::config::origin::Origin;
+use crate::config::secret::ADMIN_TOKEN_VAR;
+use crate::config::secret::STORE_PASSWORD_VAR;
+use crate::config::secret::SecretSource;
+use crate::config::server::Access;
+use crate::config::server::Admin;
+use crate::config::server::Format;
+use crate::config::server::Level;
+use crate::config::server::Log;
+use crate::config::server::Server;
+use crate::config::server::Tickets;
+use crate::config::server::Tls;
+use crate::config::store::Store;
+use crate::config::url::OriginUrl;
+use crate::config::url::StoreUrl;
+use crate::config::values::Values;
+
+impl Check<'_> {
+    pub(super) fn tls(&mut self, values: &Values) -> Tls {
+        let cert = self.file(values, "cert").unwrap_or_default();
+        let key = self.file(values, "key").unwrap_or_default();
+        Tls { cert, key }
+    }
+
+    pub(super) fn server(&mut self, values: &Values, tls: Option<Tls>) -> Server {
+        self.not_empty(values, "listen");
+        let trusted_proxies: Vec<_> = values
+            .list("trusted_proxies")
+            .iter()
+            .filter_map(|(text, _)| forms::network(text).ok())
+            .collect();
+        if trusted_proxies
+            .iter()
+            .any(|network| network.prefix_len() == 0)
+        {
+            let reason = "every visitor could claim any address and scheme";
+            let remedy = "name only the networks of your load balancers";
+            let fault = Fault::new(
+                Code::TrustsEverybody,
+                "everybody is trusted",
+                reason,
+                remedy,
+            );
+            self.note(values, "trusted_proxies", fault);
+        }
+        Server {
+            listen: values
+                .list("listen")
+                .iter()
+                .filter_map(|(text, _)| forms::address(text).ok())
+                .collect(),
+            tls,
+            workers: values.count("workers"),
+            external_url: values.parsed("external_url"),
+            trusted_proxies,
+            prefix: values.text("prefix").unwrap_or_default().to_owned(),
+            drain: values.duration("drain"),
+            handshake_timeout: values.duration("handshake_timeout"),
+            header_timeout: values.duration("header_timeout"),
+            body_timeout: values.duration("body_timeout"),
+            idle_timeout: values.duration("idle_timeout"),
+            max_connections: values.count("max_connections"),
+            max_streams: u32::try_from(values.number("max_streams")).unwrap_or(u32::MAX),
+            max_header_bytes: values.count("max_header_bytes"),
+            max_body_bytes: values.number("max_body_bytes"),
+        }
+    }
+
+    pub(super) fn admin(&mut self, values: &Values, server: &Server) -> Admin {
+        let listen = values
+            .text("listen")
+            .and_then(|text| forms::address(text).ok());
+        let token = self.secret(values, "token_file", ADMIN_TOKEN_VAR);
+        let Some(address) = listen else {
+            return Admin { listen, token };
+        };
+        if !address.ip().is_loopback() {
+            let fault = if token.is_none() {
+                Fault::new(
+                    Code::Unprotected,
+                    "operators' listener open to everybody",
+                    "it can be reached from other machines and asks for no bearer token",
+                    "name a token_file, or listen on 127.0.0.1",
+                )
+            } else {
+                Fault::new(
+                    Code::PublicAdmin,
+                    "operators' listener on an address other machines reach",
+                    "the bearer token travels in cleartext",
+                    "keep it on a private network, or listen on 127.0.0.1 behind an SSH tunnel",
+                )
+            };
+            self.note(values, "listen", fault);
+        }
+        let same = |other: &&std::net::SocketAddr| {
+            let everywhere = address.ip().is_unspecified() || other.ip().is_unspecified();
+            address.port() != 0
+                && address.port() == other.port()
+                && (everywhere || address.ip() == other.ip())
+        };
+        if let Some(other) = server.listen.iter().find(same) {
+            let reason = format!("visitors connect to {other}");
+            let fault = Fault::new(
+                Code::Conflict,
+                "one address for two listeners",
+                reason,
+                "use another port",
+            );
+            self.note(values, "listen", fault);
+        }
+        Admin { listen, token }
+    }
+
+    pub(super) fn store(&mut self, values: &Values) -> Store {
+        Store {
+            url: values.parsed("url").unwrap_or(StoreUrl::Memory),
+            path: self.path(values, "path"),
+            prefix: values.text("prefix").unwrap_or_default().to_owned(),
+            password: self.secret(values, "password_file", STORE_PASSWORD_VAR),
+            connect_timeout: values.duration("connect_timeout"),
+            command_timeout: values.duration("command_timeout"),
+        }
+    }
+
+    pub(super) fn tickets(&mut self, values: &Values) -> Tickets {
+        Tickets {
+            key_file: self.path(values, "key_file"),
+        }
+    }
+
+    pub(super) fn log(&mut self, values: &Values) -> Log {
+        let level = match values.text("level") {
+            Some("error") => Level::Error,
+            Some("warn") => Level::Warn,
+            Some("debug") => Level::Debug,
+            Some("trace") => Level::Trace,
+            Some(_) | None => Level::Info,
+        };
+        let format = if values.text("format") == Some("json") {
+            Format::Json
+        } else {
+            Format::Text
+        };
+        let access = match values.text("access") {
+            Some("off") | None => Access::Off,
+            Some("stdout") => Access::Stdout,
+            Some(_) => Access::File(self.path(values, "access")),
+        };
+        Log {
+            level,
+            format,
+            access,
+        }
+    }
+
+    pub(super) fn origin(&mut self, values: &Values) -> Origin {
+        self.not_empty(values, "urls");
+        let mut urls: Vec<OriginUrl> = values.parsed_list("urls");
+        let url: Option<OriginUrl> = values.parsed("url");
+        if url.is_some() && values.written("urls") {
+            let reason = "`url` names one server and `urls` several";
+            let fault = Fault::new(
+                Code::Conflict,
+                "given together with `url`",
+                reason,
+                "leave one of them out",
+            );
+            self.note(values, "urls", fault);
+        }
+        urls.extend(url);
+        let total = values.duration("total_timeout");
+        Origin {
+            name: values.name().to_owned(),
+            urls,
+            hosts: values.parsed_list("hosts"),
+            max_in_flight: values.number("max_in_flight"),
+            connect_timeout: values.duration("connect_timeout"),
+            first_byte_timeout: values.duration("first_byte_timeout"),
+            idle_timeout: values.duration("idle_timeout"),
+            total_timeout: Some(total).filter(|total| !total.is_zero()),
+            keep_alive: values.duration("keep_alive"),
+            ca_file: self.file(values, "ca_file"),
+            pass_host: values.flag("pass_host"),
+        }
+    }
+
+    /// Where a secret is kept: in the file named, else in the environment if it is there.
+    fn secret(
+        &mut self,
+        values: &Values,
+        name: &str,
+        variable: &'static str,
+    ) -> Option<SecretSource> {
+        let file = self.file(values, name).map(SecretSource::File);
+        let set = self.surroundings.variables.contains(&variable);
+        file.or_else(|| set.then_some(SecretSource::Variable(variable)))
+    }
+}

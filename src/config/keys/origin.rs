@@ -1,0 +1,111 @@
+//! The keys of an origin.
+
+use crate::config::keys::Apply;
+use crate::config::keys::Default;
+use crate::config::keys::Key;
+use crate::config::keys::Kind;
+use crate::config::keys::Section;
+use crate::config::keys::kind::words;
+use crate::config::keys::server::HOUR;
+use crate::config::keys::server::PATH;
+use crate::config::keys::server::SECOND;
+use crate::config::keys::server::seconds;
+use crate::config::pattern::HostPattern;
+use crate::config::units::Span;
+use crate::config::url::OriginUrl;
+
+const URL: &str = "a server's address like \"http://127.0.0.1:8000\"";
+
+/// `[origin.*]`.
+pub(super) const ORIGIN: Section = Section {
+    path: "origin.*",
+    about: "A portal that is protected. Its name is used by rooms and in metrics; several rooms may share it.",
+    keys: &[
+        Key {
+            name: "url",
+            kind: Kind::Text(words::<OriginUrl>(URL)),
+            default: Default::RequiredUnless("urls", r#""http://127.0.0.1:8000""#),
+            apply: Apply::Live,
+            why: "Its one server: http or https, host and port, no path.",
+        },
+        Key {
+            name: "urls",
+            kind: Kind::List(words::<OriginUrl>(URL)),
+            default: Default::Nothing(r#"["http://10.0.0.11:8000", "http://10.0.0.12:8000"]"#),
+            apply: Apply::Live,
+            why: "Its servers, instead of `url`, when it has several that do the same.",
+        },
+        Key {
+            name: "hosts",
+            kind: Kind::List(words::<HostPattern>(
+                "a host like \"booking.example.org\" or \"*.example.org\"",
+            )),
+            default: Default::Value("[]"),
+            apply: Apply::Live,
+            why: "Hosts whose requests outside every room go to this origin; empty means any. Only needed with \
+                  several origins.",
+        },
+        Key {
+            name: "max_in_flight",
+            kind: Kind::Integer(1, 1_000_000),
+            default: Default::Value("200"),
+            apply: Apply::Live,
+            why: "Most requests it works on at once, over all replicas. A little below what it survives; it is the \
+                  last guard when those inside are busier than expected.",
+        },
+        Key {
+            name: "connect_timeout",
+            kind: Kind::Duration(
+                Span::from_micros(SECOND / 10),
+                Span::from_micros(60 * SECOND),
+            ),
+            default: Default::Value(r#""5s""#),
+            apply: Apply::Live,
+            why: "Longest wait for a connection, TLS included; then it counts as down.",
+        },
+        Key {
+            name: "first_byte_timeout",
+            kind: seconds(1, 3_600),
+            default: Default::Value(r#""60s""#),
+            apply: Apply::Live,
+            why: "Longest time it may take to begin its response. Longer than its slowest honest page.",
+        },
+        Key {
+            name: "idle_timeout",
+            kind: seconds(1, 3_600),
+            default: Default::Value(r#""60s""#),
+            apply: Apply::Live,
+            why: "Longest pause between two pieces of a response's body. Event streams need a heartbeat within it.",
+        },
+        Key {
+            name: "total_timeout",
+            kind: Kind::Duration(Span::from_micros(0), Span::from_micros(24 * HOUR)),
+            default: Default::Value(r#""0s""#),
+            apply: Apply::Live,
+            why: "Longest response as a whole; 0s sets no limit, which long downloads and event streams need.",
+        },
+        Key {
+            name: "keep_alive",
+            kind: seconds(0, 3_600),
+            default: Default::Value(r#""30s""#),
+            apply: Apply::Live,
+            why: "How long an unused connection is kept for the next request. Shorter than the origin's own limit, \
+                  or requests meet connections it has just closed.",
+        },
+        Key {
+            name: "ca_file",
+            kind: Kind::Text(PATH),
+            default: Default::Nothing(r#""portal-ca.pem""#),
+            apply: Apply::Live,
+            why: "A PEM file of authorities that sign its certificate, instead of those the platform trusts.",
+        },
+        Key {
+            name: "pass_host",
+            kind: Kind::Boolean,
+            default: Default::Value("true"),
+            apply: Apply::Live,
+            why: "Whether it sees the host the visitor asked for. Turn it off for an origin that only answers to its \
+                  own name.",
+        },
+    ],
+};

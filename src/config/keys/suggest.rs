@@ -1,0 +1,47 @@
+//! Finding keys by what somebody typed: exactly, by part of the path, or the nearest name.
+
+use crate::config::keys::Key;
+use crate::config::keys::SECTIONS;
+use crate::config::keys::Section;
+
+/// The name most like the one given, if any is like it at all: a third of its letters may differ, three at most.
+pub fn nearest<'a>(given: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let given = given.to_ascii_lowercase().replace('-', "_");
+    let allowed = (given.chars().count() / 3).clamp(1, 3);
+    names
+        .into_iter()
+        .map(|name| (strsim::osa_distance(&given, &name.replace('-', "_")), name))
+        .filter(|(distance, _)| *distance <= allowed)
+        .min()
+        .map(|(_, name)| name)
+}
+
+/// Every key a path may mean: `turn`, `room.turn`, `room.*.turn` and `room.vaccination.turn` mean the same one.
+#[must_use]
+pub fn find(path: &str) -> Vec<(&'static Section, &'static Key)> {
+    let mut found = Vec::new();
+    for section in SECTIONS {
+        for key in section.keys {
+            if means(path, section, key) {
+                found.push((section, key));
+            }
+        }
+    }
+    found
+}
+
+/// Whether a path means this key.
+fn means(path: &str, section: &Section, key: &Key) -> bool {
+    if path == key.name {
+        return true;
+    }
+    let Some((above, name)) = path.rsplit_once('.') else {
+        return false;
+    };
+    let named = || {
+        above
+            .rsplit_once('.')
+            .is_some_and(|(stem, _)| section.is_named() && stem == section.stem())
+    };
+    name == key.name && (above == section.path || above == section.stem() || named())
+}

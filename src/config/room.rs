@@ -1,0 +1,173 @@
+//! The rooms: which requests wait, for which origin, at which pace, and what visitors are told.
+
+use std::time::Duration;
+
+use aws_lc_rs::digest;
+use http::Method;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::config::pattern::HostPattern;
+use crate::config::pattern::PathPattern;
+use crate::config::units::Rate;
+use crate::line::ids::KeyHash;
+use crate::line::settings::Mode;
+use crate::line::settings::Settings;
+
+/// Languages there are pages in.
+pub const LANGUAGES: [&str; 2] = ["en", "it"];
+
+/// `[room.<name>]`: one line in front of a set of routes of one origin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Room {
+    /// Its name: in paths, cookies, metrics and the store.
+    pub name: String,
+    /// The name of its origin.
+    pub origin: String,
+    /// Hosts it protects; empty means any host.
+    pub hosts: Vec<HostPattern>,
+    /// Paths it protects; at least one.
+    pub paths: Vec<PathPattern>,
+    /// Methods it protects; empty means all.
+    pub methods: Vec<Method>,
+    /// Paths among them that go straight to the origin.
+    pub bypass: Vec<PathPattern>,
+    /// How many visitors may go in per hour, minute or second.
+    pub rate: Rate,
+    /// How many may be inside at once; [`NO_LIMIT`](crate::line::settings::NO_LIMIT) for no limit.
+    pub active_max: u64,
+    /// What the room does with visitors.
+    pub mode: Mode,
+    /// Whether a called visitor presses a button, or its page enters by itself.
+    pub enter: Enter,
+    /// How long a visitor counts as present after it was heard from.
+    pub presence: Duration,
+    /// How long a called visitor may enter on time.
+    pub turn: Duration,
+    /// The least share of entries for late and returning visitors, in millionths.
+    pub late_share_ppm: u64,
+    /// How long a pass lasts without being used.
+    pub pass_idle: Duration,
+    /// How long a pass can be renewed, from its entry.
+    pub pass_max: Duration,
+    /// How long after a pass ran out a request with a body is still forwarded.
+    pub grace: Duration,
+    /// How many times somebody may come back in after idling out.
+    pub returns: u64,
+    /// How long a request itself waits instead of showing a page.
+    pub hold: Duration,
+    /// How many of those present may wait before the line is full.
+    pub line_max: u64,
+    /// What happens to newcomers while the store is away.
+    pub on_store_failure: OnStoreFailure,
+    /// Protocols an upgrade may lead to, in lower case.
+    pub upgrades: Vec<String>,
+    /// What visitors are told.
+    pub texts: Texts,
+    /// When it opens and closes by itself. Read and checked; not in force yet.
+    pub schedule: Schedule,
+}
+
+/// What a room's pages say about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Texts {
+    /// The service's name; the room's name when none is given.
+    pub name: String,
+    /// Languages offered, the default first.
+    pub languages: Vec<String>,
+    /// The zone clock times are shown in.
+    pub time_zone: TimeZone,
+    /// Whom to call instead.
+    pub phone: Option<String>,
+}
+
+/// When a room opens and closes by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Schedule {
+    /// When the line begins to be called.
+    pub opens_at: Option<Timestamp>,
+    /// When booking ends.
+    pub closes_at: Option<Timestamp>,
+    /// How those who came before the opening are ordered.
+    pub order: Order,
+}
+
+/// How a called visitor goes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Enter {
+    /// The visitor presses a button.
+    Button,
+    /// The page enters by itself.
+    Auto,
+}
+
+/// What happens to newcomers while the store is away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnStoreFailure {
+    /// They see a calm page that holds their arrival order.
+    Hold,
+    /// Each replica goes on with its share of the last rate.
+    Paced,
+    /// They go through.
+    Open,
+}
+
+/// How those who came before the opening are ordered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// As they came.
+    Arrival,
+    /// By a draw.
+    Draw,
+}
+
+impl Room {
+    /// The settings the line obeys.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        Settings {
+            rate_per_hour: self.rate.per_hour(),
+            active_max: self.active_max,
+            mode: self.mode,
+            presence_us: micros(self.presence),
+            turn_us: micros(self.turn),
+            late_share_ppm: self.late_share_ppm,
+            pass_idle_us: micros(self.pass_idle),
+            returns: self.returns,
+            line_max: self.line_max,
+        }
+    }
+
+    /// 128 bits of SHA-256 over exactly [`settings`](Self::settings): two files that mean the same pace have the
+    /// same content, and a change of texts or routes alone proposes nothing to the line.
+    #[must_use]
+    pub fn content(&self) -> KeyHash {
+        let settings = self.settings();
+        let numbers = [
+            settings.rate_per_hour,
+            settings.active_max,
+            settings.mode.code(),
+            settings.presence_us,
+            settings.turn_us,
+            settings.late_share_ppm,
+            settings.pass_idle_us,
+            settings.returns,
+            settings.line_max,
+        ];
+        let mut hash = digest::Context::new(&digest::SHA256);
+        hash.update(b"anteroom settings 1");
+        for number in numbers {
+            hash.update(&number.to_be_bytes());
+        }
+        let mut bits = [0; 16];
+        for (bit, byte) in bits.iter_mut().zip(hash.finish().as_ref()) {
+            *bit = *byte;
+        }
+        KeyHash(u128::from_be_bytes(bits))
+    }
+}
+
+/// Whole microseconds; every duration of a room is bounded far below the type's range.
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,116 @@
+//! The listeners: where visitors and operators connect, and the bounds on what a connection may do.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use crate::config::secret::SecretSource;
+use crate::config::url::ExternalUrl;
+
+/// `[server]`: the listener visitors reach.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Addresses to listen on; at least one.
+    pub listen: Vec<SocketAddr>,
+    /// Certificate and key; `None` serves cleartext.
+    pub tls: Option<Tls>,
+    /// Worker threads, each with its own listener; 0 means one per core.
+    pub workers: usize,
+    /// What visitors type into their browser, when something in front of anteroom ends TLS.
+    pub external_url: Option<ExternalUrl>,
+    /// Networks whose `Forwarded` and `X-Forwarded-*` headers are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// The path prefix of anteroom's own pages; begins and ends with a slash.
+    pub prefix: String,
+    /// How long a draining replica waits for what is in flight.
+    pub drain: Duration,
+    /// Longest TLS handshake.
+    pub handshake_timeout: Duration,
+    /// Longest wait for a request's complete header section.
+    pub header_timeout: Duration,
+    /// Longest pause between two pieces of a request's body.
+    pub body_timeout: Duration,
+    /// How long a connection with no request on it is kept.
+    pub idle_timeout: Duration,
+    /// Most connections at once, over all workers.
+    pub max_connections: usize,
+    /// Most HTTP/2 streams at once on one connection.
+    pub max_streams: u32,
+    /// Largest header section of a request, in bytes.
+    pub max_header_bytes: usize,
+    /// Largest body of a request, in bytes.
+    pub max_body_bytes: u64,
+}
+
+/// `[server.tls]`: PEM files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// The certificate chain, leaf first.
+    pub cert: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
+/// `[admin]`: the listener operators and monitoring reach.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admin {
+    /// Where it listens; `None` when switched off.
+    pub listen: Option<SocketAddr>,
+    /// Where the bearer token callers must show is kept; `None` only on loopback.
+    pub token: Option<SecretSource>,
+}
+
+/// `[tickets]`: the keys tickets and passes are signed with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tickets {
+    /// The key file; created when missing.
+    pub key_file: PathBuf,
+}
+
+/// `[log]`: what is written, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// The least severe level written to standard error.
+    pub level: Level,
+    /// The shape of log lines and access lines.
+    pub format: Format,
+    /// Where one line per request goes.
+    pub access: Access,
+}
+
+/// Severity of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Something is broken.
+    Error,
+    /// Something needs attention.
+    Warn,
+    /// What an operator wants to know.
+    Info,
+    /// What explains a decision.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+/// Shape of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// Where the access log goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Access {
+    /// Nowhere.
+    Off,
+    /// To standard output.
+    Stdout,
+    /// To a file, reopened on SIGUSR1.
+    File(PathBuf),
+}

@@ -1,0 +1,24 @@
+//! The store: where the rooms' lines live.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::config::secret::SecretSource;
+use crate::config::url::StoreUrl;
+
+/// `[store]`: which store, and how long to wait for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Store {
+    /// Which store.
+    pub url: StoreUrl,
+    /// The folder of the embedded store's snapshot and journal.
+    pub path: PathBuf,
+    /// The prefix of every key in Redis.
+    pub prefix: String,
+    /// Where the password is kept, if the store asks for one.
+    pub password: Option<SecretSource>,
+    /// Longest wait for a connection.
+    pub connect_timeout: Duration,
+    /// Longest wait for one exchange.
+    pub command_timeout: Duration,
+}

@@ -1,0 +1,284 @@
+//! Acts on what was decided about a request to a room: forwards it, gives it a number, or shows where it stands.
+
+use std::time::Duration;
+
+use http::Request;
+use http::Response;
+use http::StatusCode;
+use hyper::body::Incoming;
+
+use crate::config::room::Enter;
+use crate::gate::Gate;
+use crate::gate::counted::Counted;
+use crate::gate::decide;
+use crate::gate::decide::Decision;
+use crate::gate::decide::Facts;
+use crate::gate::decide::Kind;
+use crate::gate::decide::PassFact;
+use crate::gate::forward::Through;
+use crate::gate::reply;
+use crate::gate::show;
+use crate::gate::show::Look;
+use crate::gate::visit::Visit;
+use crate::gate::visit::visitor;
+use crate::line::exchange::AHEAD_MAX;
+use crate::line::exchange::Standing as LineStanding;
+use crate::line::exchange::Visitor;
+use crate::message::Body;
+use crate::message::Fault;
+use crate::page::State;
+use crate::room::Asked;
+use crate::room::Joined;
+use crate::seal;
+use crate::seal::Pass;
+use crate::seal::Ticket;
+
+/// Most requests one worker holds at once while their visitors wait to be let in.
+const HELD_MAX: usize = 512;
+/// How long somebody known to be inside waits for its pass to be fetched.
+const COLLECT_WAIT: Duration = Duration::from_secs(2);
+
+/// A request, apart from its visit.
+pub(crate) struct Going<'a> {
+    pub(crate) request: Request<Incoming>,
+    /// The path the origin is asked for, where it is not the one received.
+    pub(crate) path: Option<&'a str>,
+    pub(crate) look: Look<'a>,
+}
+
+impl Gate {
+    /// Decides about a request to a room, and acts.
+    pub(crate) async fn protect(
+        &self,
+        visit: &Visit<'_>,
+        going: Going<'_>,
+    ) -> (Decision, Result<Response<Body>, Fault>) {
+        let facts = visit.facts(going.request.method());
+        let mut decision = decide::decide(&facts);
+        if decision == Decision::Check {
+            if let Some(pass) = self.still_inside(visit).await {
+                let through = Through::renewed(pass);
+                return (Decision::Admit, self.forward(visit, going, through).await);
+            }
+            decision = decide::without_pass(&facts);
+        }
+        (decision, self.act(visit, going, &facts, decision).await)
+    }
+
+    async fn act(
+        &self,
+        visit: &Visit<'_>,
+        going: Going<'_>,
+        facts: &Facts,
+        decision: Decision,
+    ) -> Result<Response<Body>, Fault> {
+        match decision {
+            Decision::Admit | Decision::Grace => {
+                self.forward(visit, going, Through::held(visit)).await
+            }
+            Decision::Through => self.forward(visit, going, Through::unnumbered(visit)).await,
+            Decision::Preflight => self.preflight(visit, going).await,
+            Decision::Collect => self.collect(visit, going).await,
+            Decision::Join => self.join(visit, going).await,
+            Decision::Show | Decision::Check => Ok(self.show(visit, &going.look)),
+            Decision::Pending => Ok(pending(visit, &going.look)),
+            Decision::Unusable => Ok(unusable(visit, &going.look)),
+            Decision::Refuse => Ok(refuse(visit, &going.look, facts)),
+        }
+    }
+
+    /// A pass that ran out by its signature is checked once against the line before it is refused.
+    async fn still_inside(&self, visit: &Visit<'_>) -> Option<Pass> {
+        let pass = visit.held_pass?;
+        match visit
+            .port
+            .check(Visitor {
+                number: pass.number,
+                id: pass.id,
+            })
+            .await
+        {
+            Asked::Standing(LineStanding::Inside { until_us }) => Some(Pass {
+                signed_us: visit.snapshot.line_us(visit.now),
+                until_us,
+                ..pass
+            }),
+            Asked::Standing(_) | Asked::Entered { .. } | Asked::Away => None,
+        }
+    }
+
+    /// A newcomer gets its number, and goes straight in if nobody waits before it.
+    async fn join(&self, visit: &Visit<'_>, going: Going<'_>) -> Result<Response<Body>, Fault> {
+        let id = seal::ticket_id();
+        match visit.port.join(id, true).await {
+            Joined::Away => Ok(pending(visit, &going.look)),
+            Joined::Refused => {
+                let standing = show::without_ticket(visit, show::refused_state(visit));
+                Ok(show::page(
+                    visit,
+                    &show::view(visit, &going.look, None, &standing),
+                    StatusCode::OK,
+                ))
+            }
+            Joined::Numbered {
+                number,
+                epoch,
+                now_us,
+                entered_until_us,
+            } => {
+                let mut ticket = Ticket {
+                    epoch,
+                    number,
+                    id,
+                    issued_us: now_us,
+                    asked: false,
+                };
+                let entered = match entered_until_us {
+                    Some(until_us) => Some(until_us),
+                    None => self.hold(visit, &mut ticket).await,
+                };
+                if let Some(until_us) = entered {
+                    let through = Through::entered(visit, &ticket, until_us).with_ticket(ticket);
+                    return self.forward(visit, going, through).await;
+                }
+                Ok(first_page(visit, &going.look, &ticket))
+            }
+        }
+    }
+
+    /// A very short wait is not a page: the request itself waits, in a bounded number, in line order.
+    async fn hold(&self, visit: &Visit<'_>, ticket: &mut Ticket) -> Option<u64> {
+        let snapshot = visit.port.snapshot();
+        let answer = snapshot.answer()?;
+        let rate = answer.measured.effective_rate_per_hour;
+        let place = ticket.number.saturating_sub(answer.head);
+        let before = place + answer.counts.asking + answer.counts.asking_late;
+        let hold = visit.site.config.hold;
+        let is_short =
+            rate > 0 && u128::from(before) * 3_600_000 / u128::from(rate) <= hold.as_millis();
+        drop(snapshot);
+        if !is_short || place > AHEAD_MAX || hold.is_zero() {
+            return None;
+        }
+        let _held = Counted::try_take(&self.held, HELD_MAX)?;
+        match visit.port.ask(visitor(ticket), hold).await {
+            Asked::Entered { until_us } | Asked::Standing(LineStanding::Inside { until_us }) => {
+                Some(until_us)
+            }
+            Asked::Standing(_) | Asked::Away => {
+                if visit.site.config.enter == Enter::Auto {
+                    ticket.asked = true;
+                } else {
+                    visit.port.unask(visitor(ticket));
+                }
+                None
+            }
+        }
+    }
+
+    /// Somebody let in meanwhile fetches its pass and goes on.
+    async fn collect(&self, visit: &Visit<'_>, going: Going<'_>) -> Result<Response<Body>, Fault> {
+        let Some(ticket) = visit.ticket() else {
+            return Ok(self.show(visit, &going.look));
+        };
+        match visit.port.ask(visitor(&ticket), COLLECT_WAIT).await {
+            Asked::Entered { until_us } | Asked::Standing(LineStanding::Inside { until_us }) => {
+                let through = Through::entered(visit, &ticket, until_us);
+                self.forward(visit, going, through).await
+            }
+            Asked::Standing(_) | Asked::Away => Ok(self.show(visit, &going.look)),
+        }
+    }
+
+    /// The page of a ticket's state.
+    pub(crate) fn show(&self, visit: &Visit<'_>, look: &Look<'_>) -> Response<Body> {
+        let Some((ticket, standing)) = show::stand(visit) else {
+            let standing = show::without_ticket(visit, show::refused_state(visit));
+            return show::page(
+                visit,
+                &show::view(visit, look, None, &standing),
+                StatusCode::OK,
+            );
+        };
+        let view = show::view(visit, look, Some(&ticket), &standing);
+        show::hear(visit, &ticket, &standing, view.poll_ms);
+        let mut response = show::page(visit, &view, StatusCode::OK);
+        reply::give_ticket(response.headers_mut(), visit, &ticket);
+        response
+    }
+}
+
+/// The first page of somebody who has just got its number.
+fn first_page(visit: &Visit<'_>, look: &Look<'_>, ticket: &Ticket) -> Response<Body> {
+    // The picture this visit began with is older than the number.
+    let visit = visit.again();
+    let known = crate::gate::standing::Known::default();
+    let wall_us = crate::clock::wall_us();
+    let standing = crate::gate::standing::stand(&visit.snapshot, ticket, known, visit.now, wall_us);
+    let view = show::view(&visit, look, Some(ticket), &standing);
+    show::hear(&visit, ticket, &standing, view.poll_ms);
+    let mut response = show::page(&visit, &view, StatusCode::OK);
+    reply::give_ticket(response.headers_mut(), &visit, ticket);
+    response
+}
+
+/// Numbers come in a moment: the page comes back by itself.
+pub(crate) fn pending(visit: &Visit<'_>, look: &Look<'_>) -> Response<Body> {
+    let standing = show::without_ticket(visit, State::Waiting);
+    let mut view = show::view(visit, look, None, &standing);
+    view.poll_ms = 5_000;
+    show::page(visit, &view, StatusCode::OK)
+}
+
+/// The ticket is of a line that has ended, or its key is not known here: it is never overwritten.
+fn unusable(visit: &Visit<'_>, look: &Look<'_>) -> Response<Body> {
+    let state = match visit.ticket_fact() {
+        decide::TicketFact::UnknownKey => State::Invalid,
+        decide::TicketFact::Old | decide::TicketFact::None | decide::TicketFact::Valid { .. } => {
+            State::Expired
+        }
+    };
+    let standing = show::without_ticket(visit, state);
+    show::page(
+        visit,
+        &show::view(visit, look, None, &standing),
+        StatusCode::OK,
+    )
+}
+
+/// What is not a navigation waits with 503; a person who sent a form reads what was not sent.
+fn refuse(visit: &Visit<'_>, look: &Look<'_>, facts: &Facts) -> Response<Body> {
+    let stood = show::stand(visit);
+    let state = if visit.snapshot.mode().issues() {
+        State::Waiting
+    } else {
+        show::refused_state(visit)
+    };
+    let standing = stood.map_or_else(
+        || show::without_ticket(visit, state),
+        |(_, standing)| standing,
+    );
+    let ticket = stood.map(|(ticket, _)| ticket);
+    let mut view = show::view(visit, look, ticket.as_ref(), &standing);
+    if facts.kind != Kind::Form {
+        return show::problem(visit, &view);
+    }
+    view.not_sent = true;
+    let mut response = show::page(visit, &view, StatusCode::SERVICE_UNAVAILABLE);
+    reply::retry_after(response.headers_mut(), (view.poll_ms / 1_000).max(1));
+    response
+}
+
+impl Through {
+    /// The pass the visitor holds.
+    fn held(visit: &Visit<'_>) -> Self {
+        let renews = visit.pass == PassFact::Live;
+        visit.held_pass.map_or_else(Self::nobody, |pass| {
+            if renews {
+                Self::renewing(visit, pass)
+            } else {
+                Self::with(pass)
+            }
+        })
+    }
+}

@@ -1,0 +1,256 @@
+//! Forwards what may go through: with the visitor's pass, renewed when it is due, and the origin's orders obeyed.
+
+use http::Response;
+use http::StatusCode;
+
+use crate::clock;
+use crate::gate::Gate;
+use crate::gate::act::Going;
+use crate::gate::counted::Counted;
+use crate::gate::reply;
+use crate::gate::reply::Media;
+use crate::gate::show;
+use crate::gate::visit::Visit;
+use crate::line::exchange::Finish;
+use crate::line::exchange::Visitor;
+use crate::line::ids::TicketId;
+use crate::message::Body;
+use crate::message::Fault;
+use crate::page::Calm;
+use crate::page::State;
+use crate::proxy::Command;
+use crate::proxy::OriginError;
+use crate::proxy::Passage;
+use crate::seal;
+use crate::seal::Pass;
+use crate::seal::Ticket;
+
+/// Preflights one worker forwards at once without a pass.
+const PREFLIGHTS_MAX: usize = 8;
+/// When the origin failed somebody inside, it may try again after this many seconds.
+const RETRY_S: u64 = 10;
+
+/// How a request goes through.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Through {
+    /// The pass it goes through with.
+    pass: Option<Pass>,
+    /// That pass is new: the visitor gets it with the response.
+    is_new: bool,
+    /// The visitor gets this ticket with the response.
+    ticket: Option<Ticket>,
+}
+
+impl Through {
+    /// With nothing.
+    pub(crate) fn nobody() -> Self {
+        Self {
+            pass: None,
+            is_new: false,
+            ticket: None,
+        }
+    }
+
+    /// With this pass as it is.
+    pub(crate) fn with(pass: Pass) -> Self {
+        Self {
+            pass: Some(pass),
+            ..Self::nobody()
+        }
+    }
+
+    /// With this pass, signed again.
+    pub(crate) fn renewed(pass: Pass) -> Self {
+        Self {
+            pass: Some(pass),
+            is_new: true,
+            ticket: None,
+        }
+    }
+
+    /// With the first pass of this ticket.
+    pub(crate) fn entered(visit: &Visit<'_>, ticket: &Ticket, until_us: u64) -> Self {
+        let now_us = visit.port.snapshot().line_us(visit.now);
+        Self::renewed(Pass {
+            epoch: ticket.epoch,
+            number: ticket.number,
+            id: ticket.id,
+            signed_us: now_us,
+            until_us,
+            entered_us: now_us,
+        })
+    }
+
+    /// And with this ticket for the visitor to keep.
+    pub(crate) fn with_ticket(self, ticket: Ticket) -> Self {
+        Self {
+            ticket: Some(ticket),
+            ..self
+        }
+    }
+
+    /// With the pass it has, renewed when a quarter of its idle time has gone since it was signed.
+    pub(crate) fn renewing(visit: &Visit<'_>, pass: Pass) -> Self {
+        let now_us = visit.snapshot.line_us(visit.now);
+        let idle_us = micros(visit.site.config.pass_idle);
+        let latest_us = pass
+            .entered_us
+            .saturating_add(micros(visit.site.config.pass_max));
+        let until_us = (now_us + idle_us).min(latest_us);
+        if now_us.saturating_sub(pass.signed_us) < idle_us / 4 || until_us <= pass.until_us {
+            return Self::with(pass);
+        }
+        visit.port.renew(pass.id, until_us);
+        Self::renewed(Pass {
+            signed_us: now_us,
+            until_us,
+            ..pass
+        })
+    }
+
+    /// In a room that lets everybody through: with the pass it has, or with one that stands for no number.
+    pub(crate) fn unnumbered(visit: &Visit<'_>) -> Self {
+        let Some(epoch) = visit.snapshot.epoch() else {
+            return Self::nobody();
+        };
+        let now_us = visit.snapshot.line_us(visit.now);
+        let until_us = now_us + micros(visit.site.config.pass_idle);
+        let id = seal::ticket_id();
+        let pass = Pass {
+            epoch,
+            number: 0,
+            id,
+            signed_us: now_us,
+            until_us,
+            entered_us: now_us,
+        };
+        visit.port.renew(id, until_us);
+        Self::renewed(pass)
+    }
+
+    fn id(&self) -> Option<TicketId> {
+        self.pass.map(|pass| pass.id)
+    }
+}
+
+fn micros(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX / 4)
+}
+
+impl Gate {
+    /// Forwards a request of somebody who may go through.
+    pub(crate) async fn forward(
+        &self,
+        visit: &Visit<'_>,
+        going: Going<'_>,
+        through: Through,
+    ) -> Result<Response<Body>, Fault> {
+        let local = self.local();
+        let origin = &local.origins[visit.site.origin];
+        let passage = Passage {
+            client: visit.client,
+            visitor: through.id(),
+            path: going.path,
+        };
+        let started = clock::monotonic();
+        let mut response = match origin.pool.forward(going.request, &passage).await {
+            Ok(forwarded) => {
+                origin.counts.answered(clock::monotonic() - started);
+                obey(visit, &through, forwarded.command, forwarded.stock);
+                forwarded.response
+            }
+            Err(error) => {
+                self.origin_failed(&local.origins[visit.site.origin].counts, &error);
+                if error.kind.is_client() {
+                    return Err(Fault::from(&error));
+                }
+                troubled(visit, &going.look, &error)
+            }
+        };
+        let headers = response.headers_mut();
+        if let Some(ticket) = &through.ticket {
+            reply::give_ticket(headers, visit, ticket);
+        }
+        if let Some(pass) = through.pass.filter(|_| through.is_new) {
+            reply::give_pass(headers, visit, &pass);
+            reply::keep_private(headers);
+            reply::say_state(
+                headers,
+                State::Entered,
+                Some(pass.number).filter(|&number| number > 0),
+            );
+        }
+        Ok(response)
+    }
+
+    /// Forwards a CORS preflight, which carries no cookies, in a small number at a time.
+    pub(crate) async fn preflight(
+        &self,
+        visit: &Visit<'_>,
+        going: Going<'_>,
+    ) -> Result<Response<Body>, Fault> {
+        let Some(_counted) = Counted::try_take(&self.preflights, PREFLIGHTS_MAX) else {
+            return Err(Fault::Overloaded);
+        };
+        self.forward(visit, going, Through::nobody()).await
+    }
+}
+
+/// Does what the origin said with its response.
+fn obey(visit: &Visit<'_>, through: &Through, command: Option<Command>, stock: Option<u64>) {
+    match (command, through.pass) {
+        (Some(Command::Finish), Some(pass)) => visit.port.finish(Finish {
+            visitor: Visitor {
+                number: pass.number,
+                id: pass.id,
+            },
+            until_us: pass.until_us + micros(visit.site.config.grace),
+        }),
+        (Some(Command::SoldOut), _) => visit.port.sold_out(),
+        (Some(Command::Finish), None) | (None, _) => {}
+    }
+    let known = visit.snapshot.answer().and_then(|answer| answer.stock);
+    if let Some(stock) = stock.filter(|stock| Some(*stock) != known) {
+        visit
+            .port
+            .stock(stock.min(crate::line::settings::INTEGER_MAX / 2));
+    }
+}
+
+/// The origin failed somebody inside: calm words, the pass stays.
+fn troubled(visit: &Visit<'_>, look: &show::Look<'_>, error: &OriginError) -> Response<Body> {
+    let status = error.status();
+    let standing = show::without_ticket(visit, State::Origin);
+    let view = show::view(visit, look, None, &standing);
+    let pages = &visit.live.pages;
+    let mut response = if crate::message::accept::accepts(visit.headers, "text/html") {
+        reply::ours(
+            status,
+            Media::Html,
+            pages.calm(Calm::InsideOrigin, &view),
+            pages.csp(),
+        )
+    } else {
+        let body = pages.calm_problem(Calm::InsideOrigin, &view, status.as_u16());
+        reply::ours(status, Media::Problem, body, "")
+    };
+    reply::retry_after(response.headers_mut(), RETRY_S);
+    response
+}
+
+/// The status an origin's failure is answered with (RFC 9110 §15.6).
+trait FailureStatus {
+    fn status(&self) -> StatusCode;
+}
+
+impl FailureStatus for OriginError {
+    fn status(&self) -> StatusCode {
+        use crate::proxy::OriginErrorKind as Kind;
+        match self.kind {
+            Kind::Connect | Kind::Broken => StatusCode::BAD_GATEWAY,
+            Kind::ConnectTimeout | Kind::ResponseTimeout => StatusCode::GATEWAY_TIMEOUT,
+            Kind::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Kind::ClientBody | Kind::ClientTimeout | Kind::ConnectMethod => StatusCode::BAD_REQUEST,
+        }
+    }
+}

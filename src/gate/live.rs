@@ -1,0 +1,63 @@
+//! Everything a request needs that a reload replaces, in one piece: a request uses the same one from start to end.
+
+use std::sync::Arc;
+
+use crate::config::Config;
+use crate::gate::cookies::CookieNames;
+use crate::gate::routes::Routes;
+use crate::message::TrustedProxies;
+use crate::page::Pages;
+use crate::page::Texts;
+use crate::proxy::OriginSettings;
+use crate::room::Room;
+use crate::seal::KeyRing;
+
+/// One configuration in force.
+#[derive(Debug)]
+pub struct Live {
+    /// One more at each reload; tells workers when to rebuild what is theirs.
+    pub generation: u64,
+    /// The configuration it was made from.
+    pub config: Arc<Config>,
+    /// What signs and verifies.
+    pub keys: Arc<KeyRing>,
+    /// The renderer.
+    pub pages: Arc<Pages>,
+    /// The rooms, in the order of their names.
+    pub sites: Vec<Arc<Site>>,
+    /// The origins, by the order of their names, with a worker's share of every bound.
+    pub origins: Vec<OriginSettings>,
+    /// Which request belongs where.
+    pub routes: Routes,
+    /// Whose forwarding headers are believed.
+    pub trusted: TrustedProxies,
+    /// Whether visitors come over TLS that something in front of us ends.
+    pub external_https: bool,
+    /// What pages say where no room is concerned.
+    pub texts: Texts,
+}
+
+/// A room as this replica serves it.
+#[derive(Debug)]
+pub struct Site {
+    /// Its configuration.
+    pub config: Arc<crate::config::Room>,
+    /// Its words.
+    pub texts: Texts,
+    /// Its line.
+    pub room: Arc<Room>,
+    /// Where its own addresses begin, as `/.anteroom/vaccination`.
+    pub base: String,
+    /// What its cookies are called.
+    pub cookies: CookieNames,
+    /// Index of its origin in [`Live::origins`].
+    pub origin: usize,
+}
+
+impl Site {
+    /// The room's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.config.name
+    }
+}

@@ -1,0 +1,90 @@
+//! What one worker has of a configuration: its ends of the rooms, its connections to the origins, its counters.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::gate::live::Live;
+use crate::proxy::Background;
+use crate::proxy::OriginPool;
+use crate::room::Port;
+use crate::telemetry::metrics::WorkerMetrics;
+use crate::telemetry::metrics::WorkerOrigin;
+use crate::telemetry::metrics::WorkerRoom;
+
+/// One configuration as one worker serves it.
+#[derive(Debug)]
+pub(crate) struct Local {
+    pub(crate) live: Arc<Live>,
+    pub(crate) rooms: Vec<LocalRoom>,
+    pub(crate) origins: Vec<LocalOrigin>,
+    /// Counts what belongs to no room.
+    pub(crate) outside: Arc<WorkerRoom>,
+}
+
+/// A room's parts that belong to this worker.
+#[derive(Debug)]
+pub(crate) struct LocalRoom {
+    pub(crate) name: Rc<str>,
+    pub(crate) port: Rc<Port>,
+    pub(crate) counts: Arc<WorkerRoom>,
+}
+
+/// An origin's parts that belong to this worker.
+#[derive(Debug)]
+pub(crate) struct LocalOrigin {
+    pub(crate) pool: Rc<OriginPool>,
+    pub(crate) counts: Arc<WorkerOrigin>,
+}
+
+impl Local {
+    /// Builds what is new and takes over what stays the same.
+    pub(crate) fn new(
+        live: Arc<Live>,
+        before: Option<&Self>,
+        background: &Background,
+        metrics: &WorkerMetrics,
+    ) -> Self {
+        let rooms = live.sites.iter().map(|site| {
+            let kept = before.and_then(|before| before.port_of(&site.room));
+            LocalRoom {
+                name: Rc::from(site.name()),
+                port: kept.unwrap_or_else(|| Rc::new(Port::new(Arc::clone(&site.room)))),
+                counts: metrics.room(site.name()),
+            }
+        });
+        let origins = live.origins.iter().map(|settings| {
+            let kept = before.and_then(|before| before.pool_of(&settings.name, &live));
+            LocalOrigin {
+                pool: kept.unwrap_or_else(|| OriginPool::new(settings.clone(), background.clone())),
+                counts: metrics.origin(&settings.name),
+            }
+        });
+        let (rooms, origins) = (rooms.collect(), origins.collect());
+        Self {
+            rooms,
+            origins,
+            outside: metrics.room(""),
+            live,
+        }
+    }
+
+    fn port_of(&self, room: &Arc<crate::room::Room>) -> Option<Rc<Port>> {
+        let at = self
+            .live
+            .sites
+            .iter()
+            .position(|site| Arc::ptr_eq(&site.room, room))?;
+        Some(Rc::clone(&self.rooms[at].port))
+    }
+
+    /// The connections of an origin that is configured as it was.
+    fn pool_of(&self, name: &str, live: &Live) -> Option<Rc<OriginPool>> {
+        let same = self.live.config.origins.get(name)? == live.config.origins.get(name)?;
+        let at = self
+            .live
+            .origins
+            .iter()
+            .position(|origin| origin.name == name)?;
+        same.then(|| Rc::clone(&self.origins[at].pool))
+    }
+}

@@ -1,0 +1,430 @@
+//! The gate: every request is routed, recognised, decided about, and acted upon.
+//!
+//! [`Gate`] is one worker's handler. Its [`Handler::handle`] is the walk: find the route, recognise the visitor by its
+//! ticket and pass ([`visit`]), decide by a pure table ([`decide`]), act ([`act`], [`forward`], [`api`]). It alone
+//! knows rooms, pages, seals and the proxy, which know nothing of one another.
+
+mod act;
+mod api;
+mod cookies;
+mod counted;
+mod decide;
+mod forward;
+mod live;
+mod local;
+mod poll;
+mod query;
+mod reply;
+pub mod routes;
+mod show;
+mod standing;
+mod visit;
+
+use std::cell::Cell;
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use http::Request;
+use http::Response;
+use http::StatusCode;
+use http::header;
+use hyper::body::Incoming;
+use tracing::warn;
+
+use crate::clock;
+use crate::gate::act::Going;
+use crate::gate::decide::Decision as Act;
+use crate::gate::local::Local;
+use crate::gate::local::LocalRoom;
+use crate::gate::poll::Hammering;
+use crate::gate::reply::Media;
+use crate::gate::show::Look;
+use crate::gate::visit::Visit;
+use crate::gate::visit::VisitParts;
+use crate::message::Asked;
+use crate::message::Body;
+use crate::message::Client;
+use crate::message::Fault;
+use crate::message::Handler;
+use crate::message::NormalPath;
+use crate::message::Record;
+use crate::message::Trouble;
+use crate::page::Calm;
+use crate::page::State;
+use crate::page::View;
+use crate::page::negotiate;
+use crate::proxy::Background;
+use crate::proxy::OriginError;
+use crate::proxy::OriginErrorKind;
+use crate::proxy::Passage;
+use crate::telemetry::access_log::Entry;
+use crate::telemetry::access_log::WorkerLog;
+use crate::telemetry::metrics::Decision;
+use crate::telemetry::metrics::Label;
+use crate::telemetry::metrics::OriginFailure;
+use crate::telemetry::metrics::WorkerMetrics;
+use crate::telemetry::metrics::WorkerOrigin;
+
+pub use cookies::CookieNames;
+pub use live::Live;
+pub use live::Site;
+pub use routes::Route;
+pub use routes::Routes;
+
+/// One worker's handler.
+#[derive(Debug)]
+pub struct Gate {
+    live: Arc<ArcSwap<Live>>,
+    local: RefCell<Rc<Local>>,
+    background: Background,
+    metrics: Arc<WorkerMetrics>,
+    log: Option<RefCell<WorkerLog>>,
+    hammering: RefCell<Hammering>,
+    /// Requests held while their visitors wait to be let in.
+    held: Cell<usize>,
+    /// Preflights being forwarded.
+    preflights: Cell<usize>,
+}
+
+impl Gate {
+    /// A handler for the worker this is called on.
+    #[must_use]
+    pub fn new(
+        live: Arc<ArcSwap<Live>>,
+        background: Background,
+        metrics: Arc<WorkerMetrics>,
+        log: Option<WorkerLog>,
+    ) -> Rc<Self> {
+        let local = Local::new(live.load_full(), None, &background, &metrics);
+        Rc::new(Self {
+            live,
+            local: RefCell::new(Rc::new(local)),
+            background,
+            metrics,
+            log: log.map(RefCell::new),
+            hammering: RefCell::default(),
+            held: Cell::new(0),
+            preflights: Cell::new(0),
+        })
+    }
+
+    /// Hands over what has gathered: presence to the rooms, counts, lines of the log. Called every 250 ms.
+    pub fn tick(&self) {
+        let local = self.local();
+        for room in &local.rooms {
+            room.port.flush();
+        }
+        self.metrics.flush();
+        if let Some(log) = &self.log {
+            log.borrow_mut().tick(clock::monotonic(), clock::wall_us());
+        }
+    }
+
+    /// This worker's parts of the configuration in force.
+    fn local(&self) -> Rc<Local> {
+        let live = self.live.load();
+        let local = Rc::clone(&self.local.borrow());
+        if local.live.generation == live.generation {
+            return local;
+        }
+        let fresh = Rc::new(Local::new(
+            Arc::clone(&live),
+            Some(&local),
+            &self.background,
+            &self.metrics,
+        ));
+        *self.local.borrow_mut() = Rc::clone(&fresh);
+        fresh
+    }
+
+    async fn route(&self, asked: Asked) -> (Decision, Result<Response<Body>, Fault>) {
+        let local = self.local();
+        let live = &local.live;
+        let Asked {
+            request,
+            peer,
+            note,
+        } = asked;
+        let client = live.trusted.client(peer, request.headers());
+        // A request for "*" (RFC 9112 §3.2.4) is about the server as a whole.
+        let path = if request.uri().path() == "*" {
+            "/"
+        } else {
+            request.uri().path()
+        }
+        .to_owned();
+        let normal = match NormalPath::parse(&path) {
+            Ok(normal) => normal,
+            Err(error) => return (Decision::Error, Err(Fault::Refused(error.into()))),
+        };
+        let host = host_of(&client, &request);
+        match live.routes.find(request.method(), &host, normal.as_str()) {
+            Route::Protected { room } => {
+                let here = &local.rooms[room];
+                *note.room.borrow_mut() = Some(Rc::clone(&here.name));
+                let (act, response) = self
+                    .protected(&local, here, room, request, &client, normal.rewritten())
+                    .await;
+                (counted(act, &response), response)
+            }
+            Route::Reserved { room, call } => {
+                let here = &local.rooms[room];
+                *note.room.borrow_mut() = Some(Rc::clone(&here.name));
+                let headers = request.headers().clone();
+                let visit = self.visit(&local, here, room, &client, &headers);
+                self.call(&visit, request, call).await
+            }
+            Route::Open { origin } => (
+                Decision::Bypass,
+                self.open(&local, origin, request, &client, normal.rewritten())
+                    .await,
+            ),
+            Route::Unknown | Route::Nowhere => (Decision::Error, Ok(nothing_here(live, &request))),
+        }
+    }
+
+    fn visit<'a>(
+        &self,
+        local: &'a Local,
+        here: &'a LocalRoom,
+        room: usize,
+        client: &'a Client,
+        headers: &'a http::HeaderMap,
+    ) -> Visit<'a> {
+        let live = &*local.live;
+        let parts = VisitParts {
+            live,
+            site: &live.sites[room],
+            port: &here.port,
+            client,
+            headers,
+            now: clock::monotonic(),
+        };
+        Visit::new(parts, &self.metrics)
+    }
+
+    async fn protected(
+        &self,
+        local: &Local,
+        here: &LocalRoom,
+        room: usize,
+        request: Request<Incoming>,
+        client: &Client,
+        path: Option<&str>,
+    ) -> (Act, Result<Response<Body>, Fault>) {
+        let headers = request.headers().clone();
+        let uri = request.uri().clone();
+        let visit = self.visit(local, here, room, client, &headers);
+        let prefix = &local.live.config.server.prefix;
+        let path_and_query = uri.path_and_query().map_or("/", |pq| pq.as_str());
+        let look = Look::navigated(path_and_query, uri.query().unwrap_or(""), prefix);
+        self.protect(
+            &visit,
+            Going {
+                request,
+                path,
+                look,
+            },
+        )
+        .await
+    }
+
+    /// Outside every room: straight to the origin.
+    async fn open(
+        &self,
+        local: &Local,
+        origin: usize,
+        request: Request<Incoming>,
+        client: &Client,
+        path: Option<&str>,
+    ) -> Result<Response<Body>, Fault> {
+        let origin = &local.origins[origin];
+        let passage = Passage {
+            client,
+            visitor: None,
+            path,
+        };
+        let started = clock::monotonic();
+        match origin.pool.forward(request, &passage).await {
+            Ok(forwarded) => {
+                origin.counts.answered(clock::monotonic() - started);
+                Ok(forwarded.response)
+            }
+            Err(error) => {
+                self.origin_failed(&origin.counts, &error);
+                Err(Fault::from(&error))
+            }
+        }
+    }
+
+    fn origin_failed(&self, counts: &WorkerOrigin, error: &OriginError) {
+        counts.failed(failure(error.kind));
+        if !error.kind.is_client() {
+            warn!(
+                reason = error.kind.name(),
+                sent = error.was_sent,
+                "a request failed at the origin"
+            );
+        }
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        // The last counts; the log writes its last lines by itself.
+        self.metrics.flush();
+    }
+}
+
+impl Handler for Gate {
+    async fn handle(self: Rc<Self>, asked: Asked) -> Result<Response<Body>, Fault> {
+        let note = Rc::clone(&asked.note);
+        let (decision, response) = self.route(asked).await;
+        let local = self.local();
+        let room = note.room.borrow();
+        let counts = room
+            .as_ref()
+            .and_then(|name| local.rooms.iter().find(|room| Rc::ptr_eq(&room.name, name)));
+        counts
+            .map_or(&local.outside, |room| &room.counts)
+            .request(decision);
+        note.decision.set(Some(decision.name()));
+        response
+    }
+
+    fn rescue(&self, trouble: &Trouble<'_>) -> Response<Body> {
+        let local = self.local();
+        let kind = match trouble.fault {
+            Fault::Refused(_) => Calm::BadRequest,
+            Fault::Overloaded | Fault::OriginBusy => Calm::TooMany,
+            Fault::OriginDown | Fault::OriginSlow => Calm::InsideOrigin,
+            Fault::ClientGone | Fault::ClientSlow => Calm::BadRequest,
+            Fault::Panicked => Calm::Trouble,
+        };
+        let accept = trouble.languages.and_then(|value| value.to_str().ok());
+        calm(
+            &local.live,
+            kind,
+            trouble.status,
+            trouble.is_navigation,
+            accept,
+        )
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        let status = record.status.map_or(499, |status| status.as_u16());
+        self.metrics.response(status);
+        let Some(log) = &self.log else { return };
+        let room = record.note.room.borrow();
+        let name = record.note.decision.get();
+        let decision = Decision::ALL
+            .iter()
+            .copied()
+            .find(|decision| Some(decision.name()) == name);
+        let finished = clock::monotonic();
+        log.borrow_mut().write(&Entry {
+            started: finished.checked_sub(record.duration).unwrap_or(finished),
+            finished,
+            peer: record.peer.addr.ip(),
+            method: record.method.as_str(),
+            path: record.path,
+            status,
+            bytes: record.body_bytes,
+            room: room.as_deref().unwrap_or(""),
+            decision: decision.unwrap_or(Decision::Error),
+        });
+    }
+}
+
+/// How an origin's failure is counted.
+fn failure(kind: OriginErrorKind) -> OriginFailure {
+    match kind {
+        OriginErrorKind::Connect => OriginFailure::Connect,
+        OriginErrorKind::ConnectTimeout => OriginFailure::ConnectTimeout,
+        OriginErrorKind::ResponseTimeout => OriginFailure::Timeout,
+        OriginErrorKind::Broken => OriginFailure::Closed,
+        OriginErrorKind::Busy => OriginFailure::Full,
+        OriginErrorKind::ClientBody | OriginErrorKind::ClientTimeout => OriginFailure::Body,
+        OriginErrorKind::ConnectMethod => OriginFailure::Upgrade,
+    }
+}
+
+/// How a decision about a request to a room is counted.
+fn counted(act: Act, response: &Result<Response<Body>, Fault>) -> Decision {
+    match act {
+        _ if response.is_err() => Decision::Error,
+        Act::Admit | Act::Grace => Decision::Forward,
+        Act::Through => Decision::Bypass,
+        Act::Preflight => Decision::Preflight,
+        Act::Refuse => Decision::Problem,
+        Act::Collect | Act::Join | Act::Check | Act::Show | Act::Pending | Act::Unusable => {
+            Decision::Page
+        }
+    }
+}
+
+/// The host the visitor asked for, without its port, in lower case.
+fn host_of(client: &Client, request: &Request<Incoming>) -> String {
+    let host = client
+        .host
+        .as_ref()
+        .or_else(|| request.headers().get(header::HOST));
+    let host = host.and_then(|host| host.to_str().ok()).unwrap_or("");
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => host,
+    };
+    name.to_ascii_lowercase()
+}
+
+/// Nothing is at this address.
+fn nothing_here(live: &Live, request: &Request<Incoming>) -> Response<Body> {
+    let is_navigation = crate::message::accept::is_navigation(request.method(), request.headers());
+    let accept = request
+        .headers()
+        .get(header::ACCEPT_LANGUAGE)
+        .and_then(|value| value.to_str().ok());
+    calm(
+        live,
+        Calm::NotFound,
+        StatusCode::NOT_FOUND,
+        is_navigation,
+        accept,
+    )
+}
+
+/// A calm answer that concerns no room.
+fn calm(
+    live: &Live,
+    kind: Calm,
+    status: StatusCode,
+    is_navigation: bool,
+    accept: Option<&str>,
+) -> Response<Body> {
+    let now = i64::try_from(clock::wall_us())
+        .ok()
+        .and_then(|us| jiff::Timestamp::from_microsecond(us).ok());
+    let mut view = View::new(
+        &live.texts,
+        State::Origin,
+        now.unwrap_or(jiff::Timestamp::UNIX_EPOCH),
+    );
+    view.lang = negotiate(None, accept, &live.texts.languages).lang;
+    let pages = &live.pages;
+    let mut response = if is_navigation {
+        reply::ours(status, Media::Html, pages.calm(kind, &view), pages.csp())
+    } else {
+        reply::ours(
+            status,
+            Media::Problem,
+            pages.calm_problem(kind, &view, status.as_u16()),
+            "",
+        )
+    };
+    if status == StatusCode::SERVICE_UNAVAILABLE || status == StatusCode::TOO_MANY_REQUESTS {
+        reply::retry_after(response.headers_mut(), 5);
+    }
+    response
+}

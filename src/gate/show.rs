@@ -1,0 +1,235 @@
+//! Shows a visitor where it stands: as a page, as status JSON, or as a problem document.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use http::HeaderValue;
+use http::Response;
+use http::StatusCode;
+use http::header;
+use jiff::SignedDuration;
+use jiff::Timestamp;
+
+use crate::clock;
+use crate::config::room::Enter;
+use crate::gate::poll;
+use crate::gate::query;
+use crate::gate::reply;
+use crate::gate::reply::Media;
+use crate::gate::standing;
+use crate::gate::standing::Known;
+use crate::gate::standing::Standing;
+use crate::gate::visit::Visit;
+use crate::gate::visit::visitor;
+use crate::line::settings::Mode;
+use crate::message::Body;
+use crate::page::Code;
+use crate::page::State;
+use crate::page::Turn;
+use crate::page::View;
+use crate::page::negotiate;
+use crate::seal::Ticket;
+
+/// How often a turn can be made longer, for the page to show.
+const MORE_MAX: u32 = 10;
+
+/// What the request says about how it wants to be shown things.
+pub(crate) struct Look<'a> {
+    /// The request's own query.
+    pub(crate) query: &'a str,
+    /// Where the visitor wanted to go.
+    pub(crate) return_to: String,
+    /// The language picked on the page.
+    pub(crate) lang: Option<Cow<'a, str>>,
+}
+
+impl<'a> Look<'a> {
+    /// For a request to one of the room's own addresses: its parameters say where the visitor came from.
+    pub(crate) fn asked(query: &'a str, prefix: &str) -> Self {
+        let wanted = query::parameter(query, "return");
+        Self {
+            query,
+            return_to: query::return_to(wanted.as_deref(), prefix),
+            lang: query::parameter(query, "lang"),
+        }
+    }
+
+    /// For a navigation: the visitor wants to go where it went.
+    pub(crate) fn navigated(path_and_query: &str, query: &'a str, prefix: &str) -> Self {
+        Self {
+            query,
+            return_to: query::return_to(Some(path_and_query), prefix),
+            lang: query::parameter(query, "lang"),
+        }
+    }
+}
+
+/// Where a visit stands, and whether its ticket goes on asking.
+pub(crate) fn stand(visit: &Visit<'_>) -> Option<(Ticket, Standing)> {
+    let ticket = visit.ticket()?;
+    let known = Known {
+        had_pass: visit.had_pass(&ticket),
+    };
+    Some((
+        ticket,
+        standing::stand(&visit.snapshot, &ticket, known, visit.now, clock::wall_us()),
+    ))
+}
+
+/// Notes that a waiting visitor was heard from, and repeats that it is asking.
+pub(crate) fn hear(visit: &Visit<'_>, ticket: &Ticket, standing: &Standing, poll_ms: u64) {
+    visit.port.hear(&visit.snapshot, ticket.number);
+    visit.port.told(poll_ms.saturating_mul(1_000));
+    let inside = matches!(standing.state, State::Entered | State::Left);
+    if standing.asked && ticket.number <= visit.snapshot.head() && !inside {
+        visit.port.ask_again(visitor(ticket));
+    }
+}
+
+/// Everything about this visitor, for the renderer.
+pub(crate) fn view<'v>(
+    visit: &'v Visit<'_>,
+    look: &'v Look<'_>,
+    ticket: Option<&Ticket>,
+    standing: &Standing,
+) -> View<'v> {
+    let now = Timestamp::now_from(clock::wall_us());
+    let accept = visit
+        .headers
+        .get(header::ACCEPT_LANGUAGE)
+        .and_then(|value| value.to_str().ok());
+    let mut view = View::new(&visit.site.texts, standing.state, now);
+    view.lang = negotiate(look.lang.as_deref(), accept, &visit.site.texts.languages).lang;
+    view.base = &visit.site.base;
+    view.return_to = &look.return_to;
+    view.code = ticket.map(|ticket| Code::of(ticket.id.0));
+    view.number = ticket.map(|ticket| ticket.number);
+    view.serving = visit.snapshot.head();
+    view.place = standing.place;
+    view.wait = standing.wait;
+    view.turn = turn(visit, standing, now);
+    view.asked = standing.asked;
+    view.asked_wait_s = standing.asked_wait_s;
+    view.since = since(visit);
+    view.stock = visit.snapshot.answer().and_then(|answer| answer.stock);
+    view.scarce = view.stock.is_some_and(|stock| standing.place > stock);
+    view.poll_ms = poll::poll_ms(&visit.snapshot, standing);
+    view.auto_enter = visit.site.config.enter == Enter::Auto;
+    view.auto_refresh = query::parameter(look.query, "auto").as_deref() == Some("60");
+    view
+}
+
+fn turn(visit: &Visit<'_>, standing: &Standing, now: Timestamp) -> Option<Turn> {
+    let length = micros(u64::try_from(visit.site.config.turn.as_micros()).unwrap_or(0));
+    let enter_by = match (standing.state, standing.turn_left_us) {
+        (_, Some(left)) => now + micros(left),
+        (State::Turn | State::Late | State::Entering, None) => now,
+        _ => return None,
+    };
+    Some(Turn {
+        called: enter_by - length,
+        enter_by,
+        more_left: MORE_MAX,
+    })
+}
+
+fn since(visit: &Visit<'_>) -> Option<Timestamp> {
+    let since = visit.snapshot.mode_since_us;
+    (since > 0 && visit.snapshot.mode() != Mode::Open).then(|| Timestamp::now_from(since))
+}
+
+fn micros(us: u64) -> SignedDuration {
+    SignedDuration::from_micros(i64::try_from(us).unwrap_or(i64::MAX))
+}
+
+/// Times of ours as the renderer's.
+trait FromMicros {
+    fn now_from(us: u64) -> Self;
+}
+
+impl FromMicros for Timestamp {
+    fn now_from(us: u64) -> Self {
+        i64::try_from(us)
+            .ok()
+            .and_then(|us| Self::from_microsecond(us).ok())
+            .unwrap_or(Self::UNIX_EPOCH)
+    }
+}
+
+/// A standing without a ticket.
+pub(crate) fn without_ticket(visit: &Visit<'_>, state: State) -> Standing {
+    Standing {
+        state,
+        asked: false,
+        asked_wait_s: 0,
+        place: 0,
+        turn_left_us: None,
+        wait: standing::wait(
+            &visit.snapshot,
+            visit.snapshot.tail() + 1,
+            i64::try_from(clock::wall_us()).unwrap_or(0),
+        ),
+    }
+}
+
+/// The state of somebody the line takes no number for.
+pub(crate) fn refused_state(visit: &Visit<'_>) -> State {
+    match visit.snapshot.mode() {
+        Mode::Closed => State::Closed,
+        Mode::SoldOut => State::SoldOut,
+        Mode::Open | Mode::Paused | Mode::Bypass | Mode::Observe => State::Full,
+    }
+}
+
+/// The page of a view.
+pub(crate) fn page(visit: &Visit<'_>, view: &View<'_>, status: StatusCode) -> Response<Body> {
+    let pages = &visit.live.pages;
+    let mut response = reply::ours(status, Media::Html, pages.html(view), pages.csp());
+    reply::say_state(response.headers_mut(), view.state, view.number);
+    if view.auto_refresh && !view.state.is_final() {
+        response
+            .headers_mut()
+            .insert(header::REFRESH, HeaderValue::from_static("60"));
+    }
+    response
+}
+
+/// The status of a view, with the ticket for whoever asked for one.
+pub(crate) fn status(
+    visit: &Visit<'_>,
+    view: &View<'_>,
+    have: &str,
+    ticket: Option<&str>,
+) -> Response<Body> {
+    let pages = &visit.live.pages;
+    let mut body = pages.status_json(view, have);
+    if let Some(ticket) = ticket {
+        body = with_field(&body, "ticket", ticket);
+    }
+    let mut response = reply::ours(StatusCode::OK, Media::Json, body, "");
+    reply::say_state(response.headers_mut(), view.state, view.number);
+    response
+}
+
+/// A JSON object with one more field; the value is base64url and needs no escaping.
+fn with_field(object: &Bytes, name: &str, value: &str) -> Bytes {
+    let open = object.strip_suffix(b"}").unwrap_or(object);
+    let mut body = Vec::with_capacity(object.len() + name.len() + value.len() + 8);
+    body.extend_from_slice(open);
+    body.extend_from_slice(format!(",\"{name}\":\"{value}\"}}").as_bytes());
+    body.into()
+}
+
+/// The problem document of a view: how to join, and when to come back.
+pub(crate) fn problem(visit: &Visit<'_>, view: &View<'_>) -> Response<Body> {
+    let seconds = (view.poll_ms / 1_000).clamp(1, 120);
+    let body = visit.live.pages.problem(
+        view,
+        StatusCode::SERVICE_UNAVAILABLE.as_u16(),
+        Some(seconds),
+    );
+    let mut response = reply::ours(StatusCode::SERVICE_UNAVAILABLE, Media::Problem, body, "");
+    reply::say_state(response.headers_mut(), view.state, view.number);
+    reply::retry_after(response.headers_mut(), seconds);
+    response
+}

@@ -1,0 +1,242 @@
+//! Recognises a visitor: its ticket and its pass, from cookies or headers, verified before anything is believed.
+
+use std::cell::OnceCell;
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::HeaderMap;
+use http::HeaderName;
+use http::Method;
+use http::header;
+
+use crate::gate::decide::Facts;
+use crate::gate::decide::Kind;
+use crate::gate::decide::PassFact;
+use crate::gate::decide::TicketFact;
+use crate::gate::live::Live;
+use crate::gate::live::Site;
+use crate::line::exchange::Visitor;
+use crate::message::Client;
+use crate::message::accept;
+use crate::message::cookies;
+use crate::room::Port;
+use crate::room::Snapshot;
+use crate::seal::Pass;
+use crate::seal::Rejected;
+use crate::seal::Ticket;
+use crate::telemetry::metrics::WorkerMetrics;
+
+/// A ticket, for clients without a cookie jar.
+pub(crate) const TICKET: HeaderName = HeaderName::from_static("anteroom-ticket");
+/// A pass, for clients without a cookie jar.
+pub(crate) const PASS: HeaderName = HeaderName::from_static("anteroom-pass");
+/// Most cookies of one name that are tried.
+const COOKIES_MAX: usize = 4;
+
+/// One request to a room, and who makes it.
+pub(crate) struct Visit<'a> {
+    pub(crate) live: &'a Live,
+    pub(crate) site: &'a Site,
+    pub(crate) port: &'a Port,
+    pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) client: &'a Client,
+    pub(crate) headers: &'a HeaderMap,
+    pub(crate) https: bool,
+    pub(crate) now: Instant,
+    pub(crate) pass: PassFact,
+    /// An authentic pass of this line, whether it still holds or not.
+    pub(crate) held_pass: Option<Pass>,
+    /// The client sent its values as headers: it gets new ones as headers as well.
+    pub(crate) by_header: bool,
+    ticket: OnceCell<(TicketFact, Option<Ticket>)>,
+}
+
+impl<'a> Visit<'a> {
+    /// Looks at the pass; the ticket is looked at when it matters.
+    pub(crate) fn new(parts: VisitParts<'a>, metrics: &WorkerMetrics) -> Self {
+        let VisitParts {
+            live,
+            site,
+            port,
+            client,
+            headers,
+            now,
+        } = parts;
+        let https = client.https || live.external_https;
+        let mut visit = Self {
+            live,
+            site,
+            port,
+            snapshot: Arc::clone(&port.snapshot()),
+            client,
+            headers,
+            https,
+            now,
+            pass: PassFact::None,
+            held_pass: None,
+            by_header: headers.contains_key(PASS) || headers.contains_key(TICKET),
+            ticket: OnceCell::new(),
+        };
+        visit.recognise_pass(metrics);
+        visit
+    }
+
+    /// The same visitor once more, to be looked at in a newer picture of the room.
+    pub(crate) fn again(&self) -> Self {
+        let (live, site, port, client, headers) =
+            (self.live, self.site, self.port, self.client, self.headers);
+        let snapshot = Arc::clone(&port.snapshot());
+        Self {
+            live,
+            site,
+            port,
+            client,
+            headers,
+            snapshot,
+            ticket: OnceCell::new(),
+            ..*self
+        }
+    }
+
+    fn recognise_pass(&mut self, metrics: &WorkerMetrics) {
+        let mut held = None;
+        for text in texts(self.headers, &PASS, self.site.cookies.pass(self.https)) {
+            match self.live.keys.verify_pass(self.site.name(), text) {
+                Ok(pass) if self.is_ours(pass.epoch) => {
+                    held = Some(*pass);
+                    break;
+                }
+                Ok(_) => {}
+                Err(reason) => metrics.unbelieved(reason),
+            }
+        }
+        let Some(pass) = held else { return };
+        let line_us = self.snapshot.line_us(self.now);
+        self.pass = if self.snapshot.is_finished(pass.id) {
+            PassFact::Finished
+        } else if pass.until_us > line_us {
+            PassFact::Live
+        } else {
+            let over_us = line_us - pass.until_us;
+            let grace_us = u64::try_from(self.site.config.grace.as_micros()).unwrap_or(u64::MAX);
+            PassFact::RanOut {
+                within_grace: over_us <= grace_us,
+            }
+        };
+        if pass.number > self.snapshot.head() && self.snapshot.epoch().is_some() {
+            self.port.floor(pass.epoch, pass.number, pass.number);
+        }
+        self.held_pass = Some(pass);
+    }
+
+    /// Whether this is the line's epoch; while no answer has told which one that is, any is believed.
+    fn is_ours(&self, epoch: crate::line::ids::Epoch) -> bool {
+        self.snapshot.epoch().is_none_or(|ours| ours == epoch)
+    }
+
+    fn recognise_ticket(&self) -> (TicketFact, Option<Ticket>) {
+        let mut fact = TicketFact::None;
+        for text in texts(self.headers, &TICKET, self.site.cookies.ticket(self.https)) {
+            match self.live.keys.verify_ticket(self.site.name(), text) {
+                Ok(ticket) if self.is_ours(ticket.epoch) => {
+                    if ticket.number > self.snapshot.tail() && self.snapshot.epoch().is_some() {
+                        self.port.floor(ticket.epoch, ticket.number, 0);
+                    }
+                    let inside = self.snapshot.is_inside(ticket.id) && !self.had_pass(&ticket);
+                    return (TicketFact::Valid { inside }, Some(*ticket));
+                }
+                Ok(_) => fact = TicketFact::Old,
+                Err(Rejected::UnknownKey(_)) if fact == TicketFact::None => {
+                    fact = TicketFact::UnknownKey
+                }
+                Err(_) => {}
+            }
+        }
+        (fact, None)
+    }
+
+    /// What the ticket says.
+    pub(crate) fn ticket_fact(&self) -> TicketFact {
+        self.ticket.get_or_init(|| self.recognise_ticket()).0
+    }
+
+    /// The ticket, if it is authentic and of this line.
+    pub(crate) fn ticket(&self) -> Option<Ticket> {
+        self.ticket.get_or_init(|| self.recognise_ticket()).1
+    }
+
+    /// Whether the visitor carries a pass of this ticket that ran out.
+    pub(crate) fn had_pass(&self, ticket: &Ticket) -> bool {
+        matches!(self.pass, PassFact::RanOut { .. })
+            && self.held_pass.is_some_and(|pass| pass.id == ticket.id)
+    }
+
+    /// The facts to decide by.
+    pub(crate) fn facts(&self, method: &Method) -> Facts {
+        let live = self.pass == PassFact::Live;
+        Facts {
+            kind: kind(method, self.headers),
+            mode: self.snapshot.mode(),
+            store_up: self.snapshot.is_up(),
+            opens_on_failure: self.site.config.on_store_failure
+                == crate::config::room::OnStoreFailure::Open,
+            is_unsafe: !method.is_safe(),
+            pass: self.pass,
+            ticket: if live {
+                TicketFact::None
+            } else {
+                self.ticket_fact()
+            },
+        }
+    }
+}
+
+/// What a visit is made of.
+pub(crate) struct VisitParts<'a> {
+    pub(crate) live: &'a Live,
+    pub(crate) site: &'a Site,
+    pub(crate) port: &'a Port,
+    pub(crate) client: &'a Client,
+    pub(crate) headers: &'a HeaderMap,
+    pub(crate) now: Instant,
+}
+
+/// A ticket as the line meets its visitor.
+pub(crate) fn visitor(ticket: &Ticket) -> Visitor {
+    Visitor {
+        number: ticket.number,
+        id: ticket.id,
+    }
+}
+
+/// The texts shown under a header's or a cookie's name; the header outranks the cookies.
+fn texts<'h>(
+    headers: &'h HeaderMap,
+    name: &HeaderName,
+    cookie: &'h str,
+) -> impl Iterator<Item = &'h [u8]> {
+    let header = headers.get(name).map(http::HeaderValue::as_bytes);
+    let cookies = cookies::named(headers, cookie)
+        .filter(move |_| header.is_none())
+        .take(COOKIES_MAX);
+    header.into_iter().chain(cookies)
+}
+
+/// What kind of request this is (DESIGN §4).
+fn kind(method: &Method, headers: &HeaderMap) -> Kind {
+    if accept::is_navigation(method, headers) {
+        return Kind::Navigation;
+    }
+    if *method == Method::HEAD || accept::is_speculative(headers) {
+        return Kind::Speculative;
+    }
+    let asks_method = headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    if *method == Method::OPTIONS && asks_method && headers.contains_key(header::ORIGIN) {
+        return Kind::Preflight;
+    }
+    if !method.is_safe() && accept::is_from_document(headers) {
+        Kind::Form
+    } else {
+        Kind::Other
+    }
+}

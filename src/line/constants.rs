@@ -1,0 +1,56 @@
+//! The line's constants by name: the script in Redis is given them from here, so that none is written down twice.
+
+use crate::line::answer;
+use crate::line::bits;
+use crate::line::exchange;
+use crate::line::pace;
+use crate::line::settings::Settings;
+use crate::line::state;
+
+/// Every bound, time and starting value that the rules use.
+#[must_use]
+pub fn constants() -> Vec<(&'static str, u64)> {
+    vec![
+        ("ITEMS_MAX", exchange::ITEMS_MAX as u64),
+        ("NEWS_MAX", exchange::NEWS_MAX as u64),
+        ("CALLS_MAX", exchange::CALLS_MAX),
+        ("ENTRIES_MAX", exchange::ENTRIES_MAX),
+        ("AHEAD_MAX", exchange::AHEAD_MAX),
+        ("NUMBER_MAX", exchange::NUMBER_MAX),
+        ("PAGE_NUMBERS", exchange::PAGE_NUMBERS),
+        ("PAGES_MAX", exchange::PAGES_MAX),
+        ("ENTRY", state::ENTRY),
+        ("SECOND_US", state::SECOND_US),
+        ("STEP_US_MAX", state::STEP_US_MAX),
+        ("HEAL_US", state::HEAL_US),
+        ("KEYED_US", state::KEYED_US),
+        ("MISSING_US", state::MISSING_US),
+        ("FORGET_US", state::FORGET_US),
+        ("CONTENTS_MAX", state::CONTENTS_MAX as u64),
+        ("RESIGNS_MAX", state::RESIGNS_MAX),
+        ("MORE_MAX", state::MORE_MAX),
+        ("LIVE_US", answer::LIVE_US),
+        ("DELAY_US", pace::DELAY_US),
+        ("DELAY_US_MIN", pace::DELAY_US_MIN),
+        ("DELAY_US_MAX", pace::DELAY_US_MAX),
+        ("SHARE_PPM_MIN", pace::SHARE_PPM_MIN),
+        ("AGED_MAX", pace::AGED_MAX),
+        ("SPENT", u64::from(bits::SPENT)),
+    ]
+}
+
+/// Settings as plain integers, in the order the store writes them.
+#[must_use]
+pub fn settings_row(settings: &Settings) -> [u64; 9] {
+    [
+        settings.rate_per_hour,
+        settings.active_max,
+        settings.mode.code(),
+        settings.presence_us,
+        settings.turn_us,
+        settings.late_share_ppm,
+        settings.pass_idle_us,
+        settings.returns,
+        settings.line_max,
+    ]
+}

@@ -1,0 +1,191 @@
+//! Where an exchange begins: the epoch, the store's identity, line time and who is listening.
+
+use crate::line::exchange::Exchange;
+use crate::line::ids::Epoch;
+use crate::line::ids::KeyHash;
+use crate::line::pace::DELAY_US;
+use crate::line::settings::Mode;
+use crate::line::settings::Settings;
+use crate::line::state::ENTRY;
+use crate::line::state::FORGET_US;
+use crate::line::state::HEAL_US;
+use crate::line::state::Line;
+use crate::line::state::MISSING_US;
+use crate::line::state::SECOND_US;
+use crate::line::state::STEP_US_MAX;
+use crate::line::state::Step;
+
+impl Line {
+    /// Finds the epoch, advances line time and takes in what the replica knows.
+    pub(crate) fn begin(&mut self, clock_us: u64, exchange: &Exchange, step: &mut Step) {
+        if self.epoch.is_none() {
+            self.found(clock_us, exchange);
+        }
+        self.advance(clock_us, step);
+        if exchange.store != self.store {
+            // Another process answers: it may have lost writes.
+            self.store = exchange.store;
+            self.heal();
+        }
+        self.adopt(exchange);
+        self.raise_floors(exchange);
+        step.healing = self.now_us < self.heal_until_us;
+        self.provisional &= step.healing;
+    }
+
+    /// Starts a line that has no epoch: the one the replica knows, or a new one.
+    fn found(&mut self, clock_us: u64, exchange: &Exchange) {
+        let shown = exchange.known.epoch;
+        *self = Self {
+            seen: std::mem::take(&mut self.seen),
+            answered: std::mem::take(&mut self.answered),
+            settings: self.settings,
+            revision: self.revision,
+            content: self.content,
+            contents: std::mem::take(&mut self.contents),
+            epoch: Some(shown.unwrap_or(Epoch {
+                created_us: clock_us,
+                nonce: exchange.nonce,
+            })),
+            provisional: shown.is_none(),
+            store: exchange.store,
+            clock_us,
+            now_us: clock_us.max(shown.map_or(0, |_| exchange.known.now_us)),
+            share_ppm: 1_000_000,
+            delay_us: DELAY_US,
+            slice: 1,
+            ..Self::default()
+        };
+        self.turn_now_us = self.now_us;
+        self.aged_us = self.now_us;
+        self.minute_us = self.now_us;
+        self.slice_us = self.now_us;
+        self.listen_us = self.now_us;
+        if exchange.store == KeyHash::default() && shown.is_none() {
+            // A store that cannot have lost anything: the first visitor need not wait.
+            self.credit = ENTRY;
+        } else {
+            self.heal();
+        }
+    }
+
+    /// For a while nothing is issued, called or entered, until every replica has told what it knows.
+    fn heal(&mut self) {
+        self.heal_until_us = self.now_us + HEAL_US;
+        self.credit = 0;
+        self.credit_rest = 0;
+        self.listen_us = self.now_us;
+    }
+
+    /// While healing, a newer epoch than ours (any, if ours was only made for want of one) is the line's.
+    fn adopt(&mut self, exchange: &Exchange) {
+        let Some(shown) = exchange.known.epoch else {
+            return;
+        };
+        let healing = self.now_us < self.heal_until_us;
+        if !healing || Some(shown) == self.epoch || !(self.provisional || Some(shown) > self.epoch)
+        {
+            return;
+        }
+        self.found(self.clock_us, exchange);
+    }
+
+    /// Numbers and line times that were answered or signed in exactly this epoch are never taken back.
+    fn raise_floors(&mut self, exchange: &Exchange) {
+        if exchange.known.epoch == self.epoch {
+            self.tail = self.tail.max(exchange.known.tail).max(exchange.known.head);
+            self.head = self.head.max(exchange.known.head);
+        }
+    }
+
+    /// Line time follows the store's clock by at most two seconds an exchange and never backwards.
+    fn advance(&mut self, clock_us: u64, step: &mut Step) {
+        let elapsed = clock_us.saturating_sub(self.clock_us);
+        if elapsed > STEP_US_MAX || clock_us < self.clock_us {
+            self.listen_us = self.now_us;
+        }
+        self.clock_us = clock_us;
+        step.elapsed_us = elapsed.min(STEP_US_MAX);
+        self.now_us += step.elapsed_us;
+        if self.moves() {
+            self.turn_now_us += step.elapsed_us;
+        }
+        if self.now_us - self.minute_us >= 60 * SECOND_US {
+            self.minute_us += 60 * SECOND_US;
+            self.minute_before = self.minute;
+            self.minute = 0;
+        }
+        if self.now_us - self.slice_us >= self.window_us() / 2 {
+            self.slice_us = self.now_us;
+            self.slice += 1;
+            self.current_slice().reset();
+        }
+    }
+
+    /// Keeps track of the replicas: absence of a visitor counts only while all of them are heard from.
+    pub(crate) fn listen(&mut self, exchange: &Exchange) {
+        let window_us = self.window_us();
+        if exchange.told_us >= self.told_us || self.now_us - self.told_at_us > window_us {
+            self.told_us = exchange.told_us;
+            self.told_at_us = self.now_us;
+        }
+        if self.seen.score(exchange.instance).is_none() {
+            self.listen_us = self.now_us;
+        }
+        for instance in self.seen.up_to(self.now_us.saturating_sub(FORGET_US)) {
+            self.seen.take(instance);
+            self.answered.remove(&instance);
+        }
+        self.seen.put(
+            exchange.instance,
+            if exchange.leaving { 0 } else { self.now_us },
+        );
+        let silent = self.seen.count_above(self.now_us.saturating_sub(window_us));
+        let heard = self
+            .seen
+            .count_above(self.now_us.saturating_sub(MISSING_US));
+        if silent > heard {
+            self.listen_us = self.now_us;
+        }
+    }
+
+    /// Whether a full presence window of unbroken listening has passed, so that absence is proven.
+    pub(crate) fn absence_is_proven(&self) -> bool {
+        self.now_us - self.listen_us >= self.window_us()
+    }
+
+    /// Takes over settings from a replica's file, and what the origin said of its stock.
+    pub(crate) fn follow(&mut self, exchange: &Exchange) {
+        if let Some(proposal) = exchange.proposal {
+            let known = self.contents.score(proposal.content).is_some();
+            if (proposal.changed || !known) && proposal.content != self.content {
+                self.content = proposal.content;
+                self.set(proposal.settings);
+            }
+            if !known {
+                self.contents.put(proposal.content, self.revision);
+                self.forget_contents();
+            }
+        }
+        if let Some(stock) = exchange.stock {
+            self.stock = Some(stock);
+        }
+        if exchange.sold_out && self.settings.mode.issues() {
+            self.set(Settings {
+                mode: Mode::SoldOut,
+                ..self.settings
+            });
+        }
+    }
+
+    /// Puts settings in force.
+    fn set(&mut self, settings: Settings) {
+        let opens = settings.mode == Mode::Open && self.settings.mode != Mode::Open;
+        self.settings = settings;
+        self.revision += 1;
+        self.credit = self.credit.min(self.credit_max());
+        if opens {
+            self.listen_us = self.now_us;
+        }
+    }
+}

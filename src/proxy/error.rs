@@ -1,0 +1,99 @@
+//! Why a request could not be forwarded, and whose doing it was.
+
+use std::error::Error as StdError;
+
+use crate::message::Fault;
+use crate::message::Refusal;
+
+/// A request that could not be forwarded.
+#[derive(Debug, thiserror::Error)]
+#[error("{kind}")]
+pub struct OriginError {
+    /// What happened.
+    pub kind: OriginErrorKind,
+    /// Whether the origin may have seen the request: it must then not be sent again unless that is safe.
+    pub was_sent: bool,
+    /// What caused it.
+    #[source]
+    pub source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// What can go wrong on the way to the origin and back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum OriginErrorKind {
+    /// No server of the origin could be connected to.
+    #[error("cannot connect to the origin")]
+    Connect,
+    /// No server of the origin accepted a connection in time.
+    #[error("connecting to the origin took too long")]
+    ConnectTimeout,
+    /// No response began in time.
+    #[error("the origin did not answer in time")]
+    ResponseTimeout,
+    /// The origin closed or broke the connection, or did not speak HTTP.
+    #[error("the origin broke off")]
+    Broken,
+    /// As much is in flight as this origin may get, and none of it ended in time.
+    #[error("the origin has no room")]
+    Busy,
+    /// The client broke off its request body, or sent an invalid one.
+    #[error("the client broke off its request")]
+    ClientBody,
+    /// The client stopped sending its request body for longer than it may.
+    #[error("the client did not send its request in time")]
+    ClientTimeout,
+    /// `CONNECT`: we are not a tunnel.
+    #[error("connect is not offered")]
+    ConnectMethod,
+}
+
+impl OriginErrorKind {
+    /// Whether the client, and not the origin, is the cause.
+    #[must_use]
+    pub fn is_client(self) -> bool {
+        matches!(
+            self,
+            Self::ClientBody | Self::ClientTimeout | Self::ConnectMethod
+        )
+    }
+
+    /// The name used in logs and metrics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::ConnectTimeout => "connect-timeout",
+            Self::ResponseTimeout => "response-timeout",
+            Self::Broken => "broken",
+            Self::Busy => "busy",
+            Self::ClientBody => "client-body",
+            Self::ClientTimeout => "client-timeout",
+            Self::ConnectMethod => "connect-method",
+        }
+    }
+}
+
+impl From<OriginErrorKind> for OriginError {
+    fn from(kind: OriginErrorKind) -> Self {
+        Self {
+            kind,
+            was_sent: false,
+            source: None,
+        }
+    }
+}
+
+impl From<&OriginError> for Fault {
+    fn from(error: &OriginError) -> Self {
+        match error.kind {
+            OriginErrorKind::Connect
+            | OriginErrorKind::ConnectTimeout
+            | OriginErrorKind::Broken => Self::OriginDown,
+            OriginErrorKind::ResponseTimeout => Self::OriginSlow,
+            OriginErrorKind::Busy => Self::OriginBusy,
+            OriginErrorKind::ClientBody => Self::ClientGone,
+            OriginErrorKind::ClientTimeout => Self::ClientSlow,
+            OriginErrorKind::ConnectMethod => Self::Refused(Refusal::Connect),
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! One worker's connections to one origin: which server, which connection, and when to let go of one.
+//!
+//! A connection is driven by whoever waits for something from it: there is no task per connection, and an idle one
+//! costs nothing. That it was closed meanwhile is seen when it is next used, or by a look once a second.
+
+use std::cell::Cell;
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::rc::Weak;
+use std::task::Context;
+use std::task::Waker;
+use std::time::Duration;
+
+use crate::proxy::Background;
+use crate::proxy::connect;
+use crate::proxy::connect::Driver;
+use crate::proxy::connect::Sender;
+use crate::proxy::error::OriginError;
+use crate::proxy::error::OriginErrorKind;
+use crate::proxy::settings::OriginAddress;
+use crate::proxy::settings::OriginSettings;
+use crate::proxy::share::Share;
+use crate::proxy::ticker::Ticker;
+
+/// How long a server that did not take a connection is passed over, if there are others.
+const AVOID: Duration = Duration::from_secs(1);
+
+/// How often idle connections are looked at.
+const SWEEP: Duration = Duration::from_secs(1);
+
+/// One origin as one worker sees it.
+#[derive(Debug)]
+pub struct OriginPool {
+    pub(super) settings: OriginSettings,
+    pub(super) background: Background,
+    pub(super) share: Rc<Share>,
+    pub(super) tunnels: Cell<usize>,
+    servers: Vec<Server>,
+    next_server: Cell<usize>,
+    connected: Cell<u64>,
+    tunnelled: Cell<(u64, u64)>,
+}
+
+/// What a pool is doing, for metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OriginStats {
+    /// Requests in flight.
+    pub in_flight: usize,
+    /// Requests waiting for one in flight to end.
+    pub waiting: usize,
+    /// Idle connections kept.
+    pub idle: usize,
+    /// Upgraded connections open.
+    pub tunnels: usize,
+    /// Connections made since the pool was.
+    pub connected: u64,
+    /// Bytes that ended upgraded connections carried to the origin.
+    pub tunnelled_up: u64,
+    /// Bytes that ended upgraded connections carried to clients.
+    pub tunnelled_down: u64,
+}
+
+#[derive(Debug)]
+struct Server {
+    address: OriginAddress,
+    /// Last in, first out: the busiest connections stay warm, the others age.
+    idle: RefCell<Vec<Box<Link>>>,
+    in_use: Cell<usize>,
+    avoid_until_ms: Cell<u64>,
+}
+
+/// One connection to a server.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) sender: Sender,
+    /// `None` once the connection has ended.
+    pub(super) driver: Option<Driver>,
+    pub(super) idle_since_ms: u64,
+    pub(super) is_reused: bool,
+}
+
+/// A connection in use. Dropped, it is closed; [`Lease::give_back`] keeps it.
+#[derive(Debug)]
+pub(super) struct Lease {
+    pub(super) link: Box<Link>,
+    in_use: InUse,
+}
+
+#[derive(Debug)]
+struct InUse {
+    pool: Rc<OriginPool>,
+    server: usize,
+}
+
+impl OriginPool {
+    /// A pool without connections, on the worker that will use it.
+    ///
+    /// Must be called on a `LocalSet`: a task looks after idle connections.
+    #[must_use]
+    pub fn new(settings: OriginSettings, background: Background) -> Rc<Self> {
+        let server = |address: &OriginAddress| Server {
+            address: address.clone(),
+            idle: RefCell::default(),
+            in_use: Cell::new(0),
+            avoid_until_ms: Cell::new(0),
+        };
+        let pool = Rc::new(Self {
+            servers: settings.servers.iter().map(server).collect(),
+            share: Share::new(settings.in_flight_max, settings.waiting_max),
+            tunnels: Cell::new(0),
+            next_server: Cell::new(0),
+            connected: Cell::new(0),
+            tunnelled: Cell::new((0, 0)),
+            settings,
+            background: background.clone(),
+        });
+        // Unconstrained: with its budget used up, every further connection would look alive.
+        let sweeping = tokio::task::unconstrained(sweep(Rc::downgrade(&pool), background.clone()));
+        background.tasks.spawn_local(sweeping);
+        pool
+    }
+
+    /// Changes how many requests this worker may have in flight.
+    pub fn set_in_flight_max(&self, max: usize) {
+        self.share.set_max(max);
+    }
+
+    /// What this pool is doing.
+    #[must_use]
+    pub fn stats(&self) -> OriginStats {
+        OriginStats {
+            in_flight: self.share.in_flight(),
+            waiting: self.share.waiting(),
+            idle: self
+                .servers
+                .iter()
+                .map(|server| server.idle.borrow().len())
+                .sum(),
+            tunnels: self.tunnels.get(),
+            connected: self.connected.get(),
+            tunnelled_up: self.tunnelled.get().0,
+            tunnelled_down: self.tunnelled.get().1,
+        }
+    }
+
+    pub(super) fn add_tunnelled(&self, up: u64, down: u64) {
+        let (all_up, all_down) = self.tunnelled.get();
+        self.tunnelled
+            .set((all_up.saturating_add(up), all_down.saturating_add(down)));
+    }
+
+    pub(super) fn ticker(&self) -> &Rc<Ticker> {
+        &self.background.ticker
+    }
+
+    /// A connection to use: an idle one if `may_reuse`, else a new one to the first server that takes it.
+    pub(super) async fn lease(self: &Rc<Self>, may_reuse: bool) -> Result<Lease, OriginError> {
+        let mut in_use = self.choose();
+        if may_reuse && let Some(link) = in_use.pop_idle() {
+            return Ok(Lease { link, in_use });
+        }
+        let mut tries_left = self.servers.len();
+        loop {
+            // Rare and large: not part of every request's future.
+            match Box::pin(in_use.connect()).await {
+                Ok(link) => return Ok(Lease { link, in_use }),
+                Err(error) => {
+                    tries_left = tries_left.saturating_sub(1);
+                    if tries_left == 0 {
+                        return Err(error);
+                    }
+                    in_use = self.choose();
+                }
+            }
+        }
+    }
+
+    /// The server with the least in flight among those not passed over; all, if all are.
+    fn choose(self: &Rc<Self>) -> InUse {
+        let now_ms = self.ticker().now_ms();
+        let count = self.servers.len();
+        let first = self.next_server.get();
+        let busyness = |index: &usize| {
+            let server = &self.servers[*index];
+            (server.avoid_until_ms.get() > now_ms, server.in_use.get())
+        };
+        let server = if count == 1 {
+            0
+        } else {
+            self.next_server.set((first + 1) % count);
+            (0..count)
+                .map(|offset| (first + offset) % count)
+                .min_by_key(busyness)
+                .unwrap_or(0)
+        };
+        let in_use = &self.servers[server].in_use;
+        in_use.set(in_use.get() + 1);
+        InUse {
+            pool: Rc::clone(self),
+            server,
+        }
+    }
+
+    /// Lets go of idle connections that are old or were closed.
+    fn sweep(&self) {
+        let keep_ms = u64::try_from(self.settings.timeouts.keep.as_millis()).unwrap_or(u64::MAX);
+        let now_ms = self.ticker().now_ms();
+        for server in &self.servers {
+            let mut idle = server.idle.take();
+            idle.retain_mut(|link| {
+                now_ms.saturating_sub(link.idle_since_ms) < keep_ms && link.is_alive()
+            });
+            // Nothing else ran meanwhile: there is no await between taking and putting back.
+            server.idle.replace(idle);
+        }
+    }
+}
+
+impl InUse {
+    fn server(&self) -> &Server {
+        &self.pool.servers[self.server]
+    }
+
+    fn pop_idle(&self) -> Option<Box<Link>> {
+        let mut link = self.server().idle.borrow_mut().pop()?;
+        link.is_reused = true;
+        Some(link)
+    }
+
+    async fn connect(&self) -> Result<Box<Link>, OriginError> {
+        let server = self.server();
+        let pool = &self.pool;
+        let connecting = connect::connect(&server.address, pool.settings.tls.as_ref());
+        let limit = pool.settings.timeouts.connect;
+        let (kind, source) = match pool.ticker().within(limit, connecting).await {
+            Some(Ok((sender, driver))) => {
+                pool.connected.set(pool.connected.get() + 1);
+                server.avoid_until_ms.set(0);
+                let driver = Some(driver);
+                return Ok(Box::new(Link {
+                    sender,
+                    driver,
+                    idle_since_ms: 0,
+                    is_reused: false,
+                }));
+            }
+            Some(Err(error)) => (OriginErrorKind::Connect, Some(error.into())),
+            None => (OriginErrorKind::ConnectTimeout, None),
+        };
+        server.avoid_until_ms.set(pool.ticker().in_ms(AVOID));
+        Err(OriginError {
+            kind,
+            was_sent: false,
+            source,
+        })
+    }
+}
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        let in_use = &self.server().in_use;
+        in_use.set(in_use.get() - 1);
+    }
+}
+
+impl Lease {
+    /// Keeps the connection for the next request, if it is good for one and there is room for it.
+    pub(super) fn give_back(self) {
+        let Self { mut link, in_use } = self;
+        let pool = &in_use.pool;
+        if pool.background.closing.is_cancelled() || !link.is_usable() {
+            return;
+        }
+        link.idle_since_ms = pool.ticker().now_ms();
+        let mut idle = in_use.server().idle.borrow_mut();
+        if idle.len() < pool.settings.idle_max {
+            idle.push(link);
+        }
+    }
+}
+
+impl Link {
+    /// Whether a request could be sent on this connection, as far as we can know.
+    fn is_usable(&mut self) -> bool {
+        (self.driver.is_some() && self.sender.is_ready()) || self.is_alive()
+    }
+
+    /// The same, after a look at the socket.
+    fn is_alive(&mut self) -> bool {
+        Driver::drive(&mut self.driver, &mut Context::from_waker(Waker::noop()));
+        self.driver.as_ref().is_some_and(|driver| !driver.is_done()) && self.sender.is_ready()
+    }
+}
+
+async fn sweep(pool: Weak<OriginPool>, background: Background) {
+    let mut interval = tokio::time::interval(SWEEP);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = background.closing.cancelled() => return,
+            _ = interval.tick() => {}
+        }
+        let Some(pool) = pool.upgrade() else { return };
+        pool.sweep();
+    }
+}

@@ -1,0 +1,240 @@
+//! What changes about a response on its way back, and its body streaming to the client.
+
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::Context;
+use std::task::Poll;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http::Version;
+use http::header;
+use http_body::Body as _;
+use http_body::Frame;
+use http_body::SizeHint;
+use hyper::body::Incoming;
+
+use crate::message::Body;
+use crate::message::BodyError;
+use crate::message::headers;
+use crate::proxy::Command;
+use crate::proxy::Forwarded;
+use crate::proxy::connect::Driver;
+use crate::proxy::exchange::Begun;
+use crate::proxy::pool::Lease;
+use crate::proxy::pool::OriginPool;
+use crate::proxy::share::Permit;
+use crate::proxy::ticker::Alarm;
+
+/// A body that arrives from the origin as the client takes it. It holds the connection, and the leave to be in
+/// flight, until its end.
+struct Download {
+    incoming: Incoming,
+    /// What had arrived together with the head.
+    first: Option<Result<Frame<Bytes>, hyper::Error>>,
+    held: Option<Held>,
+    total_at_ms: Option<u64>,
+    /// Waiting since the alarm was set, and nothing came.
+    is_waiting: bool,
+}
+
+struct Held {
+    lease: Lease,
+    alarm: Alarm,
+    pool: Rc<OriginPool>,
+    _permit: Permit,
+}
+
+/// Turns what the origin answered into what goes on.
+///
+/// A body that is here already, as small ones are, is taken at once: the connection is free before the client has
+/// seen a byte.
+pub(super) async fn to_client(
+    pool: &Rc<OriginPool>,
+    begun: Begun,
+    permit: Permit,
+    total_at_ms: Option<u64>,
+) -> Forwarded {
+    let Begun {
+        response,
+        lease,
+        alarm,
+    } = begun;
+    let (mut parts, incoming) = response.into_parts();
+    let (command, stock) = take_orders(&mut parts.headers);
+    headers::remove_hop_by_hop(&mut parts.headers);
+    parts.headers.remove(header::ALT_SVC);
+    parts.version = Version::HTTP_11;
+    parts.extensions.clear();
+    let held = Held {
+        lease,
+        alarm,
+        pool: Rc::clone(pool),
+        _permit: permit,
+    };
+    let mut download = Download {
+        incoming,
+        first: None,
+        held: Some(held),
+        total_at_ms,
+        is_waiting: false,
+    };
+    let body = std::future::poll_fn(|cx| Poll::Ready(download.take_what_is_here(cx))).await;
+    let body = body.unwrap_or_else(|| Body::streaming(download));
+    Forwarded {
+        response: http::Response::from_parts(parts, body),
+        command,
+        stock,
+    }
+}
+
+/// `Anteroom-Command` and `Anteroom-Stock`, taken out of the headers. What we do not understand is ignored.
+pub(super) fn take_orders(headers: &mut HeaderMap) -> (Option<Command>, Option<u64>) {
+    let text = |value: Option<http::HeaderValue>| value?.to_str().ok().map(str::to_owned);
+    if !headers.contains_key(headers::COMMAND) && !headers.contains_key(headers::STOCK) {
+        return (None, None);
+    }
+    let command = text(headers.remove(headers::COMMAND)).and_then(|word| match word.trim() {
+        "finish" => Some(Command::Finish),
+        "sold-out" => Some(Command::SoldOut),
+        _ => None,
+    });
+    let stock = text(headers.remove(headers::STOCK)).and_then(|number| number.trim().parse().ok());
+    (command, stock)
+}
+
+impl Download {
+    /// The whole body, if it is here already; otherwise what is here of it is kept for later.
+    fn take_what_is_here(&mut self, cx: &mut Context<'_>) -> Option<Body> {
+        if self.incoming.is_end_stream() {
+            self.finish();
+            return Some(Body::Empty);
+        }
+        match Pin::new(&mut self.incoming).poll_frame(cx) {
+            Poll::Pending => return None,
+            Poll::Ready(None) => {
+                self.finish();
+                return Some(Body::Empty);
+            }
+            Poll::Ready(Some(first)) => self.first = Some(first),
+        }
+        if !self.incoming.is_end_stream() {
+            return None;
+        }
+        match self.first.take()?.map(Frame::into_data) {
+            Ok(Ok(bytes)) => {
+                self.finish();
+                Some(Body::Full(bytes))
+            }
+            Ok(Err(other)) => {
+                self.first = Some(Ok(other));
+                None
+            }
+            Err(error) => {
+                self.first = Some(Err(error));
+                None
+            }
+        }
+    }
+
+    /// The body is over: the connection is good for the next request.
+    fn finish(&mut self) {
+        if let Some(held) = self.held.take() {
+            held.lease.give_back();
+        }
+    }
+
+    fn poll_incoming(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let polled = Pin::new(&mut self.incoming).poll_frame(cx);
+        match &mut self.held {
+            Some(held) if polled.is_pending() => {
+                Driver::drive(&mut held.lease.link.driver, cx);
+                Pin::new(&mut self.incoming).poll_frame(cx)
+            }
+            _ => polled,
+        }
+    }
+
+    /// Whether we have waited for too long. The time begins when there is nothing to take: a client that takes its
+    /// time is not the origin's doing.
+    fn check_alarm(&mut self, cx: &mut Context<'_>) -> Option<BodyError> {
+        let held = self.held.as_mut()?;
+        let ticker = held.pool.ticker();
+        if self
+            .total_at_ms
+            .is_some_and(|at_ms| at_ms <= ticker.now_ms())
+        {
+            return Some(BodyError::Overdue);
+        }
+        if !self.is_waiting {
+            self.is_waiting = true;
+            let idle_at_ms = ticker.in_ms(held.pool.settings.timeouts.idle);
+            held.alarm.set_at(
+                self.total_at_ms
+                    .map_or(idle_at_ms, |at_ms| at_ms.min(idle_at_ms)),
+            );
+        }
+        held.alarm.is_due(cx).then_some(BodyError::Stalled)
+    }
+}
+
+impl http_body::Body for Download {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = self.get_mut();
+        let polled = match this.first.take() {
+            Some(first) => Poll::Ready(Some(first)),
+            None => this.poll_incoming(cx),
+        };
+        match polled {
+            Poll::Pending => match this.check_alarm(cx) {
+                None => Poll::Pending,
+                Some(error) => {
+                    this.held = None;
+                    Poll::Ready(Some(Err(error)))
+                }
+            },
+            Poll::Ready(Some(Ok(frame))) => {
+                this.is_waiting = false;
+                if this.incoming.is_end_stream() {
+                    this.finish();
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(None) => {
+                this.finish();
+                Poll::Ready(None)
+            }
+            Poll::Ready(Some(Err(error))) => {
+                this.held = None;
+                Poll::Ready(Some(Err(BodyError::Origin(error.into()))))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.first.is_none() && self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let mut hint = self.incoming.size_hint();
+        let first = self
+            .first
+            .as_ref()
+            .and_then(|first| first.as_ref().ok()?.data_ref());
+        let first = first.map_or(0, |bytes| bytes.len() as u64);
+        if let Some(upper) = hint.upper() {
+            hint.set_upper(upper.saturating_add(first));
+        }
+        hint.set_lower(hint.lower().saturating_add(first));
+        hint
+    }
+}

@@ -1,0 +1,126 @@
+//! What an operator sets about one origin, as plain data.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderValue;
+
+use crate::message::headers::Forwarding;
+
+/// One origin as one worker sees it.
+#[derive(Debug, Clone)]
+pub struct OriginSettings {
+    /// Its name in logs and metrics.
+    pub name: String,
+    /// Its servers; at least one.
+    pub servers: Vec<OriginAddress>,
+    /// TLS for servers with `tls`, made once by [`super::tls::platform`] or [`super::tls::with_authorities`].
+    pub tls: Option<Arc<rustls::ClientConfig>>,
+    /// The `Host` the origin gets.
+    pub host: HostHeader,
+    /// Which headers tell the origin about the client.
+    pub forwarding: Forwarding,
+    /// Requests in flight to all servers together, from this worker (1 or more).
+    pub in_flight_max: usize,
+    /// Requests of this worker that may wait for one in flight to end.
+    pub waiting_max: usize,
+    /// Idle connections kept for each server, by this worker.
+    pub idle_max: usize,
+    /// The protocols a connection may be upgraded to, in lower case (`websocket`).
+    pub upgrades: Vec<String>,
+    /// Upgraded connections open at once, from this worker.
+    pub tunnels_max: usize,
+    /// How long things may take.
+    pub timeouts: OriginTimeouts,
+}
+
+/// One server of an origin.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct OriginAddress {
+    /// Host name or address (IPv6 without brackets).
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// Whether to speak TLS.
+    pub tls: bool,
+}
+
+/// The `Host` header the origin gets.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum HostHeader {
+    /// The one the client sent.
+    #[default]
+    Client,
+    /// Always this one.
+    Fixed(HeaderValue),
+}
+
+/// How long things may take; each is kept within a quarter of a second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OriginTimeouts {
+    /// Waiting for one of the requests in flight to end, when there are too many.
+    pub room: Duration,
+    /// Connecting, TLS included.
+    pub connect: Duration,
+    /// From the last byte sent until the response begins.
+    pub response: Duration,
+    /// Without a byte in either direction of a body.
+    pub idle: Duration,
+    /// The whole request, response body included. Not for upgraded connections.
+    pub total: Option<Duration>,
+    /// Without a byte in either direction of an upgraded connection.
+    pub upgrade_idle: Duration,
+    /// How long an idle connection is kept.
+    pub keep: Duration,
+}
+
+impl Default for OriginTimeouts {
+    fn default() -> Self {
+        Self {
+            room: Duration::from_secs(1),
+            connect: Duration::from_secs(3),
+            response: Duration::from_secs(30),
+            idle: Duration::from_secs(60),
+            total: None,
+            upgrade_idle: Duration::from_secs(600),
+            keep: Duration::from_secs(60),
+        }
+    }
+}
+
+impl OriginSettings {
+    /// An origin with these servers and everything else at its default.
+    pub fn new(name: impl Into<String>, servers: Vec<OriginAddress>) -> Self {
+        Self {
+            name: name.into(),
+            servers,
+            tls: None,
+            host: HostHeader::default(),
+            forwarding: Forwarding::default(),
+            in_flight_max: 1_024,
+            waiting_max: 1_024,
+            idle_max: 512,
+            upgrades: vec!["websocket".to_owned()],
+            tunnels_max: 4_096,
+            timeouts: OriginTimeouts::default(),
+        }
+    }
+
+    /// The `Host` for a request that came without one.
+    pub(super) fn default_host(&self) -> HeaderValue {
+        let host = self.servers.first().and_then(|server| {
+            let is_default = server.port == if server.tls { 443 } else { 80 };
+            let host = match server.host.contains(':') {
+                true => format!("[{}]", server.host),
+                false => server.host.clone(),
+            };
+            let host = if is_default {
+                host
+            } else {
+                format!("{host}:{}", server.port)
+            };
+            HeaderValue::try_from(host).ok()
+        });
+        host.unwrap_or_else(|| HeaderValue::from_static("localhost"))
+    }
+}

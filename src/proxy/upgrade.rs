@@ -1,0 +1,186 @@
+//! Upgraded connections (RFC 9110 §7.8): the handshake is relayed, then two streams are joined.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::task::Poll;
+
+use http::HeaderMap;
+use http::HeaderValue;
+use http::Method;
+use http::Request;
+use http::Response;
+use http::StatusCode;
+use http::Version;
+use http::header;
+use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+
+use crate::message::Body;
+use crate::message::headers;
+use crate::proxy::Forwarded;
+use crate::proxy::connect::Driver;
+use crate::proxy::error::OriginError;
+use crate::proxy::error::OriginErrorKind;
+use crate::proxy::exchange;
+use crate::proxy::exchange::Begun;
+use crate::proxy::pool::Lease;
+use crate::proxy::pool::OriginPool;
+use crate::proxy::request;
+use crate::proxy::request::Passage;
+use crate::proxy::response;
+use crate::proxy::share::Permit;
+use crate::proxy::tunnel::Tunnel;
+
+/// The protocol this request asks to change to, if it is one of those configured.
+///
+/// `Upgrade` counts only when nominated by `Connection`, and not in HTTP/1.0 (RFC 9110 §7.8).
+pub(super) fn wanted(request: &Request<Incoming>, protocols: &[String]) -> Option<HeaderValue> {
+    let headers = request.headers();
+    let wanted = headers.get(header::UPGRADE)?;
+    let fits = request.version() == Version::HTTP_11
+        && request.method() == Method::GET
+        && names(headers, &header::CONNECTION, "upgrade");
+    let known = |protocol: &String| wanted.as_bytes().eq_ignore_ascii_case(protocol.as_bytes());
+    (fits && protocols.iter().any(known)).then(|| wanted.clone())
+}
+
+/// Relays the handshake, and joins the two streams when the origin agrees.
+pub(super) async fn forward(
+    pool: &Rc<OriginPool>,
+    mut request: Request<Incoming>,
+    passage: &Passage<'_>,
+    protocol: HeaderValue,
+    permit: Permit,
+) -> Result<Forwarded, OriginError> {
+    let place = Place::take(pool)?;
+    let client = hyper::upgrade::on(&mut request);
+    let mut request = request::to_origin(request, passage, &pool.settings);
+    nominate(request.headers_mut(), protocol.clone());
+    let mut lease = pool.lease(false).await?;
+    if let Some(driver) = &mut lease.link.driver {
+        driver.allow_upgrade();
+    }
+    let mut alarm = pool.ticker().alarm();
+    let answer = exchange::attempt(pool, &mut lease, &mut alarm, request)
+        .await
+        .map_err(|failure| failure.error)?;
+    if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+        let begun = Begun {
+            response: answer,
+            lease,
+            alarm,
+        };
+        return Ok(response::to_client(pool, begun, permit, None).await);
+    }
+    if answer
+        .headers()
+        .get(header::UPGRADE)
+        .is_none_or(|agreed| !same(agreed, &protocol))
+    {
+        return Err(OriginError {
+            kind: OriginErrorKind::Broken,
+            was_sent: true,
+            source: None,
+        });
+    }
+    let joined = join(Rc::clone(pool), lease, client, place);
+    pool.background.tasks.spawn_local(joined);
+    Ok(agreed(answer, protocol))
+}
+
+/// The origin's agreement as the client gets it.
+fn agreed(answer: Response<Incoming>, protocol: HeaderValue) -> Forwarded {
+    let (mut parts, _) = answer.into_parts();
+    let (command, stock) = response::take_orders(&mut parts.headers);
+    headers::remove_hop_by_hop(&mut parts.headers);
+    parts.headers.remove(header::ALT_SVC);
+    parts.extensions.clear();
+    nominate(&mut parts.headers, protocol);
+    Forwarded {
+        response: Response::from_parts(parts, Body::Empty),
+        command,
+        stock,
+    }
+}
+
+fn nominate(headers: &mut HeaderMap, protocol: HeaderValue) {
+    headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(header::UPGRADE, protocol);
+}
+
+fn same(one: &HeaderValue, other: &HeaderValue) -> bool {
+    one.as_bytes().eq_ignore_ascii_case(other.as_bytes())
+}
+
+fn names(headers: &HeaderMap, name: &header::HeaderName, token: &str) -> bool {
+    headers.get_all(name).iter().any(|line| {
+        line.as_bytes()
+            .split(|byte| *byte == b',')
+            .any(|member| member.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
+    })
+}
+
+/// Waits until both sides have let go of HTTP, then carries bytes until one is done, silent for too long, or the
+/// worker closes.
+async fn join(pool: Rc<OriginPool>, mut lease: Lease, client: OnUpgrade, place: Place) {
+    let timeouts = &pool.settings.timeouts;
+    let both = async {
+        let origin = std::future::poll_fn(|cx| {
+            let driver = &mut lease.link.driver;
+            Driver::drive(driver, cx);
+            match driver.take_if(|driver| driver.is_done()) {
+                Some(done) => Poll::Ready(done.into_wire()),
+                None => Poll::Pending,
+            }
+        });
+        let origin = origin.await;
+        Ok::<_, hyper::Error>((client.await?, origin))
+    };
+    let Some(Ok((client, (origin, early)))) = pool.ticker().within(timeouts.connect, both).await
+    else {
+        tracing::debug!(
+            origin.name = pool.settings.name,
+            "an upgrade was not completed"
+        );
+        return;
+    };
+    let mut tunnel = Tunnel::new(TokioIo::new(client), origin, &early);
+    let mut alarm = pool.ticker().alarm();
+    let ended = tokio::select! {
+        ended = tunnel.run(&mut alarm, timeouts.upgrade_idle) => ended,
+        () = pool.background.closing.cancelled() => Ok(()),
+    };
+    let (bytes_up, bytes_down) = tunnel.bytes();
+    pool.add_tunnelled(bytes_up, bytes_down);
+    let error = ended.err().map(tracing::field::display);
+    tracing::debug!(
+        origin.name = pool.settings.name,
+        bytes_up,
+        bytes_down,
+        error,
+        "upgraded connection ended"
+    );
+    drop(place);
+}
+
+/// A place among the upgraded connections.
+struct Place(Rc<OriginPool>);
+
+impl Place {
+    fn take(pool: &Rc<OriginPool>) -> Result<Self, OriginError> {
+        let open = pool.tunnels.get();
+        if open >= pool.settings.tunnels_max {
+            return Err(OriginErrorKind::Busy.into());
+        }
+        pool.tunnels.set(open + 1);
+        Ok(Self(Rc::clone(pool)))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let tunnels: &Cell<usize> = &self.0.tunnels;
+        tunnels.set(tunnels.get() - 1);
+    }
+}

@@ -1,0 +1,110 @@
+//! The request's body on its way to the origin, and who is to blame when it stops.
+
+use std::cell::Cell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::Context;
+use std::task::Poll;
+
+use bytes::Bytes;
+use http_body::Body;
+use http_body::Frame;
+use http_body::SizeHint;
+use hyper::body::Incoming;
+
+/// The client's body as the origin's connection reads it: no faster than the origin takes it.
+#[derive(Debug)]
+pub(super) struct Upload {
+    /// `None` when there is no body at all.
+    body: Option<Incoming>,
+    progress: Option<Rc<Progress>>,
+}
+
+/// How an upload is doing; shared with whoever waits for the response.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    /// Something arrived from the client since this was last asked.
+    moved: Cell<bool>,
+    /// The last time anybody asked, the client had nothing to give.
+    client_owes: Cell<bool>,
+    /// The client broke off, or sent something that is no body.
+    client_failed: Cell<bool>,
+    /// Nothing is left to come.
+    ended: Cell<bool>,
+}
+
+impl Upload {
+    pub(super) fn new(body: Incoming) -> Self {
+        let body = (!body.is_end_stream()).then_some(body);
+        let progress = body.is_some().then(Rc::default);
+        Self { body, progress }
+    }
+
+    /// No body.
+    pub(super) fn empty() -> Self {
+        Self {
+            body: None,
+            progress: None,
+        }
+    }
+
+    /// Whether there is no body at all: the request can be repeated as far as that goes.
+    pub(super) fn is_empty(&self) -> bool {
+        self.body.is_none()
+    }
+
+    pub(super) fn progress(&self) -> Option<Rc<Progress>> {
+        self.progress.clone()
+    }
+}
+
+impl Progress {
+    /// Whether anything arrived from the client since the last call.
+    pub(super) fn take_moved(&self) -> bool {
+        self.moved.take()
+    }
+
+    pub(super) fn client_failed(&self) -> bool {
+        self.client_failed.get()
+    }
+
+    /// Whether everybody waits for the client.
+    pub(super) fn waits_for_client(&self) -> bool {
+        self.client_owes.get() && !self.ended.get()
+    }
+}
+
+impl Body for Upload {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let Some(body) = &mut self.body else {
+            return Poll::Ready(None);
+        };
+        let polled = Pin::new(body).poll_frame(cx);
+        if let Some(progress) = &self.progress {
+            progress.client_owes.set(polled.is_pending());
+            match &polled {
+                Poll::Pending => {}
+                Poll::Ready(Some(Ok(_))) => progress.moved.set(true),
+                Poll::Ready(Some(Err(_))) => progress.client_failed.set(true),
+                Poll::Ready(None) => progress.ended.set(true),
+            }
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body
+            .as_ref()
+            .map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+    }
+}

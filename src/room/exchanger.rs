@@ -1,0 +1,249 @@
+//! The one task per room that talks to the store: self-clocked batches, and a tick when nothing is asked.
+//!
+//! While an exchange is on its way, events gather in the channel; as soon as its answer is here the next one leaves
+//! with all of them. An exchange whose answer was lost is repeated unchanged until it is answered, so that nothing is
+//! applied twice; meanwhile those who wait are told that the store is away.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+use tracing::info;
+use tracing::warn;
+
+use crate::clock;
+use crate::line::exchange::Exchange;
+use crate::line::ids::InstanceId;
+use crate::room::Shared;
+use crate::room::event::Event;
+use crate::room::gather::Gathered;
+use crate::room::gather::Waiting;
+use crate::room::mirror::Mirror;
+use crate::room::mirror::Moment;
+use crate::room::mirror::News;
+use crate::room::snapshot::Health;
+use crate::room::snapshot::Snapshot;
+use crate::seal;
+use crate::store::Store;
+use crate::store::StoreError;
+use crate::telemetry::metrics::RoomMetrics;
+use crate::telemetry::metrics::clamped;
+
+/// An exchange leaves at least this often, so that the line moves when nobody asks.
+const TICK: Duration = Duration::from_millis(250);
+/// Most events taken from the channel at once.
+const BATCH_MAX: usize = 16_384;
+
+/// Talks to the store for one room of one replica.
+#[derive(Debug)]
+pub(crate) struct Exchanger {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) store: Store,
+    pub(crate) events: mpsc::Receiver<Event>,
+    pub(crate) instance: InstanceId,
+    pub(crate) metrics: RoomMetrics,
+}
+
+/// What goes on between exchanges.
+struct Course {
+    sequence: u64,
+    gathered: Gathered,
+    mirror: Mirror,
+    /// Somebody is stopping the room, and waits until the line has been told.
+    leaving: Option<oneshot::Sender<()>>,
+}
+
+impl Exchanger {
+    /// Exchanges until the room is left or nobody can send events any more.
+    pub(crate) async fn run(mut self) {
+        let mut course = Course {
+            sequence: 0,
+            gathered: Gathered::default(),
+            mirror: Mirror::new(clock::monotonic()),
+            leaving: None,
+        };
+        let mut batch = Vec::new();
+        let mut at_once = true;
+        loop {
+            if !at_once && !self.listen(&mut course, &mut batch).await {
+                return;
+            }
+            self.take_waiting(&mut course, &mut batch);
+            if course.leaving.is_some() {
+                return self.leave(course).await;
+            }
+            let (mut exchange, waiting) = course.gathered.take(course.mirror.known);
+            course.sequence += 1;
+            exchange.instance = self.instance;
+            exchange.sequence = course.sequence;
+            exchange.nonce = seal::nonce();
+            at_once = self
+                .exchange(&mut course, &exchange, waiting, &mut batch)
+                .await;
+        }
+    }
+
+    /// Waits for the tick or for something urgent; `false` when nobody is left to send anything.
+    async fn listen(&mut self, course: &mut Course, batch: &mut Vec<Event>) -> bool {
+        let tick = Instant::now() + TICK;
+        loop {
+            let received =
+                tokio::time::timeout_at(tick, self.events.recv_many(batch, BATCH_MAX)).await;
+            match received {
+                Err(_) => return true,
+                Ok(0) => return false,
+                Ok(_) => {
+                    let urgent = batch.iter().any(Event::is_urgent);
+                    course.take_in(batch);
+                    if urgent {
+                        return true;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes in what is in the channel already, without waiting.
+    fn take_waiting(&mut self, course: &mut Course, batch: &mut Vec<Event>) {
+        while batch.len() < BATCH_MAX {
+            let Ok(event) = self.events.try_recv() else {
+                break;
+            };
+            batch.push(event);
+        }
+        course.take_in(batch);
+    }
+
+    /// Sends one exchange until it is answered; whether the next one should follow at once.
+    ///
+    /// The store waits between tries by itself. Those who wait are told after the first one that it is away.
+    async fn exchange(
+        &mut self,
+        course: &mut Course,
+        exchange: &Exchange,
+        waiting: Waiting,
+        batch: &mut Vec<Event>,
+    ) -> bool {
+        let mut waiting = Some(waiting);
+        loop {
+            let started = clock::monotonic();
+            let result = self.store.exchange(exchange).await;
+            let now = clock::monotonic();
+            match result {
+                Ok(answer) => {
+                    self.say_back(&course.mirror);
+                    self.metrics.exchange_seconds.observe(now - started);
+                    let more = answer.more;
+                    let waiting = waiting.take().unwrap_or_default();
+                    let news = course
+                        .mirror
+                        .apply(exchange, answer, waiting, Moment::at(now));
+                    self.count(&course.mirror.picture, news);
+                    self.shared.publish(&course.mirror.picture);
+                    return more || course.gathered.overflows();
+                }
+                Err(error) => {
+                    self.metrics.exchange_errors.inc();
+                    self.say_away(&mut course.mirror, &error, now);
+                    waiting.take().unwrap_or_default().turn_away();
+                    self.take_waiting(course, batch);
+                    course.gathered.turn_away();
+                    course.mirror.turn_away();
+                    if !error.is_away() {
+                        // It will never be accepted: go on without it, a tick later.
+                        tokio::time::sleep(TICK).await;
+                        return false;
+                    }
+                    if course.leaving.is_some() {
+                        // The line will notice by itself.
+                        return false;
+                    }
+                }
+            }
+        }
+    }
+
+    fn count(&self, picture: &Snapshot, news: News) {
+        let metrics = &self.metrics;
+        metrics.joined.inc_by(news.joined);
+        metrics.called.inc_by(news.called);
+        metrics.entered.inc_by(news.entered);
+        metrics.store_up.set(1);
+        if let Some(answer) = picture.answer() {
+            metrics.waiting.set(clamped(answer.tail - answer.head));
+            metrics.inside.set(clamped(answer.counts.inside));
+            metrics
+                .asking
+                .set(clamped(answer.counts.asking + answer.counts.asking_late));
+            metrics.turns.set(clamped(answer.counts.turns));
+            metrics.instances.set(clamped(answer.counts.instances));
+            metrics.settings_revision.set(clamped(answer.revision));
+        }
+    }
+
+    fn say_away(&self, mirror: &mut Mirror, error: &StoreError, now: std::time::Instant) {
+        if matches!(mirror.picture.health, Health::Away { .. }) {
+            return;
+        }
+        warn!(room.name = %self.shared.name, error = %error, "the store is away");
+        self.metrics.store_up.set(0);
+        mirror.picture.health = Health::Away { since: now };
+        self.shared.publish(&mirror.picture);
+    }
+
+    fn say_back(&self, mirror: &Mirror) {
+        if let Health::Away { since } = mirror.picture.health {
+            let away_ms =
+                u64::try_from((clock::monotonic() - since).as_millis()).unwrap_or(u64::MAX);
+            info!(room.name = %self.shared.name, away_ms, "the store is back");
+        }
+    }
+
+    /// The last exchange: the line need not wait for this replica.
+    async fn leave(mut self, course: Course) {
+        let (mut exchange, _) = Gathered::default().take(course.mirror.known);
+        exchange.instance = self.instance;
+        exchange.sequence = course.sequence + 1;
+        exchange.leaving = true;
+        let away = matches!(course.mirror.picture.health, Health::Away { .. });
+        if !away && let Err(error) = self.store.exchange(&exchange).await {
+            warn!(room.name = %self.shared.name, error = %error, "left without telling the store");
+        }
+        if let Err(error) = self.store.close().await {
+            warn!(room.name = %self.shared.name, error = %error, "the store was not closed cleanly");
+        }
+        if let Some(left) = course.leaving {
+            left.send(()).ok();
+        }
+    }
+}
+
+impl Course {
+    fn take_in(&mut self, batch: &mut Vec<Event>) {
+        for event in batch.drain(..) {
+            match event {
+                Event::Leave(left) => self.leaving = Some(left),
+                Event::Floor { epoch, tail, head } if self.mirror.known.epoch == Some(epoch) => {
+                    self.mirror.known.tail = self.mirror.known.tail.max(tail);
+                    self.mirror.known.head = self.mirror.known.head.max(head);
+                }
+                Event::Prolonged { number, until_us } => {
+                    self.mirror.picture.turns.insert(number, until_us)
+                }
+                Event::Ask {
+                    visitor,
+                    reply: Some(reply),
+                } => {
+                    self.mirror.await_entry(visitor.id, reply);
+                    self.gathered.add(Event::Ask {
+                        visitor,
+                        reply: None,
+                    });
+                }
+                event => self.gathered.add(event),
+            }
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! Gathers what happened since the last exchange into the next one, within its bounds.
+
+use std::collections::HashMap;
+use std::collections::HashSet;
+use std::collections::VecDeque;
+
+use tokio::sync::oneshot;
+
+use crate::line::exchange::EAGER_MAX;
+use crate::line::exchange::Exchange;
+use crate::line::exchange::Finish;
+use crate::line::exchange::HEARD_MAX;
+use crate::line::exchange::ITEMS_MAX;
+use crate::line::exchange::JOINS_MAX;
+use crate::line::exchange::Known;
+use crate::line::exchange::Proposal;
+use crate::line::exchange::Renewal;
+use crate::line::exchange::Visitor;
+use crate::line::ids::KeyHash;
+use crate::line::ids::TicketId;
+use crate::room::event::Asked;
+use crate::room::event::Event;
+use crate::room::event::Joined;
+
+/// Most numbers heard from that wait for the store; what comes beyond is told again in the next slice.
+const HEARD_WAITING_MAX: usize = 4_000_000;
+/// Most renewals, finishes and repeated asks that wait for the store.
+const WAITING_MAX: usize = 200_000;
+
+/// A newcomer and who wants to know its number.
+#[derive(Debug)]
+pub(crate) struct Newcomer {
+    pub(crate) id: TicketId,
+    pub(crate) reply: oneshot::Sender<Joined>,
+}
+
+/// Everything that waits for the next exchange.
+#[derive(Debug, Default)]
+pub(crate) struct Gathered {
+    eager: VecDeque<Newcomer>,
+    plain: VecDeque<Newcomer>,
+    keyed: VecDeque<(KeyHash, oneshot::Sender<Joined>)>,
+    asks: VecDeque<Visitor>,
+    asking: HashSet<TicketId>,
+    unasks: VecDeque<Visitor>,
+    more: VecDeque<u64>,
+    checks: VecDeque<(Visitor, oneshot::Sender<Asked>)>,
+    renewals: HashMap<TicketId, u64>,
+    finishes: VecDeque<Finish>,
+    heard: VecDeque<u64>,
+    told_us: u64,
+    stock: Option<u64>,
+    sold_out: bool,
+    pub(crate) proposal: Option<Proposal>,
+}
+
+/// Who waits for the answer to an exchange, in the order of its lists.
+#[derive(Debug, Default)]
+pub(crate) struct Waiting {
+    pub(crate) newcomers: Vec<Newcomer>,
+    pub(crate) keyed: Vec<oneshot::Sender<Joined>>,
+    pub(crate) checks: Vec<oneshot::Sender<Asked>>,
+}
+
+impl Waiting {
+    /// Tells everybody who waits that the store is away.
+    pub(crate) fn turn_away(self) {
+        let newcomers = self.newcomers.into_iter().map(|newcomer| newcomer.reply);
+        for reply in newcomers.chain(self.keyed) {
+            reply.send(Joined::Away).ok();
+        }
+        for reply in self.checks {
+            reply.send(Asked::Away).ok();
+        }
+    }
+}
+
+impl Gathered {
+    /// Takes in one event; those about the exchanger itself are not for here.
+    pub(crate) fn add(&mut self, event: Event) {
+        match event {
+            Event::Join {
+                id,
+                eager: true,
+                reply,
+            } => self.eager.push_back(Newcomer { id, reply }),
+            Event::Join {
+                id,
+                eager: false,
+                reply,
+            } => self.plain.push_back(Newcomer { id, reply }),
+            Event::JoinKeyed { key, reply } => self.keyed.push_back((key, reply)),
+            Event::Ask { visitor, .. } => self.ask(visitor),
+            Event::Unask(visitor) => {
+                // The ask may not have left yet: it then never does.
+                if self.asking.remove(&visitor.id) {
+                    self.asks.retain(|ask| ask.id != visitor.id);
+                }
+                push(&mut self.unasks, visitor);
+            }
+            Event::More(number) => push(&mut self.more, number),
+            Event::Check { visitor, reply } => self.checks.push_back((visitor, reply)),
+            Event::Renew(Renewal { id, until_us }) => self.renew(id, until_us),
+            Event::Finish(finish) => push(&mut self.finishes, finish),
+            Event::Heard(numbers) => {
+                let free = HEARD_WAITING_MAX.saturating_sub(self.heard.len());
+                self.heard.extend(numbers.into_iter().take(free));
+            }
+            Event::Told(told_us) => self.told_us = self.told_us.max(told_us),
+            Event::Stock(stock) => self.stock = Some(stock),
+            Event::SoldOut => self.sold_out = true,
+            Event::Propose(proposal) => self.proposal = Some(proposal),
+            Event::Floor { .. } | Event::Prolonged { .. } | Event::Leave(_) => {}
+        }
+    }
+
+    fn ask(&mut self, visitor: Visitor) {
+        if self.asks.len() < WAITING_MAX && self.asking.insert(visitor.id) {
+            self.asks.push_back(visitor);
+        }
+    }
+
+    fn renew(&mut self, id: TicketId, until_us: u64) {
+        if self.renewals.len() < WAITING_MAX || self.renewals.contains_key(&id) {
+            let until = self.renewals.entry(id).or_insert(0);
+            *until = until_us.max(*until);
+        }
+    }
+
+    /// Whether somebody waits for an exchange to leave.
+    pub(crate) fn is_urgent(&self) -> bool {
+        !(self.eager.is_empty()
+            && self.plain.is_empty()
+            && self.keyed.is_empty()
+            && self.checks.is_empty()
+            && self.finishes.is_empty())
+    }
+
+    /// Tells everybody who waits that the store is away.
+    pub(crate) fn turn_away(&mut self) {
+        let newcomers = self.eager.drain(..).chain(self.plain.drain(..)).collect();
+        let keyed = self.keyed.drain(..).map(|(_, reply)| reply).collect();
+        let checks = self.checks.drain(..).map(|(_, reply)| reply).collect();
+        Waiting {
+            newcomers,
+            keyed,
+            checks,
+        }
+        .turn_away();
+    }
+
+    /// The next exchange, as full as its bounds allow, and who waits for it.
+    pub(crate) fn take(&mut self, known: Known) -> (Exchange, Waiting) {
+        // Whoever has gone meanwhile gets no number.
+        self.eager.retain(|newcomer| !newcomer.reply.is_closed());
+        self.plain.retain(|newcomer| !newcomer.reply.is_closed());
+        let mut newcomers: Vec<_> = drain(&mut self.eager, EAGER_MAX).collect();
+        let eager: Vec<_> = newcomers.iter().map(|newcomer| newcomer.id).collect();
+        let free = usize::try_from(JOINS_MAX).unwrap_or(usize::MAX) - newcomers.len();
+        newcomers.extend(drain(&mut self.eager, free));
+        let free = usize::try_from(JOINS_MAX).unwrap_or(usize::MAX) - newcomers.len();
+        newcomers.extend(drain(&mut self.plain, free));
+        let (keys, keyed) = drain(&mut self.keyed, ITEMS_MAX).unzip();
+        let (checked, checks) = drain(&mut self.checks, ITEMS_MAX).unzip();
+        let renewed: Vec<_> = self.renewals.keys().copied().take(ITEMS_MAX).collect();
+        let renewals = renewed
+            .into_iter()
+            .filter_map(|id| self.renewals.remove(&id).map(|until_us| (id, until_us)));
+        let exchange = Exchange {
+            known,
+            told_us: std::mem::take(&mut self.told_us),
+            joins: newcomers.len() as u64,
+            eager,
+            keyed: keys,
+            renewals: renewals
+                .map(|(id, until_us)| Renewal { id, until_us })
+                .collect(),
+            heard: drain(&mut self.heard, HEARD_MAX).collect(),
+            asks: drain(&mut self.asks, ITEMS_MAX).collect(),
+            unasks: drain(&mut self.unasks, ITEMS_MAX).collect(),
+            more: drain(&mut self.more, ITEMS_MAX).collect(),
+            checks: checked,
+            finishes: drain(&mut self.finishes, ITEMS_MAX).collect(),
+            proposal: self.proposal.take(),
+            stock: self.stock.take(),
+            sold_out: std::mem::take(&mut self.sold_out),
+            ..Exchange::default()
+        };
+        for visitor in &exchange.asks {
+            self.asking.remove(&visitor.id);
+        }
+        (
+            exchange,
+            Waiting {
+                newcomers,
+                keyed,
+                checks,
+            },
+        )
+    }
+
+    /// Whether more is waiting than one exchange holds.
+    pub(crate) fn overflows(&self) -> bool {
+        self.is_urgent()
+            || !self.asks.is_empty()
+            || self.heard.len() > HEARD_MAX
+            || self.renewals.len() > ITEMS_MAX
+    }
+}
+
+/// Adds to a bounded queue; what does not fit is lost and comes again or runs out by itself.
+fn push<T>(queue: &mut VecDeque<T>, item: T) {
+    if queue.len() < WAITING_MAX {
+        queue.push_back(item);
+    }
+}
+
+fn drain<T>(queue: &mut VecDeque<T>, most: usize) -> impl Iterator<Item = T> + '_ {
+    let count = queue.len().min(most);
+    queue.drain(..count)
+}

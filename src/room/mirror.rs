@@ -1,0 +1,312 @@
+//! Keeps a replica's picture of its room up to date with each answer.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::oneshot;
+
+use crate::clock;
+use crate::estimate::Estimator;
+use crate::estimate::Sample;
+use crate::line::exchange::Answer;
+use crate::line::exchange::Exchange;
+use crate::line::exchange::Known;
+use crate::line::exchange::Standing;
+use crate::line::ids::TicketId;
+use crate::line::settings::Mode;
+use crate::room::event::Asked;
+use crate::room::event::Joined;
+use crate::room::gather::Waiting;
+use crate::room::snapshot::Health;
+use crate::room::snapshot::Snapshot;
+
+/// The estimate takes a sample this often, in microseconds of line time.
+const SAMPLE_US: u64 = 1_000_000;
+/// Most visitors whose asking waits for its answer here.
+const ASKERS_MAX: usize = 100_000;
+
+/// What the exchanger knows between two exchanges.
+#[derive(Debug)]
+pub(crate) struct Mirror {
+    pub(crate) known: Known,
+    pub(crate) picture: Snapshot,
+    estimator: Estimator,
+    sampled_us: u64,
+    /// Visitors whose request waits to be let in.
+    askers: HashMap<TicketId, Vec<oneshot::Sender<Asked>>>,
+}
+
+/// When an answer came, on both clocks.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment {
+    at: Instant,
+    wall_us: u64,
+}
+
+impl Moment {
+    pub(crate) fn at(at: Instant) -> Self {
+        Self {
+            at,
+            wall_us: clock::wall_us(),
+        }
+    }
+}
+
+/// What an answer brought that is worth counting.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct News {
+    pub(crate) joined: u64,
+    pub(crate) called: u64,
+    pub(crate) entered: u64,
+}
+
+impl Mirror {
+    pub(crate) fn new(at: Instant) -> Self {
+        Self {
+            known: Known::default(),
+            picture: Snapshot::new(at),
+            estimator: Estimator::new(),
+            sampled_us: 0,
+            askers: HashMap::new(),
+        }
+    }
+
+    /// Remembers who waits for its entry.
+    pub(crate) fn await_entry(&mut self, id: TicketId, reply: oneshot::Sender<Asked>) {
+        if self.askers.len() < ASKERS_MAX {
+            self.askers.entry(id).or_default().push(reply);
+        } else {
+            reply.send(Asked::Away).ok();
+        }
+    }
+
+    /// Tells those who wait for their entry that the store is away.
+    pub(crate) fn turn_away(&mut self) {
+        for reply in self.askers.drain().flat_map(|(_, replies)| replies) {
+            reply.send(Asked::Away).ok();
+        }
+    }
+
+    /// Takes in an answer and tells everybody who waited for it.
+    pub(crate) fn apply(
+        &mut self,
+        exchange: &Exchange,
+        answer: Answer,
+        waiting: Waiting,
+        moment: Moment,
+    ) -> News {
+        let news = self.learn(&answer);
+        for (visitor, &standing) in exchange.asks.iter().zip(&answer.standings) {
+            self.asked(visitor.id, standing, &answer);
+        }
+        for entered in &answer.entered {
+            self.picture.asking.remove(entered.id);
+            self.reply(
+                entered.id,
+                Asked::Entered {
+                    until_us: entered.until_us,
+                },
+            );
+        }
+        self.askers.retain(|_, replies| {
+            replies.retain(|reply| !reply.is_closed());
+            !replies.is_empty()
+        });
+        tell(&answer, exchange, waiting);
+        self.note_mode(&answer, moment.wall_us);
+        self.sample(&answer, moment.wall_us);
+        self.picture.health = if answer.healing {
+            Health::Healing
+        } else {
+            Health::Up
+        };
+        self.picture.at = moment.at;
+        self.picture.answer = Some(Arc::new(answer));
+        self.settle();
+        news
+    }
+
+    /// Notes the news, and what need not be told again.
+    fn learn(&mut self, answer: &Answer) -> News {
+        let first = self.picture.answer.is_none();
+        if self.known.epoch != Some(answer.epoch) {
+            self.picture.turns.clear();
+            self.picture.inside.clear();
+            self.picture.finished.clear();
+            self.picture.asking.clear();
+            self.estimator = Estimator::new();
+            self.known = Known {
+                epoch: Some(answer.epoch),
+                head: answer.head,
+                ..Known::default()
+            };
+        }
+        let news = News {
+            joined: answer.issued
+                + answer.keyed.iter().filter(|&&number| number > 0).count() as u64,
+            called: if first {
+                0
+            } else {
+                answer.head.saturating_sub(self.known.head)
+            },
+            entered: if first {
+                0
+            } else {
+                answer.entered.len() as u64
+            },
+        };
+        self.known.tail = self.known.tail.max(answer.tail);
+        self.known.head = self.known.head.max(answer.head);
+        self.known.now_us = self.known.now_us.max(answer.now_us);
+        self.known.turns = answer.turns_to;
+        self.known.entries = answer.entries;
+        self.known.finished = answer.finished_to;
+        for turn in &answer.turns {
+            self.picture.turns.insert(turn.number, turn.until_us);
+        }
+        for entered in &answer.entered {
+            self.picture.inside.insert(entered.id, entered.until_us);
+        }
+        for finished in &answer.finished {
+            self.picture.finished.insert(finished.id, finished.until_us);
+            self.picture.inside.remove(finished.id);
+            self.picture.asking.remove(finished.id);
+        }
+        news
+    }
+
+    /// What the line said to one who asked.
+    fn asked(&mut self, id: TicketId, standing: Standing, answer: &Answer) {
+        match standing {
+            // Its reply comes with its entry.
+            Standing::Asking => {
+                self.picture.asking.insert(id, answer.now_us);
+            }
+            Standing::Waiting
+            | Standing::Turn { .. }
+            | Standing::Late
+            | Standing::Returning
+            | Standing::Inside { .. }
+            | Standing::Exhausted { .. }
+            | Standing::Spent => {
+                self.picture.asking.remove(id);
+                if let Standing::Inside { until_us } = standing {
+                    self.picture.inside.insert(id, until_us);
+                }
+                if standing != Standing::Waiting {
+                    self.reply(id, Asked::Standing(standing));
+                }
+            }
+        }
+    }
+
+    fn reply(&mut self, id: TicketId, asked: Asked) {
+        for reply in self.askers.remove(&id).into_iter().flatten() {
+            reply.send(asked).ok();
+        }
+    }
+
+    /// Since when the mode is what it is.
+    fn note_mode(&mut self, answer: &Answer, wall_us: u64) {
+        if self
+            .picture
+            .answer
+            .as_ref()
+            .is_none_or(|last| last.settings.mode != answer.settings.mode)
+        {
+            self.picture.mode_since_us = wall_us;
+        }
+    }
+
+    /// Feeds the estimate of waits.
+    fn sample(&mut self, answer: &Answer, wall_us: u64) {
+        if answer.now_us < self.sampled_us + SAMPLE_US {
+            return;
+        }
+        self.sampled_us = answer.now_us;
+        let open = answer.settings.mode == Mode::Open && !answer.healing;
+        self.estimator.sample(Sample {
+            now_us: answer.now_us,
+            wall_us: i64::try_from(wall_us).unwrap_or(i64::MAX),
+            head: answer.head,
+            tail: answer.tail,
+            rate_per_hour: if open {
+                answer.settings.rate_per_hour
+            } else {
+                0
+            },
+        });
+        self.picture.forecast = self.estimator.forecast();
+    }
+
+    /// Lets go of what has run out, now and then.
+    fn settle(&mut self) {
+        let Some(answer) = self.picture.answer.clone() else {
+            return;
+        };
+        let picture = &mut self.picture;
+        if picture.turns.is_full() {
+            picture
+                .turns
+                .settle(|_, &until_us| until_us > answer.turn_now_us);
+        }
+        if picture.inside.is_full() {
+            picture
+                .inside
+                .settle(|_, &until_us| until_us > answer.now_us);
+        }
+        if picture.finished.is_full() {
+            picture
+                .finished
+                .settle(|_, &until_us| until_us > answer.now_us);
+        }
+        if picture.asking.is_full() {
+            let window = answer.settings.presence_us;
+            picture
+                .asking
+                .settle(|_, &asked_us| asked_us + window > answer.now_us);
+        }
+    }
+}
+
+/// Answers those whose place in the exchange's lists is their place in the answer's.
+fn tell(answer: &Answer, exchange: &Exchange, waiting: Waiting) {
+    let entered: HashMap<_, _> = answer
+        .entered
+        .iter()
+        .map(|row| (row.id, row.until_us))
+        .collect();
+    let away = if answer.healing {
+        Joined::Away
+    } else {
+        Joined::Refused
+    };
+    let joined = |number: u64, entered_until_us| Joined::Numbered {
+        number,
+        epoch: answer.epoch,
+        now_us: answer.now_us,
+        entered_until_us,
+    };
+    for (index, newcomer) in (0..).zip(waiting.newcomers) {
+        let joined = if index < answer.issued {
+            joined(answer.first + index, entered.get(&newcomer.id).copied())
+        } else {
+            away
+        };
+        newcomer.reply.send(joined).ok();
+    }
+    for (&number, reply) in answer.keyed.iter().zip(waiting.keyed) {
+        reply
+            .send(if number > 0 {
+                joined(number, None)
+            } else {
+                away
+            })
+            .ok();
+    }
+    let checked = answer.standings.iter().skip(exchange.asks.len());
+    for (&standing, reply) in checked.zip(waiting.checks) {
+        reply.send(Asked::Standing(standing)).ok();
+    }
+}

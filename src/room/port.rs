@@ -1,0 +1,221 @@
+//! A worker's end of a room: what it has heard and not yet told, and how it asks.
+//!
+//! Nothing here is shared: a port belongs to one worker. Telling goes over a bounded channel; when that is full, what
+//! can be told later is kept, and what cannot is answered as if the store were away.
+
+use std::cell::Cell;
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use crate::line::exchange::Finish;
+use crate::line::exchange::HEARD_MAX;
+use crate::line::exchange::Renewal;
+use crate::line::exchange::Visitor;
+use crate::line::ids::Epoch;
+use crate::line::ids::KeyHash;
+use crate::line::ids::TicketId;
+use crate::room::Room;
+use crate::room::event::Asked;
+use crate::room::event::Event;
+use crate::room::event::Joined;
+use crate::room::snapshot::Health;
+use crate::room::snapshot::Snapshot;
+
+/// How long a newcomer waits for its number before it is told to come back.
+const JOIN_DEADLINE: Duration = Duration::from_secs(3);
+/// How long a check may take.
+const CHECK_DEADLINE: Duration = Duration::from_secs(2);
+
+/// A worker's end of a room.
+#[derive(Debug)]
+pub struct Port {
+    room: Arc<Room>,
+    heard: RefCell<Heard>,
+    told_us: Cell<u64>,
+}
+
+/// Whom this worker heard from in the current slice, a bit each, and who of them is still to be told.
+#[derive(Debug, Default)]
+struct Heard {
+    slice: u64,
+    epoch: Option<Epoch>,
+    words: Vec<u64>,
+    untold: Vec<u64>,
+}
+
+impl Port {
+    /// A new end of this room.
+    #[must_use]
+    pub fn new(room: Arc<Room>) -> Self {
+        Self {
+            room,
+            heard: RefCell::default(),
+            told_us: Cell::new(0),
+        }
+    }
+
+    /// The latest picture of the room.
+    #[must_use]
+    pub fn snapshot(&self) -> arc_swap::Guard<Arc<Snapshot>> {
+        self.room.snapshot()
+    }
+
+    /// Gets a number for a newcomer. With `eager` it may go straight in.
+    pub async fn join(&self, id: TicketId, eager: bool) -> Joined {
+        let (reply, joined) = oneshot::channel();
+        self.ask_for(Event::Join { id, eager, reply }, joined, JOIN_DEADLINE)
+            .await
+            .unwrap_or(Joined::Away)
+    }
+
+    /// Gets the number that belongs to an `Idempotency-Key`.
+    pub async fn join_keyed(&self, key: KeyHash) -> Joined {
+        let (reply, joined) = oneshot::channel();
+        self.ask_for(Event::JoinKeyed { key, reply }, joined, JOIN_DEADLINE)
+            .await
+            .unwrap_or(Joined::Away)
+    }
+
+    /// Asks to enter and waits at most this long for it; the line goes on knowing that the visitor asks.
+    pub async fn ask(&self, visitor: Visitor, wait: Duration) -> Asked {
+        let (reply, asked) = oneshot::channel();
+        self.ask_for(
+            Event::Ask {
+                visitor,
+                reply: Some(reply),
+            },
+            asked,
+            wait,
+        )
+        .await
+        .unwrap_or(Asked::Away)
+    }
+
+    /// Where the line says this visitor stands.
+    pub async fn check(&self, visitor: Visitor) -> Asked {
+        let (reply, asked) = oneshot::channel();
+        self.ask_for(Event::Check { visitor, reply }, asked, CHECK_DEADLINE)
+            .await
+            .unwrap_or(Asked::Away)
+    }
+
+    async fn ask_for<T>(
+        &self,
+        event: Event,
+        reply: oneshot::Receiver<T>,
+        wait: Duration,
+    ) -> Option<T> {
+        // While the store is away there is nothing to wait for.
+        if matches!(self.snapshot().health, Health::Away { .. }) || !self.tell(event) {
+            return None;
+        }
+        timeout(wait, reply).await.ok()?.ok()
+    }
+
+    /// Repeats that this visitor is asking.
+    pub fn ask_again(&self, visitor: Visitor) {
+        self.tell(Event::Ask {
+            visitor,
+            reply: None,
+        });
+    }
+
+    /// Takes back what a newcomer asked only until its response.
+    pub fn unask(&self, visitor: Visitor) {
+        self.tell(Event::Unask(visitor));
+    }
+
+    /// Makes a turn longer.
+    pub fn more(&self, number: u64) {
+        self.tell(Event::More(number));
+    }
+
+    /// A turn was made longer, as the line says: polls at this replica show it.
+    pub fn prolonged(&self, number: u64, until_us: u64) {
+        self.tell(Event::Prolonged { number, until_us });
+    }
+
+    /// A pass is in use.
+    pub fn renew(&self, id: TicketId, until_us: u64) {
+        self.tell(Event::Renew(Renewal { id, until_us }));
+    }
+
+    /// A ticket is given up, or a pass has done its work.
+    pub fn finish(&self, finish: Finish) {
+        self.tell(Event::Finish(finish));
+    }
+
+    /// The origin says how many are left.
+    pub fn stock(&self, stock: u64) {
+        self.tell(Event::Stock(stock));
+    }
+
+    /// The origin says that nothing is left.
+    pub fn sold_out(&self) {
+        self.tell(Event::SoldOut);
+    }
+
+    /// An authentic ticket or pass of this epoch was shown whose numbers are beyond what the line says it issued.
+    pub fn floor(&self, epoch: Epoch, tail: u64, head: u64) {
+        self.tell(Event::Floor { epoch, tail, head });
+    }
+
+    /// A waiting visitor was heard from: told once per slice, with the next flush.
+    pub fn hear(&self, snapshot: &Snapshot, number: u64) {
+        let Some(answer) = snapshot.answer() else {
+            return;
+        };
+        if number <= answer.head || number > answer.tail {
+            return;
+        }
+        let mut heard = self.heard.borrow_mut();
+        if heard.slice != answer.slice || heard.epoch != Some(answer.epoch) {
+            *heard = Heard {
+                slice: answer.slice,
+                epoch: Some(answer.epoch),
+                ..Heard::default()
+            };
+        }
+        let (word, bit) = (
+            usize::try_from(number / 64).unwrap_or(usize::MAX),
+            1 << (number % 64),
+        );
+        if heard.words.len() <= word {
+            heard.words.resize(word + 1, 0);
+        }
+        if heard.words[word] & bit == 0 {
+            heard.words[word] |= bit;
+            heard.untold.push(number);
+        }
+    }
+
+    /// A visitor was told to come back after this long.
+    pub fn told(&self, poll_us: u64) {
+        self.told_us.set(self.told_us.get().max(poll_us));
+    }
+
+    /// Tells the exchanger what has gathered; called by the worker every 250 ms.
+    pub fn flush(&self) {
+        let told_us = self.told_us.take();
+        if told_us > 0 {
+            self.tell(Event::Told(told_us));
+        }
+        let mut heard = self.heard.borrow_mut();
+        while !heard.untold.is_empty() {
+            let from = heard.untold.len().saturating_sub(HEARD_MAX);
+            let numbers = heard.untold.split_off(from);
+            if let Err(Event::Heard(numbers)) = self.room.send(Event::Heard(numbers)) {
+                heard.untold.extend(numbers);
+                return;
+            }
+        }
+    }
+
+    fn tell(&self, event: Event) -> bool {
+        self.room.send(event).is_ok()
+    }
+}

@@ -1,0 +1,156 @@
+//! What a replica knows of its room at one moment: published after each exchange, read by every request.
+
+use std::sync::Arc;
+use std::time::Duration;
+use std::time::Instant;
+
+use crate::estimate::Forecast;
+use crate::line::exchange::Answer;
+use crate::line::ids::Epoch;
+use crate::line::ids::TicketId;
+use crate::line::settings::Mode;
+use crate::room::layered::Layered;
+
+/// Line time is carried on this far beyond the last answer, and then stands still.
+const CARRY: Duration = Duration::from_secs(2);
+
+/// How the store is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Health {
+    /// It has not answered yet.
+    Starting,
+    /// It answers.
+    Up,
+    /// It answers, and the line heals: no numbers for a moment.
+    Healing,
+    /// It does not answer.
+    Away {
+        /// Since when.
+        since: Instant,
+    },
+}
+
+/// A replica's picture of its room.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// How the store is doing.
+    pub health: Health,
+    /// The last answer; none before the first.
+    pub(crate) answer: Option<Arc<Answer>>,
+    /// When it came.
+    pub(crate) at: Instant,
+    /// Since when the mode is what it is, in microseconds since 1970.
+    pub mode_since_us: u64,
+    /// Open turns: number → when it runs out, in the turns' own time.
+    pub(crate) turns: Layered<u64, u64>,
+    /// Visitors known to be inside: id → when the pass ran out when it was last heard of, in line time.
+    pub(crate) inside: Layered<TicketId, u64>,
+    /// Spent ids, and until when to remember them.
+    pub(crate) finished: Layered<TicketId, u64>,
+    /// Visitors who asked through this replica and are not in yet.
+    pub(crate) asking: Layered<TicketId, u64>,
+    /// How long the line's places take to be called.
+    pub forecast: Arc<Forecast>,
+}
+
+impl Snapshot {
+    /// The picture before the first answer.
+    pub(crate) fn new(at: Instant) -> Self {
+        Self {
+            health: Health::Starting,
+            answer: None,
+            at,
+            mode_since_us: 0,
+            turns: Layered::default(),
+            inside: Layered::default(),
+            finished: Layered::default(),
+            asking: Layered::default(),
+            forecast: Arc::default(),
+        }
+    }
+
+    /// Whether numbers are issued and visitors let in.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        self.health == Health::Up
+    }
+
+    /// The last answer of the line.
+    #[must_use]
+    pub fn answer(&self) -> Option<&Answer> {
+        self.answer.as_deref()
+    }
+
+    /// The line's epoch, once known.
+    #[must_use]
+    pub fn epoch(&self) -> Option<Epoch> {
+        self.answer.as_ref().map(|answer| answer.epoch)
+    }
+
+    /// The mode in force; open before the first answer.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.answer
+            .as_ref()
+            .map_or(Mode::Open, |answer| answer.settings.mode)
+    }
+
+    /// Highest number called.
+    #[must_use]
+    pub fn head(&self) -> u64 {
+        self.answer.as_ref().map_or(0, |answer| answer.head)
+    }
+
+    /// Highest number issued.
+    #[must_use]
+    pub fn tail(&self) -> u64 {
+        self.answer.as_ref().map_or(0, |answer| answer.tail)
+    }
+
+    /// Line time now, in microseconds: the last answer's, carried on for at most two seconds.
+    #[must_use]
+    pub fn line_us(&self, now: Instant) -> u64 {
+        self.answer
+            .as_ref()
+            .map_or(0, |answer| answer.now_us + self.carried_us(now))
+    }
+
+    /// The turns' own time now, in microseconds.
+    #[must_use]
+    pub fn turn_us(&self, now: Instant) -> u64 {
+        let Some(answer) = &self.answer else { return 0 };
+        let moves = answer.settings.mode == Mode::Open
+            && answer.settings.rate_per_hour > 0
+            && !answer.healing;
+        answer.turn_now_us + if moves { self.carried_us(now) } else { 0 }
+    }
+
+    fn carried_us(&self, now: Instant) -> u64 {
+        let passed = now.saturating_duration_since(self.at).min(CARRY);
+        u64::try_from(passed.as_micros()).unwrap_or(0)
+    }
+
+    /// When a called number's turn runs out, in the turns' own time.
+    #[must_use]
+    pub fn turn_until_us(&self, number: u64) -> Option<u64> {
+        self.turns.get(&number)
+    }
+
+    /// Whether this ticket is known to have been let in.
+    #[must_use]
+    pub fn is_inside(&self, id: TicketId) -> bool {
+        self.inside.get(&id).is_some()
+    }
+
+    /// Whether this ticket and its pass are spent.
+    #[must_use]
+    pub fn is_finished(&self, id: TicketId) -> bool {
+        self.finished.get(&id).is_some()
+    }
+
+    /// Whether this ticket asked through this replica.
+    #[must_use]
+    pub fn is_asking(&self, id: TicketId) -> bool {
+        self.asking.get(&id).is_some()
+    }
+}

@@ -1,0 +1,285 @@
+//! One connection from its first byte to its last: TLS, which HTTP, and the requests on it.
+
+use std::cell::RefCell;
+use std::convert::Infallible;
+use std::io;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use http::Request;
+use http::Response;
+use http::Version;
+use http::header;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::server::conn::http2;
+use hyper_util::rt::TokioIo;
+use hyper_util::rt::TokioTimer;
+use tokio::io::AsyncRead;
+use tokio::io::AsyncWrite;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::task::TaskTracker;
+use tower::Service;
+
+use crate::message::Asked;
+use crate::message::Handler;
+use crate::message::Peer;
+use crate::message::Refusal;
+use crate::proxy::Ticker;
+use crate::server::connections::Connection;
+use crate::server::connections::Order;
+use crate::server::connections::Place;
+use crate::server::log::Sent;
+use crate::server::settings::Limits;
+use crate::server::settings::SharedTls;
+use crate::server::stack::Arrived;
+use crate::server::stream::Watched;
+use crate::server::strict;
+
+/// Bytes buffered of what goes out on a connection, in HTTP/2 on a stream.
+const SEND_BUFFER: usize = 64 * 1024;
+
+/// HTTP/2: what a client may send unasked, on a stream and on the connection (bytes).
+const STREAM_WINDOW: u32 = 256 * 1024;
+const CONNECTION_WINDOW: u32 = 1024 * 1024;
+
+/// HTTP/2: streams a client may open and reset before it is taken for an attack.
+const RESETS_MAX: usize = 32;
+
+/// HTTP/2: whether a silent client is still there.
+const PING_EVERY: Duration = Duration::from_secs(30);
+const PING_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How often a connection that has sent half a word is looked at again.
+const PEEK_AGAIN: Duration = Duration::from_millis(20);
+
+/// What all connections of a worker share.
+#[derive(Debug)]
+pub(super) struct Speaker<S> {
+    stack: S,
+    http1: http1::Builder,
+    http1_once: http1::Builder,
+    http2: http2::Builder<Local>,
+    ticker: Rc<Ticker>,
+    limits: Limits,
+}
+
+/// Runs HTTP/2 streams on the worker.
+#[derive(Debug, Clone)]
+struct Local(TaskTracker);
+
+impl<F: Future + 'static> hyper::rt::Executor<F> for Local {
+    fn execute(&self, future: F) {
+        self.0.spawn_local(async move {
+            future.await;
+        });
+    }
+}
+
+impl<S, H> Speaker<S>
+where
+    S: Service<Arrived, Response = Response<Sent<H>>, Error = Infallible> + Clone + 'static,
+    H: Handler,
+{
+    pub(super) fn new(stack: S, tasks: TaskTracker, ticker: Rc<Ticker>, limits: Limits) -> Self {
+        let mut http1 = http1::Builder::new();
+        // Deadlines are ours (see `connections`); small answers go out in one piece.
+        http1
+            .header_read_timeout(None)
+            .max_header_size(limits.head_bytes_max)
+            .max_buf_size(SEND_BUFFER.max(limits.head_bytes_max))
+            .half_close(false)
+            .writev(false);
+        let mut http1_once = http1.clone();
+        http1_once.keep_alive(false);
+        let mut http2 = http2::Builder::new(Local(tasks));
+        http2
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(limits.streams_max)
+            .max_header_list_size(u32::try_from(limits.head_bytes_max).unwrap_or(u32::MAX))
+            .max_send_buf_size(SEND_BUFFER)
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_pending_accept_reset_streams(RESETS_MAX)
+            .max_local_error_reset_streams(RESETS_MAX)
+            .keep_alive_interval(PING_EVERY)
+            .keep_alive_timeout(PING_TIMEOUT);
+        Self {
+            stack,
+            http1,
+            http1_once,
+            http2,
+            ticker,
+            limits,
+        }
+    }
+
+    /// Serves one connection to its end.
+    pub(super) async fn serve(
+        self: Rc<Self>,
+        stream: TcpStream,
+        peer: Peer,
+        tls: Option<SharedTls>,
+        place: Place,
+    ) {
+        let connection = &place.connection;
+        let limit = self.limits.handshake;
+        let served = match tls {
+            None => match self.ticker.within(limit, begins_http2(&stream)).await {
+                Some(Ok(true)) => self.http2(stream, peer, connection).await,
+                Some(Ok(false)) => self.http1(stream, peer, connection).await,
+                Some(Err(_)) | None => return,
+            },
+            Some(tls) => {
+                let acceptor = TlsAcceptor::from(tls.load_full());
+                // Large, and over soon: not part of the connection's task for its whole life.
+                let handshake = Box::pin(self.ticker.within(limit, acceptor.accept(stream)));
+                let Some(Ok(stream)) = handshake.await else {
+                    tracing::debug!(client.addr = %peer.addr, "tls handshake failed");
+                    return;
+                };
+                if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+                    self.http2(stream, peer, connection).await
+                } else {
+                    self.http1(stream, peer, connection).await
+                }
+            }
+        };
+        if let Err(error) = served {
+            tracing::debug!(client.addr = %peer.addr, %error, "connection ended");
+        }
+    }
+
+    async fn http1<T>(
+        &self,
+        stream: T,
+        peer: Peer,
+        connection: &Rc<Connection>,
+    ) -> Result<(), hyper::Error>
+    where
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let stream = Watched::http1(stream, Arc::clone(&connection.flow));
+        let service = service(self.stack.clone(), peer, Rc::clone(connection));
+        // One that came while we close gets its answer, and no more.
+        let mut is_told = connection.is_told();
+        let builder = if is_told {
+            &self.http1_once
+        } else {
+            &self.http1
+        };
+        let running = builder
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades();
+        let mut running = pin!(running);
+        std::future::poll_fn(|cx| {
+            match connection.order(cx) {
+                Order::Finish if !is_told => {
+                    is_told = true;
+                    running.as_mut().graceful_shutdown();
+                }
+                Order::Serve | Order::Finish => {}
+                Order::Cut => return Poll::Ready(Ok(())),
+            }
+            running.as_mut().poll(cx)
+        })
+        .await
+    }
+
+    async fn http2<T>(
+        &self,
+        stream: T,
+        peer: Peer,
+        connection: &Rc<Connection>,
+    ) -> Result<(), hyper::Error>
+    where
+        T: AsyncRead + AsyncWrite + Unpin + 'static,
+    {
+        let stream = Watched::http2(stream, Arc::clone(&connection.flow));
+        let service = service(self.stack.clone(), peer, Rc::clone(connection));
+        let mut running = pin!(self.http2.serve_connection(TokioIo::new(stream), service));
+        let mut is_told = false;
+        std::future::poll_fn(|cx| {
+            match connection.order(cx) {
+                Order::Finish if !is_told => {
+                    is_told = true;
+                    running.as_mut().graceful_shutdown();
+                }
+                Order::Serve | Order::Finish => {}
+                Order::Cut => return Poll::Ready(Ok(())),
+            }
+            running.as_mut().poll(cx)
+        })
+        .await
+    }
+}
+
+/// Takes a connection's requests to the stack.
+fn service<S, H>(
+    stack: S,
+    peer: Peer,
+    connection: Rc<Connection>,
+) -> impl hyper::service::Service<
+    Request<Incoming>,
+    Response = Response<Sent<H>>,
+    Error = Infallible,
+    Future = S::Future,
+>
+where
+    S: Service<Arrived, Response = Response<Sent<H>>, Error = Infallible>,
+    H: Handler,
+{
+    let stack = RefCell::new(stack);
+    hyper::service::service_fn(move |mut request: Request<Incoming>| {
+        let activity = connection.begin();
+        let refusal = check(&mut request, &connection).err();
+        let asked = Asked {
+            request,
+            peer,
+            note: Rc::default(),
+        };
+        let arrived = Arrived {
+            asked,
+            refusal,
+            activity: Some(activity),
+        };
+        // Every layer is ready at any time.
+        stack.borrow_mut().call(arrived)
+    })
+}
+
+fn check(request: &mut Request<Incoming>, connection: &Connection) -> Result<(), Refusal> {
+    let headers = request.headers();
+    if request.version() <= Version::HTTP_11 {
+        if headers.contains_key(header::TRANSFER_ENCODING) && !connection.has_one_length() {
+            return Err(Refusal::LengthAmbiguous);
+        }
+        if headers.contains_key(header::UPGRADE) {
+            connection.flow.turn_off();
+        }
+    }
+    strict::shape(request)
+}
+
+/// Whether a cleartext connection begins with HTTP/2's preface (RFC 9113 §3.4): no method of HTTP/1.1 begins like it.
+async fn begins_http2(stream: &TcpStream) -> io::Result<bool> {
+    const PREFACE: &[u8] = b"PRI ";
+    let mut start = [0; PREFACE.len()];
+    loop {
+        let len = stream.peek(&mut start).await?;
+        if len == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        if !PREFACE.starts_with(&start[..len]) {
+            return Ok(false);
+        }
+        if len == PREFACE.len() {
+            return Ok(true);
+        }
+        tokio::time::sleep(PEEK_AGAIN).await;
+    }
+}

@@ -1,0 +1,264 @@
+//! The open connections of one worker: how many, what each is doing, and how to tell them something.
+//!
+//! What a connection does is noted as it happens, for the price of a few stores; whether it does so for too long is
+//! looked at once a second, for all of them.
+
+use std::cell::Cell;
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Context;
+use std::task::Waker;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::proxy::Ticker;
+use crate::server::settings::Limits;
+use crate::server::stream::Flow;
+
+/// The open connections of one worker.
+#[derive(Debug)]
+pub(super) struct Connections {
+    ticker: Rc<Ticker>,
+    max: usize,
+    open: RefCell<Vec<Rc<Connection>>>,
+    in_flight: Rc<Cell<usize>>,
+    ended: Notify,
+    finished: Cell<usize>,
+    is_draining: Cell<bool>,
+}
+
+/// What one connection is doing.
+#[derive(Debug)]
+pub(super) struct Connection {
+    ticker: Rc<Ticker>,
+    /// What its bytes do.
+    pub(super) flow: Arc<Flow>,
+    /// Where it is among the open ones.
+    index: Cell<usize>,
+    waker: RefCell<Option<Waker>>,
+    order: Cell<Order>,
+    /// Requests whose answers are not sent to the end, here and on the whole worker.
+    in_flight: Cell<usize>,
+    worker_in_flight: Rc<Cell<usize>>,
+    /// Requests so far.
+    requests: Cell<u64>,
+    /// When the last answer ended, or the connection began.
+    idle_since_ms: Cell<u64>,
+    /// Since when a head is being read, and since when the client takes nothing of what we have for it; both as
+    /// first seen by a sweep.
+    head_since_ms: Cell<Option<u64>>,
+    stuck_since_ms: Cell<Option<u64>>,
+}
+
+/// What a connection is told to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Order {
+    /// Go on.
+    Serve,
+    /// Finish what is in flight, then end.
+    Finish,
+    /// End.
+    Cut,
+}
+
+/// A connection's place among the open ones; dropping it takes it off.
+#[derive(Debug)]
+pub(super) struct Place {
+    connections: Rc<Connections>,
+    pub(super) connection: Rc<Connection>,
+}
+
+/// One request in flight; it rides in the answer's body and ends with it.
+#[derive(Debug)]
+pub(super) struct Activity(Rc<Connection>);
+
+impl Connections {
+    pub(super) fn new(ticker: Rc<Ticker>, max: usize) -> Rc<Self> {
+        Rc::new(Self {
+            ticker,
+            max,
+            open: RefCell::default(),
+            in_flight: Rc::default(),
+            ended: Notify::new(),
+            finished: Cell::new(0),
+            is_draining: Cell::new(false),
+        })
+    }
+
+    /// Waits until one more may be open.
+    pub(super) async fn room(&self) {
+        while self.len() >= self.max {
+            self.ended.notified().await;
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.open.borrow().len()
+    }
+
+    /// Requests in flight on all connections.
+    pub(super) fn in_flight(&self) -> Rc<Cell<usize>> {
+        Rc::clone(&self.in_flight)
+    }
+
+    /// Connections that ended by themselves during a drain.
+    pub(super) fn finished(&self) -> usize {
+        self.finished.get()
+    }
+
+    pub(super) fn enter(self: &Rc<Self>) -> Place {
+        let mut open = self.open.borrow_mut();
+        let connection = Rc::new(Connection {
+            ticker: Rc::clone(&self.ticker),
+            flow: Arc::default(),
+            index: Cell::new(open.len()),
+            waker: RefCell::default(),
+            order: Cell::new(if self.is_draining.get() {
+                Order::Finish
+            } else {
+                Order::Serve
+            }),
+            in_flight: Cell::new(0),
+            worker_in_flight: self.in_flight(),
+            requests: Cell::new(0),
+            idle_since_ms: Cell::new(self.ticker.now_ms()),
+            head_since_ms: Cell::new(None),
+            stuck_since_ms: Cell::new(None),
+        });
+        open.push(Rc::clone(&connection));
+        Place {
+            connections: Rc::clone(self),
+            connection,
+        }
+    }
+
+    /// Tells every connection, and every further one.
+    pub(super) fn tell_all(&self, order: Order) {
+        self.is_draining.set(true);
+        for connection in self.open.borrow().iter() {
+            connection.tell(order);
+        }
+    }
+
+    /// Ends connections that have been idle, slow or stuck for too long.
+    pub(super) fn sweep(&self, limits: &Limits) {
+        for connection in self.open.borrow().iter() {
+            connection.check(limits);
+        }
+    }
+}
+
+impl Connection {
+    /// What this connection is to do; its task is woken when that changes.
+    pub(super) fn order(&self, cx: &Context<'_>) -> Order {
+        if self.waker.borrow().is_none() {
+            // A connection stays on one task.
+            self.waker.replace(Some(cx.waker().clone()));
+        }
+        self.order.get()
+    }
+
+    /// Whether it has been told to end.
+    pub(super) fn is_told(&self) -> bool {
+        self.order.get() != Order::Serve
+    }
+
+    /// A request begins.
+    pub(super) fn begin(self: &Rc<Self>) -> Activity {
+        self.in_flight.set(self.in_flight.get() + 1);
+        self.worker_in_flight.set(self.worker_in_flight.get() + 1);
+        self.requests.set(self.requests.get() + 1);
+        self.flow.request_began();
+        Activity(Rc::clone(self))
+    }
+
+    /// Whether the length of the current HTTP/1.1 request, which has a transfer coding, is told in one way only.
+    pub(super) fn has_one_length(&self) -> bool {
+        self.flow.is_unambiguous(self.requests.get())
+    }
+
+    fn tell(&self, order: Order) {
+        if order > self.order.get() {
+            self.order.set(order);
+            if let Some(waker) = self.waker.borrow_mut().take() {
+                waker.wake();
+            }
+        }
+    }
+
+    fn check(&self, limits: &Limits) {
+        let now_ms = self.ticker.now_ms();
+        let begun = |since: &Cell<Option<u64>>, is_on: bool| {
+            since.set(is_on.then(|| since.get().unwrap_or(now_ms)));
+            since.get()
+        };
+        let exceeds = |since_ms: Option<u64>, limit: Duration| {
+            since_ms.is_some_and(|since_ms| {
+                u128::from(now_ms.saturating_sub(since_ms)) > limit.as_millis()
+            })
+        };
+        let is_busy = self.in_flight.get() > 0;
+        let stuck_ms = begun(&self.stuck_since_ms, self.flow.take_stuck());
+        let head_ms = begun(&self.head_since_ms, !is_busy && self.flow.has_head());
+        if exceeds(stuck_ms, limits.send) || exceeds(head_ms, limits.head) {
+            self.tell(Order::Cut);
+        } else if !is_busy && exceeds(Some(self.idle_since_ms.get()), limits.idle) {
+            self.tell(Order::Finish);
+        }
+    }
+}
+
+impl Drop for Activity {
+    fn drop(&mut self) {
+        let connection = &self.0;
+        connection.in_flight.set(connection.in_flight.get() - 1);
+        connection
+            .worker_in_flight
+            .set(connection.worker_in_flight.get() - 1);
+        connection.idle_since_ms.set(connection.ticker.now_ms());
+        connection.flow.request_ended();
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let connections = &self.connections;
+        let mut open = connections.open.borrow_mut();
+        let index = self.connection.index.get();
+        open.swap_remove(index);
+        if let Some(moved) = open.get(index) {
+            moved.index.set(index);
+        }
+        drop(open);
+        if connections.is_draining.get() && self.connection.order.get() != Order::Cut {
+            connections.finished.set(connections.finished.get() + 1);
+        }
+        connections.ended.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn no_more_than_the_maximum_is_open_and_places_are_found_again() {
+        let connections = Connections::new(Ticker::new(), 2);
+        let (first, second) = (connections.enter(), connections.enter());
+        let room = connections.room();
+        tokio::pin!(room);
+        tokio::select! {
+            biased;
+            () = &mut room => panic!("there is no room"),
+            () = std::future::ready(()) => {}
+        }
+        drop(first);
+        room.await;
+        let third = connections.enter();
+        drop(second);
+        drop(third);
+        assert_eq!(connections.len(), 0);
+    }
+}

@@ -1,0 +1,194 @@
+//! Accepts connections, speaks HTTP/1.1 and HTTP/2 on them, and hands requests to a worker's handler.
+//!
+//! One worker per core: a thread with a current-thread runtime, its own `SO_REUSEPORT` listeners and its own handler.
+//! Workers share nothing that is written on the way of a request. [`stack`] is the table of contents of a request.
+
+mod connection;
+mod connections;
+mod descriptors;
+mod heads;
+mod in_flight;
+mod listen;
+mod log;
+mod rescue;
+mod settings;
+mod stack;
+mod stream;
+mod strict;
+pub mod tls;
+mod worker;
+
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::sync::watch;
+
+use crate::message::Handler;
+use crate::proxy::Background;
+
+pub use descriptors::DescriptorLimit;
+pub use descriptors::raise_descriptor_limit;
+pub use settings::Limits;
+pub use settings::ListenSettings;
+pub use settings::ServerSettings;
+pub use settings::SharedTls;
+
+/// What one worker has: one thread, one listener per address, one handler.
+#[derive(Debug, Clone)]
+pub struct Worker {
+    /// Which of the workers this is, from 0.
+    pub index: usize,
+    /// How many workers there are: shares of what is bounded are `1 / workers`.
+    pub workers: usize,
+    /// What its handlers may leave running.
+    pub background: Background,
+}
+
+/// Why a server could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// An address cannot be listened on.
+    #[error("cannot listen on {addr}")]
+    Listen {
+        /// The address.
+        addr: SocketAddr,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// A worker's thread or runtime could not be made.
+    #[error("cannot start a worker")]
+    Worker(#[source] io::Error),
+}
+
+/// A server that runs on its own threads.
+///
+/// Dropping it lets everything in flight go at once; [`Running::drain`] and [`Running::ended`] do better.
+#[derive(Debug)]
+pub struct Running {
+    addrs: Vec<SocketAddr>,
+    phase: watch::Sender<Phase>,
+    workers: Vec<oneshot::Receiver<Drained>>,
+}
+
+/// What a drain came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Drained {
+    /// Connections that ended by themselves once told to.
+    pub finished: usize,
+    /// Connections and streams cut off because their time was up.
+    pub cut: usize,
+}
+
+/// What workers are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Serve,
+    Drain(Duration),
+    Cut,
+}
+
+/// Starts the workers. Every address is bound when this returns; the handler of each worker is made on its thread.
+///
+/// # Errors
+///
+/// Fails when an address cannot be bound or a thread cannot be started; nothing is left running then.
+pub fn start<H, F>(settings: ServerSettings, make: F) -> Result<Running, ServerError>
+where
+    H: Handler,
+    F: Fn(Worker) -> Rc<H> + Send + Sync + 'static,
+{
+    let settings = Arc::new(settings);
+    let make = Arc::new(make);
+    let count = settings.workers.max(1);
+    let (addrs, mut sockets) = listen::bind_all(&settings.listen, count)?;
+    let (phase, told) = watch::channel(Phase::Serve);
+    let mut workers = Vec::with_capacity(count);
+    for index in (0..count).rev() {
+        let sockets = sockets.pop().unwrap_or_default();
+        let plan = worker::Plan {
+            index,
+            workers: count,
+            settings: Arc::clone(&settings),
+            sockets,
+        };
+        let (tx, ended) = oneshot::channel();
+        let (make, told) = (Arc::clone(&make), told.clone());
+        let runtime = worker::runtime().map_err(ServerError::Worker)?;
+        std::thread::Builder::new()
+            .name(format!("worker-{index}"))
+            .spawn(move || {
+                let drained = worker::run(&runtime, plan, told, |worker| make(worker));
+                // Nobody waits when the server was dropped.
+                let _ = tx.send(drained);
+            })
+            .map_err(ServerError::Worker)?;
+        workers.push(ended);
+    }
+    Ok(Running {
+        addrs,
+        phase,
+        workers,
+    })
+}
+
+impl Running {
+    /// The addresses listened on, in the order they were asked for, with the ports that were chosen for port 0.
+    #[must_use]
+    pub fn addrs(&self) -> &[SocketAddr] {
+        &self.addrs
+    }
+
+    /// Stops accepting; what is in flight may finish within `grace`, upgraded connections are closed.
+    pub fn drain(&self, grace: Duration) {
+        self.tell(Phase::Drain(grace));
+    }
+
+    /// Ends everything now.
+    pub fn cut(&self) {
+        self.tell(Phase::Cut);
+    }
+
+    /// Waits until every worker has ended, and says what became of their connections.
+    pub async fn ended(self) -> Drained {
+        self.ended_unless(std::future::pending()).await
+    }
+
+    /// Waits as [`Running::ended`] does; when `hurry` comes first, everything left is cut off.
+    pub async fn ended_unless(mut self, hurry: impl Future<Output = ()>) -> Drained {
+        let mut ended = std::pin::pin!(all_ended(std::mem::take(&mut self.workers)));
+        tokio::select! {
+            drained = &mut ended => return drained,
+            () = hurry => self.cut(),
+        }
+        ended.await
+    }
+
+    fn tell(&self, phase: Phase) {
+        self.phase.send_if_modified(|now| {
+            let is_later = matches!(
+                (*now, phase),
+                (Phase::Serve, Phase::Drain(_) | Phase::Cut) | (Phase::Drain(_), Phase::Cut)
+            );
+            if is_later {
+                *now = phase;
+            }
+            is_later
+        });
+    }
+}
+
+async fn all_ended(workers: Vec<oneshot::Receiver<Drained>>) -> Drained {
+    let mut all = Drained::default();
+    for worker in workers {
+        // A worker that panicked has cut what it had; there is no count of it.
+        let drained = worker.await.unwrap_or_default();
+        all.finished += drained.finished;
+        all.cut += drained.cut;
+    }
+    all
+}

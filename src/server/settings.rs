@@ -1,0 +1,81 @@
+//! What an operator sets about the server, as plain data.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+
+/// TLS that can be replaced while connections are open; new ones get the new one.
+pub type SharedTls = Arc<ArcSwap<rustls::ServerConfig>>;
+
+/// Where to listen, how many workers, and the bounds of each.
+#[derive(Debug, Clone)]
+pub struct ServerSettings {
+    /// Addresses to listen on; every worker listens on all of them.
+    pub listen: Vec<ListenSettings>,
+    /// Worker threads (1 or more); usually one per core.
+    pub workers: usize,
+    /// The bounds of each worker.
+    pub limits: Limits,
+}
+
+/// One address to listen on.
+#[derive(Debug, Clone)]
+pub struct ListenSettings {
+    /// The address. Port 0 lets the system choose one, the same for all workers.
+    pub addr: SocketAddr,
+    /// TLS, if connections to this address use it.
+    pub tls: Option<SharedTls>,
+}
+
+/// The bounds of one worker.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Connections open at once; further ones wait in the backlog.
+    pub connections_max: usize,
+    /// Requests in flight at once, bodies included; further ones are refused.
+    pub in_flight_max: usize,
+    /// Bytes of a request's head.
+    pub head_bytes_max: usize,
+    /// Requests in flight on one HTTP/2 connection.
+    pub streams_max: u32,
+    /// TLS handshake, or the first byte of a cleartext connection.
+    pub handshake: Duration,
+    /// From the first byte of a request's head to its last.
+    pub head: Duration,
+    /// Without a request on a connection.
+    pub idle: Duration,
+    /// Without the client taking a byte of an answer.
+    pub send: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections_max: 65_536,
+            in_flight_max: 32_768,
+            head_bytes_max: 32 * 1024,
+            streams_max: 128,
+            handshake: Duration::from_secs(10),
+            head: Duration::from_secs(15),
+            idle: Duration::from_secs(75),
+            send: Duration::from_secs(60),
+        }
+    }
+}
+
+impl ServerSettings {
+    /// One worker per core, plain HTTP on these addresses, every bound at its default.
+    pub fn plain(addrs: impl IntoIterator<Item = SocketAddr>) -> Self {
+        let listen = addrs
+            .into_iter()
+            .map(|addr| ListenSettings { addr, tls: None });
+        let workers = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            listen: listen.collect(),
+            workers,
+            limits: Limits::default(),
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! One worker: a thread with a current-thread runtime that accepts, serves and, in the end, drains.
+
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::net::TcpStream;
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+use tokio::task::LocalSet;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::message::Handler;
+use crate::message::Peer;
+use crate::proxy::Background;
+use crate::proxy::Ticker;
+use crate::server::Drained;
+use crate::server::Phase;
+use crate::server::Worker;
+use crate::server::connection::Speaker;
+use crate::server::connections::Connections;
+use crate::server::connections::Order;
+use crate::server::connections::Place;
+use crate::server::listen::Sockets;
+use crate::server::settings::ServerSettings;
+use crate::server::settings::SharedTls;
+use crate::server::stack::stack;
+
+/// How often connections are looked at for having been idle, slow or stuck for too long.
+const SWEEP: Duration = Duration::from_secs(1);
+
+/// How long accepting pauses when the system is out of something, doubled while it stays so.
+const BACK_OFF_MIN: Duration = Duration::from_millis(10);
+const BACK_OFF_MAX: Duration = Duration::from_secs(1);
+
+/// Connections taken over from the kernel once we close: it has accepted them in our name.
+const LATE_MAX: u32 = 1_024;
+
+/// What a worker is made of.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) index: usize,
+    pub(super) workers: usize,
+    pub(super) settings: Arc<ServerSettings>,
+    pub(super) sockets: Sockets,
+}
+
+/// A worker's runtime.
+pub(super) fn runtime() -> io::Result<Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+}
+
+/// Runs a worker until it is told to end.
+pub(super) fn run<H: Handler>(
+    runtime: &Runtime,
+    plan: Plan,
+    told: watch::Receiver<Phase>,
+    make: impl FnOnce(Worker) -> Rc<H>,
+) -> Drained {
+    LocalSet::new().block_on(runtime, live(plan, told, make))
+}
+
+async fn live<H: Handler>(
+    plan: Plan,
+    mut told: watch::Receiver<Phase>,
+    make: impl FnOnce(Worker) -> Rc<H>,
+) -> Drained {
+    let ticker = Ticker::new();
+    let tasks = TaskTracker::new();
+    let closing = CancellationToken::new();
+    let limits = plan.settings.limits;
+    let connections = Connections::new(Rc::clone(&ticker), limits.connections_max);
+    tokio::task::spawn_local(Rc::clone(&ticker).run());
+    tokio::task::spawn_local(sweep(Rc::clone(&connections), plan.settings.clone()));
+    let background = Background {
+        tasks: tasks.clone(),
+        closing: closing.clone(),
+        ticker: Rc::clone(&ticker),
+    };
+    let handler = make(Worker {
+        index: plan.index,
+        workers: plan.workers,
+        background,
+    });
+    let layers = stack(&handler, connections.in_flight(), limits.in_flight_max);
+    let speaker = Rc::new(Speaker::new(layers, tasks.clone(), ticker, limits));
+    for (socket, listen) in plan.sockets.into_iter().zip(&plan.settings.listen) {
+        let door = Door {
+            tls: listen.tls.clone(),
+            connections: Rc::clone(&connections),
+            tasks: tasks.clone(),
+            closing: closing.clone(),
+        };
+        let speaker = Rc::clone(&speaker);
+        let serve = move |stream, peer: Peer, tls, place| {
+            Rc::clone(&speaker).serve(stream, peer, tls, place)
+        };
+        match TcpListener::from_std(socket) {
+            Ok(listener) => drop(tasks.spawn_local(door.accept(listener, serve))),
+            Err(error) => tracing::error!(%error, "a listening socket cannot be used"),
+        }
+    }
+    drain(&mut told, &tasks, &closing, &connections).await
+}
+
+/// Waits to be told to drain, then for what is in flight, then says what became of it.
+async fn drain(
+    told: &mut watch::Receiver<Phase>,
+    tasks: &TaskTracker,
+    closing: &CancellationToken,
+    connections: &Connections,
+) -> Drained {
+    // The sender gone means the same as being told to end now.
+    let phase = told
+        .wait_for(|phase| *phase != Phase::Serve)
+        .await
+        .map_or(Phase::Cut, |now| *now);
+    closing.cancel();
+    connections.tell_all(Order::Finish);
+    tasks.close();
+    let grace = match phase {
+        Phase::Drain(grace) => grace,
+        Phase::Serve | Phase::Cut => Duration::ZERO,
+    };
+    tokio::select! {
+        biased;
+        () = tasks.wait() => {}
+        () = tokio::time::sleep(grace) => {}
+        _ = told.wait_for(|phase| *phase == Phase::Cut) => {}
+    }
+    let cut = connections.len();
+    connections.tell_all(Order::Cut);
+    Drained {
+        finished: connections.finished(),
+        cut,
+    }
+}
+
+async fn sweep(connections: Rc<Connections>, settings: Arc<ServerSettings>) {
+    let mut interval = tokio::time::interval(SWEEP);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        connections.sweep(&settings.limits);
+    }
+}
+
+/// What accepting on one address needs.
+struct Door {
+    tls: Option<SharedTls>,
+    connections: Rc<Connections>,
+    tasks: TaskTracker,
+    closing: CancellationToken,
+}
+
+impl Door {
+    /// Accepts until the worker closes, and then what the kernel has accepted for us already.
+    async fn accept<F, S>(self, listener: TcpListener, serve: S)
+    where
+        S: Fn(TcpStream, Peer, Option<SharedTls>, Place) -> F,
+        F: Future<Output = ()> + 'static,
+    {
+        let mut back_off = BACK_OFF_MIN;
+        let mut late_left = LATE_MAX;
+        loop {
+            if self.closing.is_cancelled() {
+                late_left -= 1;
+                if late_left == 0 {
+                    return;
+                }
+            }
+            let accepted = tokio::select! {
+                biased;
+                accepted = self.next(&listener) => accepted,
+                () = self.closing.cancelled() => return,
+            };
+            match accepted {
+                Ok((stream, addr)) => {
+                    back_off = BACK_OFF_MIN;
+                    // It only costs latency if this fails.
+                    let _ = stream.set_nodelay(true);
+                    let peer = Peer {
+                        addr,
+                        tls: self.tls.is_some(),
+                    };
+                    let place = self.connections.enter();
+                    self.tasks
+                        .spawn_local(serve(stream, peer, self.tls.clone(), place));
+                }
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(error) => {
+                    tracing::warn!(%error, back_off_ms = back_off.as_millis(), "cannot accept");
+                    tokio::select! {
+                        () = tokio::time::sleep(back_off) => {}
+                        () = self.closing.cancelled() => return,
+                    }
+                    back_off = (back_off * 2).min(BACK_OFF_MAX);
+                }
+            }
+        }
+    }
+
+    async fn next(&self, listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+        self.connections.room().await;
+        listener.accept().await
+    }
+}
+
+/// Whether an error of accepting is about a connection that is gone again, and not about us.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::Interrupted
+    )
+}

@@ -1,0 +1,203 @@
+//! The values labels can have besides the names of rooms and origins: closed lists, so that no request makes a series.
+
+/// A label whose values are a closed list.
+pub trait Label: Copy + 'static {
+    /// Every value, in order of its index.
+    const ALL: &'static [Self];
+    /// The value as it stands in the label.
+    fn name(self) -> &'static str;
+    /// Where it stands in [`Self::ALL`].
+    fn index(self) -> usize;
+}
+
+macro_rules! labels {
+    ($(#[doc = $doc:literal])* $type:ident { $(#[doc = $help:literal] $value:ident = $name:literal,)+ }) => {
+        $(#[doc = $doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum $type {
+            $(#[doc = $help] $value,)+
+        }
+
+        impl Label for $type {
+            const ALL: &'static [Self] = &[$(Self::$value,)+];
+
+            fn name(self) -> &'static str {
+                match self {
+                    $(Self::$value => $name,)+
+                }
+            }
+
+            fn index(self) -> usize {
+                self as usize
+            }
+        }
+    };
+}
+
+labels! {
+    /// What was done with a request.
+    Decision {
+        /// Went to the origin with a pass.
+        Forward = "forward",
+        /// Went to the origin without needing one.
+        Bypass = "bypass",
+        /// A CORS preflight went to the origin.
+        Preflight = "preflight",
+        /// A navigation got a page of ours.
+        Page = "page",
+        /// What is not a navigation got problem+json.
+        Problem = "problem",
+        /// A visitor asked how it stands.
+        Status = "status",
+        /// An app joined the line.
+        Join = "join",
+        /// A visitor asked to enter.
+        Enter = "enter",
+        /// A visitor asked for a longer turn.
+        More = "more",
+        /// A visitor took its place back to this device.
+        Here = "here",
+        /// A visitor gave up its place, or finished.
+        Leave = "leave",
+        /// Somebody asked how the room stands.
+        Public = "public",
+        /// A place was carried to another device: code, link and search.
+        Carry = "carry",
+        /// A request for our own fixed files.
+        Asset = "asset",
+        /// Too many requests from one ticket or one client.
+        Limited = "limited",
+        /// The request could not be understood or answered.
+        Error = "error",
+    }
+}
+
+labels! {
+    /// The class of a response's status.
+    Class {
+        /// 100 to 199.
+        Informational = "1xx",
+        /// 200 to 299.
+        Success = "2xx",
+        /// 300 to 399.
+        Redirection = "3xx",
+        /// 400 to 499.
+        ClientError = "4xx",
+        /// 500 and above.
+        ServerError = "5xx",
+    }
+}
+
+impl Class {
+    /// The class of a status code.
+    #[must_use]
+    pub fn of(status: u16) -> Self {
+        match status / 100 {
+            0 | 1 => Self::Informational,
+            2 => Self::Success,
+            3 => Self::Redirection,
+            4 => Self::ClientError,
+            _ => Self::ServerError,
+        }
+    }
+}
+
+labels! {
+    /// Why a connection or a request was turned away before a room saw it: one value for each bound.
+    Turned {
+        /// As many connections are open as are allowed.
+        Connections = "connections",
+        /// Too many from one client address.
+        Client = "client",
+        /// The TLS handshake failed.
+        Handshake = "handshake",
+        /// The TLS handshake took too long.
+        HandshakeTimeout = "handshake-timeout",
+        /// The PROXY protocol's first line was missing or wrong.
+        ProxyProtocol = "proxy-protocol",
+        /// The request's head took too long.
+        HeadTimeout = "head-timeout",
+        /// The request's head is too large.
+        HeadSize = "head-size",
+        /// The request's body is too large.
+        BodySize = "body-size",
+        /// The request's body came too slowly.
+        BodyTimeout = "body-timeout",
+        /// The request is ambiguous or not HTTP.
+        Malformed = "malformed",
+        /// As many requests are in flight as are allowed.
+        InFlight = "in-flight",
+        /// As many requests are being held as are allowed.
+        Held = "held",
+        /// As many upgraded connections are open as are allowed.
+        Upgrades = "upgrades",
+        /// Anteroom is draining.
+        Draining = "draining",
+    }
+}
+
+labels! {
+    /// What failed at the origin.
+    OriginFailure {
+        /// No connection.
+        Connect = "connect",
+        /// No connection within its time.
+        ConnectTimeout = "connect-timeout",
+        /// The TLS handshake failed.
+        Handshake = "handshake",
+        /// The connection ended before the response.
+        Closed = "closed",
+        /// No response within its time.
+        Timeout = "timeout",
+        /// The response was not HTTP, or its head too large.
+        Protocol = "protocol",
+        /// The body ended before its time.
+        Body = "body",
+        /// As many requests are in flight to it as are allowed.
+        Full = "full",
+        /// An upgrade was not carried through.
+        Upgrade = "upgrade",
+        /// It answered with a status of 500 or above.
+        Status = "status",
+    }
+}
+
+labels! {
+    /// The promises of the design.
+    Promise {
+        /// One number, one visitor.
+        P1 = "P1",
+        /// First come, first called.
+        P2 = "P2",
+        /// The pace is a ceiling.
+        P3 = "P3",
+        /// The pace is used.
+        P4 = "P4",
+        /// A place is never lost.
+        P5 = "P5",
+        /// Nobody blocks the line.
+        P6 = "P6",
+        /// Work in progress is safe.
+        P7 = "P7",
+        /// Fail safe.
+        P8 = "P8",
+        /// Waiting is nearly free.
+        P9 = "P9",
+        /// Nothing forged gets in.
+        P10 = "P10",
+    }
+}
+
+labels! {
+    /// Why something shown as a ticket or a pass was not believed.
+    Unbelieved {
+        /// It is not the text of one.
+        Malformed = "malformed",
+        /// Signed with a key this replica does not have.
+        UnknownKey = "unknown-key",
+        /// The signature is wrong.
+        Forged = "forged",
+        /// It is of another room.
+        WrongRoom = "wrong-room",
+    }
+}

@@ -1,0 +1,428 @@
+//! Every series of anteroom, in one struct with its own registry.
+//!
+//! Series of a room's line (waiting, inside, entered, …) show the line all replicas share, as this one last saw it: take
+//! the maximum over replicas. Everything else is this process's own: take the sum.
+
+mod labels;
+mod seconds;
+mod worker;
+
+use std::sync::Arc;
+
+use prometheus::GaugeVec;
+use prometheus::IntCounter;
+use prometheus::IntCounterVec;
+use prometheus::IntGauge;
+use prometheus::IntGaugeVec;
+use prometheus::Opts;
+use prometheus::Registry;
+use prometheus::TextEncoder;
+#[cfg(test)]
+use prometheus::core::Collector;
+
+use crate::line::settings::Mode;
+use crate::line::settings::NO_LIMIT;
+
+pub use self::labels::Class;
+pub use self::labels::Decision;
+pub use self::labels::Label;
+pub use self::labels::OriginFailure;
+pub use self::labels::Promise;
+pub use self::labels::Turned;
+pub use self::labels::Unbelieved;
+pub use self::seconds::Seconds;
+pub use self::seconds::SecondsVec;
+pub use self::worker::WorkerMetrics;
+pub use self::worker::WorkerOrigin;
+pub use self::worker::WorkerRoom;
+
+/// What the text of [`Metrics::render`] is, for its `Content-Type`.
+pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
+
+/// Upper bounds of exchange times, in microseconds.
+const EXCHANGE_US: &[u64] = &[
+    100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000,
+    1_000_000,
+];
+
+/// Upper bounds of origin times, in microseconds.
+const ORIGIN_US: &[u64] = &[
+    1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000,
+    5_000_000, 10_000_000, 30_000_000,
+];
+
+/// Upper bounds of waits, in microseconds: a second to eight hours.
+const WAIT_US: &[u64] = &[
+    1_000_000,
+    10_000_000,
+    30_000_000,
+    60_000_000,
+    120_000_000,
+    300_000_000,
+    600_000_000,
+    1_200_000_000,
+    1_800_000_000,
+    3_600_000_000,
+    7_200_000_000,
+    14_400_000_000,
+    28_800_000_000,
+];
+
+/// A series as it is described to whoever reads it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Series {
+    /// Its name.
+    pub name: &'static str,
+    /// What it says.
+    pub help: &'static str,
+    /// The Rust type that holds it.
+    pub kind: &'static str,
+}
+
+macro_rules! metrics {
+    ($($(#[doc = $help:literal])+ $name:ident: $type:ident = $make:ident($($arg:expr),*);)+) => {
+        /// Every series; a field's documentation is its help text.
+        #[derive(Debug)]
+        pub struct Metrics {
+            registry: Registry,
+            $($(#[doc = $help])+ pub $name: $type,)+
+        }
+
+        impl Metrics {
+            /// Every series, in the order they are declared in.
+            pub const SERIES: &'static [Series] = &[$(Series {
+                name: concat!("anteroom_", stringify!($name)),
+                help: concat!($($help),+).trim_ascii(),
+                kind: stringify!($type),
+            },)+];
+
+            fn register() -> Result<Self, prometheus::Error> {
+                let registry = Registry::new();
+                $(
+                    let opts = Opts::new(
+                        concat!("anteroom_", stringify!($name)),
+                        concat!($($help),+).trim_ascii(),
+                    );
+                    let $name: $type = $make(opts, $($arg),*)?;
+                    registry.register(Box::new($name.clone()))?;
+                )+
+                Ok(Self { registry, $($name),+ })
+            }
+
+            #[cfg(test)]
+            fn collectors(&self) -> Vec<&dyn Collector> {
+                vec![$(&self.$name),+]
+            }
+        }
+    };
+}
+
+metrics! {
+    /// The running version, as a label; always 1
+    build_info: IntGaugeVec = gauges(&["version"]);
+    /// When this process started, in seconds since 1970
+    start_time_seconds: IntGauge = gauge();
+    /// How often this process took a configuration into use, the one it started with included
+    config_revision: IntGauge = gauge();
+    /// Reloads that were refused because the configuration was invalid
+    config_reload_failed_total: IntCounter = counter();
+    /// Times a promise of the design was found broken; anything above 0 is a defect
+    promise_broken_total: IntCounterVec = counters(&["promise"]);
+
+    /// Connections open to visitors
+    connections: IntGauge = gauge();
+    /// Connections accepted from visitors
+    accepted_total: IntCounter = counter();
+    /// Connections and requests turned away at a bound, before a room saw them
+    rejected_total: IntCounterVec = counters(&["reason"]);
+    /// Requests by what was done with them; the room is empty where none was concerned
+    requests_total: IntCounterVec = counters(&["room", "decision"]);
+    /// Responses to visitors by class of status
+    responses_total: IntCounterVec = counters(&["class"]);
+    /// Polls of waiting visitors
+    status_requests_total: IntCounterVec = counters(&["room"]);
+    /// Texts shown as a ticket or a pass that were not believed
+    unbelieved_total: IntCounterVec = counters(&["reason"]);
+    /// Lines of the access log that were dropped because it could not be written fast enough
+    access_log_dropped_total: IntCounter = counter();
+
+    /// Visitors with a number that is not called yet, in the line all replicas share
+    waiting: IntGaugeVec = gauges(&["room"]);
+    /// Visitors inside, holding a live pass
+    inside: IntGaugeVec = gauges(&["room"]);
+    /// Visitors who want to enter now and are not in yet
+    asking: IntGaugeVec = gauges(&["room"]);
+    /// Turns of visitors who are not asking yet
+    turns: IntGaugeVec = gauges(&["room"]);
+    /// Most visitors inside at once; absent where there is no limit
+    active_max: IntGaugeVec = gauges(&["room"]);
+    /// Entries per second that the operator set
+    rate_target: GaugeVec = float_gauges(&["room"]);
+    /// 1 for the mode the room is in, 0 for the others
+    state: IntGaugeVec = gauges(&["room", "mode"]);
+    /// Numbers issued to newcomers
+    joined_total: IntCounterVec = counters(&["room"]);
+    /// Numbers called, each once
+    called_total: IntCounterVec = counters(&["room"]);
+    /// Entries granted to visitors
+    entered_total: IntCounterVec = counters(&["room"]);
+    /// Entries of visitors who were late or returning
+    late_entries_total: IntCounterVec = counters(&["room"]);
+    /// Turns that ran out without their visitor entering
+    no_show_total: IntCounterVec = counters(&["room"]);
+    /// Time from joining to entering
+    wait_seconds: SecondsVec = seconds("room", WAIT_US);
+    /// Share of visitors let in within the time they were told
+    promise_kept_ratio: GaugeVec = float_gauges(&["room"]);
+    /// 1 while the pace is held back because the origin is not well
+    guard_active: IntGaugeVec = gauges(&["room"]);
+    /// What the origin says is left to book; absent where it says nothing
+    stock: IntGaugeVec = gauges(&["room"]);
+    /// Replicas that share the room's line
+    instances: IntGaugeVec = gauges(&["room"]);
+    /// The revision of the room's settings in force
+    settings_revision: IntGaugeVec = gauges(&["room"]);
+
+    /// Time from sending an exchange to its answer
+    exchange_seconds: SecondsVec = seconds("room", EXCHANGE_US);
+    /// Exchanges with the store that failed
+    exchange_errors_total: IntCounterVec = counters(&["room"]);
+    /// 1 while the room's store answers
+    store_up: IntGaugeVec = gauges(&["room"]);
+
+    /// Time from sending a request to the origin to the head of its response
+    origin_seconds: SecondsVec = seconds("origin", ORIGIN_US);
+    /// Requests that failed at the origin
+    origin_errors_total: IntCounterVec = counters(&["origin", "reason"]);
+}
+
+impl Metrics {
+    /// All series, at their start.
+    ///
+    /// # Errors
+    /// Never in a build whose tests pass: when two series share a name, or one is not named as Prometheus allows.
+    pub fn try_new(started_us: u64) -> Result<Arc<Self>, prometheus::Error> {
+        let metrics = Self::register()?;
+        let version = env!("CARGO_PKG_VERSION");
+        metrics.build_info.with_label_values(&[version]).set(1);
+        metrics
+            .start_time_seconds
+            .set(clamped(started_us / 1_000_000));
+        // What is counted by a closed list is shown from the start: a rate over a series that appears with its first
+        // event would miss that event.
+        for promise in Promise::ALL {
+            metrics.promise_broken(*promise, 0);
+        }
+        for reason in Turned::ALL {
+            metrics.rejected_total.with_label_values(&[reason.name()]);
+        }
+        for reason in Unbelieved::ALL {
+            metrics.unbelieved_total.with_label_values(&[reason.name()]);
+        }
+        for class in Class::ALL {
+            metrics.responses_total.with_label_values(&[class.name()]);
+        }
+        Ok(Arc::new(metrics))
+    }
+
+    /// Everything, in Prometheus' text format.
+    ///
+    /// # Errors
+    /// Never in a build whose tests pass: when a series has no name or no value.
+    pub fn render(&self) -> Result<String, prometheus::Error> {
+        TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+
+    /// The series of one room's line, for whoever talks to its store.
+    #[must_use]
+    pub fn room(&self, room: &str) -> RoomMetrics {
+        let label = &[room];
+        RoomMetrics {
+            room: room.to_owned(),
+            waiting: self.waiting.with_label_values(label),
+            inside: self.inside.with_label_values(label),
+            asking: self.asking.with_label_values(label),
+            turns: self.turns.with_label_values(label),
+            instances: self.instances.with_label_values(label),
+            settings_revision: self.settings_revision.with_label_values(label),
+            guard_active: self.guard_active.with_label_values(label),
+            store_up: self.store_up.with_label_values(label),
+            joined: self.joined_total.with_label_values(label),
+            called: self.called_total.with_label_values(label),
+            entered: self.entered_total.with_label_values(label),
+            late_entries: self.late_entries_total.with_label_values(label),
+            no_show: self.no_show_total.with_label_values(label),
+            exchange_errors: self.exchange_errors_total.with_label_values(label),
+            exchange_seconds: self.exchange_seconds.of(room),
+            wait_seconds: self.wait_seconds.of(room),
+        }
+    }
+
+    /// Shows the settings a room obeys. A rate is given in entries per hour, as the line has it.
+    pub fn set_settings(&self, room: &str, rate_per_hour: u64, active_max: u64, mode: Mode) {
+        // An hourly rate is far below 2⁵³, so this is exact.
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "rates are bounded far below 2^53"
+        )]
+        let rate = rate_per_hour as f64 / 3_600.0;
+        self.rate_target.with_label_values(&[room]).set(rate);
+        let limit = (active_max != NO_LIMIT).then_some(active_max);
+        set_or_remove(&self.active_max, room, limit);
+        for other in Mode::ALL {
+            let value = i64::from(other == mode);
+            self.state
+                .with_label_values(&[room, other.name()])
+                .set(value);
+        }
+    }
+
+    /// Shows what the origin says is left to book.
+    pub fn set_stock(&self, room: &str, stock: Option<u64>) {
+        set_or_remove(&self.stock, room, stock);
+    }
+
+    /// Counts promises found broken.
+    pub fn promise_broken(&self, promise: Promise, times: u64) {
+        self.promise_broken_total
+            .with_label_values(&[promise.name()])
+            .inc_by(times);
+    }
+
+    /// Shows a room no more, once no configuration has it.
+    pub fn forget_room(&self, room: &str) {
+        let label = &[room];
+        for series in [
+            &self.waiting,
+            &self.inside,
+            &self.asking,
+            &self.turns,
+            &self.active_max,
+            &self.guard_active,
+            &self.stock,
+            &self.instances,
+            &self.settings_revision,
+            &self.store_up,
+        ] {
+            series.remove_label_values(label).ok();
+        }
+        for series in [
+            &self.status_requests_total,
+            &self.joined_total,
+            &self.called_total,
+            &self.entered_total,
+            &self.late_entries_total,
+            &self.no_show_total,
+            &self.exchange_errors_total,
+        ] {
+            series.remove_label_values(label).ok();
+        }
+        for series in [&self.rate_target, &self.promise_kept_ratio] {
+            series.remove_label_values(label).ok();
+        }
+        for series in [&self.wait_seconds, &self.exchange_seconds] {
+            series.forget(room);
+        }
+        for mode in Mode::ALL {
+            self.state.remove_label_values(&[room, mode.name()]).ok();
+        }
+        for decision in Decision::ALL {
+            let labels = &[room, decision.name()];
+            self.requests_total.remove_label_values(labels).ok();
+        }
+    }
+
+    /// Shows an origin no more, once no configuration has it.
+    pub fn forget_origin(&self, origin: &str) {
+        self.origin_seconds.forget(origin);
+        for reason in OriginFailure::ALL {
+            let labels = &[origin, reason.name()];
+            self.origin_errors_total.remove_label_values(labels).ok();
+        }
+    }
+}
+
+/// The series of one room's line.
+#[derive(Debug, Clone)]
+pub struct RoomMetrics {
+    /// The room's name.
+    pub room: String,
+    /// See [`Metrics::waiting`].
+    pub waiting: IntGauge,
+    /// See [`Metrics::inside`].
+    pub inside: IntGauge,
+    /// See [`Metrics::asking`].
+    pub asking: IntGauge,
+    /// See [`Metrics::turns`].
+    pub turns: IntGauge,
+    /// See [`Metrics::instances`].
+    pub instances: IntGauge,
+    /// See [`Metrics::settings_revision`].
+    pub settings_revision: IntGauge,
+    /// See [`Metrics::guard_active`].
+    pub guard_active: IntGauge,
+    /// See [`Metrics::store_up`].
+    pub store_up: IntGauge,
+    /// See [`Metrics::joined_total`].
+    pub joined: IntCounter,
+    /// See [`Metrics::called_total`].
+    pub called: IntCounter,
+    /// See [`Metrics::entered_total`].
+    pub entered: IntCounter,
+    /// See [`Metrics::late_entries_total`].
+    pub late_entries: IntCounter,
+    /// See [`Metrics::no_show_total`].
+    pub no_show: IntCounter,
+    /// See [`Metrics::exchange_errors_total`].
+    pub exchange_errors: IntCounter,
+    /// See [`Metrics::exchange_seconds`].
+    pub exchange_seconds: Arc<Seconds>,
+    /// See [`Metrics::wait_seconds`].
+    pub wait_seconds: Arc<Seconds>,
+}
+
+/// A count as a gauge takes it.
+#[must_use]
+pub fn clamped(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+fn set_or_remove(series: &IntGaugeVec, room: &str, value: Option<u64>) {
+    match value {
+        Some(value) => series.with_label_values(&[room]).set(clamped(value)),
+        None => {
+            series.remove_label_values(&[room]).ok();
+        }
+    }
+}
+
+fn counter(opts: Opts) -> Result<IntCounter, prometheus::Error> {
+    IntCounter::with_opts(opts)
+}
+
+fn counters(opts: Opts, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
+    IntCounterVec::new(opts, labels)
+}
+
+fn gauge(opts: Opts) -> Result<IntGauge, prometheus::Error> {
+    IntGauge::with_opts(opts)
+}
+
+fn gauges(opts: Opts, labels: &[&str]) -> Result<IntGaugeVec, prometheus::Error> {
+    IntGaugeVec::new(opts, labels)
+}
+
+fn float_gauges(opts: Opts, labels: &[&str]) -> Result<GaugeVec, prometheus::Error> {
+    GaugeVec::new(opts, labels)
+}
+
+fn seconds(
+    opts: Opts,
+    label: &str,
+    bounds_us: &'static [u64],
+) -> Result<SecondsVec, prometheus::Error> {
+    SecondsVec::try_new(opts, label, bounds_us)
+}
+
+#[cfg(test)]
+mod tests;

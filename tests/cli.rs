@@ -1,0 +1,146 @@
+//! The command line as scripts meet it: exit codes, and what goes to which output.
+
+use std::fs;
+use std::path::Path;
+
+use assert_cmd::Command;
+use serde_json::Value;
+
+/// The command, with these arguments, away from any configuration and secrets.
+fn anteroom(folder: &Path, args: &[&str]) -> (i32, String, String) {
+    let mut command = Command::cargo_bin("anteroom").expect("the binary was built for this test");
+    let output = command
+        .args(args)
+        .current_dir(folder)
+        .env_remove("ANTEROOM_ADMIN_TOKEN")
+        .env_remove("ANTEROOM_STORE_PASSWORD")
+        .output()
+        .expect("the binary runs");
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    (
+        output.status.code().unwrap_or(-1),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+/// A folder with this configuration in it.
+fn folder(config: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    fs::write(folder.path().join("anteroom.toml"), config).expect("a file in it");
+    folder
+}
+
+const MINIMAL: &str = include_str!("../config/minimal.toml");
+
+#[test]
+fn check_of_a_good_file_ends_with_0_and_says_what_it_understood() {
+    let folder = folder(MINIMAL);
+    let (code, out, err) = anteroom(folder.path(), &["check"]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert_eq!(
+        out,
+        "anteroom.toml: ok; store memory:; rooms booking (120/min, open)\n"
+    );
+}
+
+#[test]
+fn check_of_a_bad_file_ends_with_3_and_nothing_on_standard_output() {
+    let folder = folder(&MINIMAL.replace("rate", "rat"));
+    let (code, out, err) = anteroom(folder.path(), &["check"]);
+    assert_eq!((code, out.as_str()), (3, ""));
+    assert!(
+        err.contains("anteroom.toml:13:1") && err.contains("did you mean `rate`?"),
+        "{err}"
+    );
+}
+
+#[test]
+fn check_of_no_file_ends_with_3() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (code, _, err) = anteroom(folder.path(), &["check"]);
+    assert_eq!(code, 3);
+    assert!(err.contains("E000"), "{err}");
+}
+
+#[test]
+fn warnings_pass_unless_they_are_denied() {
+    let folder = folder(&MINIMAL.replace("phone", "# phone"));
+    let (code, _, err) = anteroom(folder.path(), &["check"]);
+    assert_eq!(code, 0);
+    assert!(err.contains("W102"), "{err}");
+    assert_eq!(anteroom(folder.path(), &["check", "--deny-warnings"]).0, 3);
+}
+
+#[test]
+fn json_goes_to_standard_output_alone() {
+    let folder = folder(&MINIMAL.replace("rate", "rat"));
+    let (code, out, err) = anteroom(folder.path(), &["check", "--json"]);
+    assert_eq!((code, err.as_str()), (3, ""));
+    let report: Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!(
+        (&report["errors"], &report["problems"][0]["code"]),
+        (&1.into(), &"E002".into())
+    );
+    assert_eq!(report["file"], "anteroom.toml");
+}
+
+#[test]
+fn files_are_looked_for_unless_told_otherwise() {
+    let folder = folder(&format!(
+        "[server.tls]\ncert = \"c.pem\"\nkey = \"k.pem\"\n{MINIMAL}"
+    ));
+    assert_eq!(anteroom(folder.path(), &["check"]).0, 3);
+    assert_eq!(anteroom(folder.path(), &["check", "--no-files"]).0, 0);
+}
+
+#[test]
+fn a_wrong_call_ends_with_2() {
+    let folder = folder(MINIMAL);
+    assert_eq!(anteroom(folder.path(), &["chekc"]).0, 2);
+    assert_eq!(anteroom(folder.path(), &["explain"]).0, 2);
+}
+
+#[test]
+fn explain_knows_keys_by_any_of_their_paths() {
+    let folder = folder(MINIMAL);
+    let (code, out, _) = anteroom(folder.path(), &["explain", "room.booking.turn"]);
+    assert_eq!(code, 0);
+    assert!(
+        out.starts_with("room.*.turn\n") && out.contains("\"10m\""),
+        "{out}"
+    );
+    let (code, out, err) = anteroom(folder.path(), &["explain", "trun"]);
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert!(err.contains("did you mean `turn`?"), "{err}");
+}
+
+#[test]
+fn explain_says_where_a_url_goes_and_why() {
+    let config = include_str!("../config/production.toml");
+    let folder = folder(config);
+    let explain = |args: &[&str]| anteroom(folder.path(), &[&["explain"], args].concat()).1;
+    let out = explain(&["https://booking.example.org/booking/%6eew?x=1"]);
+    assert!(
+        out.contains("read as  /booking/new")
+            && out.contains("to       room vaccination at 120/min"),
+        "{out}"
+    );
+    assert!(
+        explain(&["https://booking.example.org/booking/static/a.css"])
+            .contains("`bypass` of room vaccination")
+    );
+    assert!(explain(&["https://booking.example.org/"]).contains("it belongs to no room"));
+    assert!(
+        explain(&["https://booking.example.org/.anteroom/results/status"])
+            .contains("anteroom itself")
+    );
+}
+
+#[test]
+fn explain_all_is_the_reference_file() {
+    let folder = folder(MINIMAL);
+    let (code, out, _) = anteroom(folder.path(), &["explain", "--all"]);
+    assert_eq!(code, 0);
+    assert!(out == include_str!("../config/reference.toml"));
+}
