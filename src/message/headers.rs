@@ -1,6 +1,5 @@
 //! Headers on their way through: what ends here, what is ours, and what the origin is told about the client.
 
-use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use http::HeaderMap;
@@ -208,16 +207,16 @@ pub fn set_forwarding(
 
 /// RFC 7239 §4: `for`, `host` and `proto` of the hop before us. IPv6 addresses and hosts with a port are quoted.
 fn forwarded_element(client: &Client, host: Option<&HeaderValue>) -> String {
-    let mut element = String::with_capacity(96);
-    // Writing to a string cannot fail.
-    let _ = match client.ip {
-        IpAddr::V4(ip) => write!(element, "for={ip}"),
-        IpAddr::V6(ip) => write!(element, "for=\"[{ip}]\""),
+    let mut element = match client.ip {
+        IpAddr::V4(ip) => format!("for={ip}"),
+        IpAddr::V6(ip) => format!("for=\"[{ip}]\""),
     };
     if let Some(host) = host.and_then(|host| host.to_str().ok())
         && !host.contains(['"', '\\'])
     {
-        let _ = write!(element, ";host=\"{host}\"");
+        element.push_str(";host=\"");
+        element.push_str(host);
+        element.push('"');
     }
     element.push_str(if client.https {
         ";proto=https"

@@ -64,6 +64,10 @@ pub struct OriginStats {
 struct Server {
     address: OriginAddress,
     /// Last in, first out: the busiest connections stay warm, the others age.
+    #[expect(
+        clippy::vec_box,
+        reason = "a link is large, and moves with every request"
+    )]
     idle: RefCell<Vec<Box<Link>>>,
     in_use: Cell<usize>,
     avoid_until_ms: Cell<u64>,
@@ -104,6 +108,7 @@ impl OriginPool {
             in_use: Cell::new(0),
             avoid_until_ms: Cell::new(0),
         };
+        let (tasks, looking_after) = (background.tasks.clone(), background.clone());
         let pool = Rc::new(Self {
             servers: settings.servers.iter().map(server).collect(),
             share: Share::new(settings.in_flight_max, settings.waiting_max),
@@ -112,11 +117,11 @@ impl OriginPool {
             connected: Cell::new(0),
             tunnelled: Cell::new((0, 0)),
             settings,
-            background: background.clone(),
+            background,
         });
         // Unconstrained: with its budget used up, every further connection would look alive.
-        let sweeping = tokio::task::unconstrained(sweep(Rc::downgrade(&pool), background.clone()));
-        background.tasks.spawn_local(sweeping);
+        let sweeping = tokio::task::unconstrained(sweep(Rc::downgrade(&pool), looking_after));
+        tasks.spawn_local(sweeping);
         pool
     }
 
@@ -131,7 +136,11 @@ impl OriginPool {
         OriginStats {
             in_flight: self.share.in_flight(),
             waiting: self.share.waiting(),
-            idle: self.servers.iter().map(|server| server.idle.borrow().len()).sum(),
+            idle: self
+                .servers
+                .iter()
+                .map(|server| server.idle.borrow().len())
+                .sum(),
             tunnels: self.tunnels.get(),
             connected: self.connected.get(),
             tunnelled_up: self.tunnelled.get().0,
@@ -141,7 +150,8 @@ impl OriginPool {
 
     pub(super) fn add_tunnelled(&self, up: u64, down: u64) {
         let (all_up, all_down) = self.tunnelled.get();
-        self.tunnelled.set((all_up.saturating_add(up), all_down.saturating_add(down)));
+        self.tunnelled
+            .set((all_up.saturating_add(up), all_down.saturating_add(down)));
     }
 
     pub(super) fn ticker(&self) -> &Rc<Ticker> {
@@ -183,11 +193,17 @@ impl OriginPool {
             0
         } else {
             self.next_server.set((first + 1) % count);
-            (0..count).map(|offset| (first + offset) % count).min_by_key(busyness).unwrap_or(0)
+            (0..count)
+                .map(|offset| (first + offset) % count)
+                .min_by_key(busyness)
+                .unwrap_or(0)
         };
         let in_use = &self.servers[server].in_use;
         in_use.set(in_use.get() + 1);
-        InUse { pool: Rc::clone(self), server }
+        InUse {
+            pool: Rc::clone(self),
+            server,
+        }
     }
 
     /// Lets go of idle connections that are old or were closed.
@@ -226,13 +242,22 @@ impl InUse {
                 pool.connected.set(pool.connected.get() + 1);
                 server.avoid_until_ms.set(0);
                 let driver = Some(driver);
-                return Ok(Box::new(Link { sender, driver, idle_since_ms: 0, is_reused: false }));
+                return Ok(Box::new(Link {
+                    sender,
+                    driver,
+                    idle_since_ms: 0,
+                    is_reused: false,
+                }));
             }
             Some(Err(error)) => (OriginErrorKind::Connect, Some(error.into())),
             None => (OriginErrorKind::ConnectTimeout, None),
         };
         server.avoid_until_ms.set(pool.ticker().in_ms(AVOID));
-        Err(OriginError { kind, was_sent: false, source })
+        Err(OriginError {
+            kind,
+            was_sent: false,
+            source,
+        })
     }
 }
 

@@ -36,6 +36,8 @@ struct Download {
     total_at_ms: Option<u64>,
     /// Waiting since the alarm was set, and nothing came.
     is_waiting: bool,
+    /// The end to come once what came before it had a chance to be sent.
+    failed: Option<BodyError>,
 }
 
 struct Held {
@@ -55,19 +57,38 @@ pub(super) async fn to_client(
     permit: Permit,
     total_at_ms: Option<u64>,
 ) -> Forwarded {
-    let Begun { response, lease, alarm } = begun;
+    let Begun {
+        response,
+        lease,
+        alarm,
+    } = begun;
     let (mut parts, incoming) = response.into_parts();
     let (command, stock) = take_orders(&mut parts.headers);
     headers::remove_hop_by_hop(&mut parts.headers);
     parts.headers.remove(header::ALT_SVC);
     parts.version = Version::HTTP_11;
     parts.extensions.clear();
-    let held = Held { lease, alarm, pool: Rc::clone(pool), _permit: permit };
-    let mut download =
-        Download { incoming, first: None, held: Some(held), total_at_ms, is_waiting: false };
+    let held = Held {
+        lease,
+        alarm,
+        pool: Rc::clone(pool),
+        _permit: permit,
+    };
+    let mut download = Download {
+        incoming,
+        first: None,
+        held: Some(held),
+        total_at_ms,
+        is_waiting: false,
+        failed: None,
+    };
     let body = std::future::poll_fn(|cx| Poll::Ready(download.take_what_is_here(cx))).await;
     let body = body.unwrap_or_else(|| Body::streaming(download));
-    Forwarded { response: http::Response::from_parts(parts, body), command, stock }
+    Forwarded {
+        response: http::Response::from_parts(parts, body),
+        command,
+        stock,
+    }
 }
 
 /// `Anteroom-Command` and `Anteroom-Stock`, taken out of the headers. What we do not understand is ignored.
@@ -140,18 +161,37 @@ impl Download {
         }
     }
 
+    /// Lets go of the connection, and fails at the next poll: a server whose body fails drops what it has not sent
+    /// yet, be it the head, and a client should get what there is.
+    fn fail(
+        &mut self,
+        error: BodyError,
+        cx: &Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        self.held = None;
+        self.failed = Some(error);
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
     /// Whether we have waited for too long. The time begins when there is nothing to take: a client that takes its
     /// time is not the origin's doing.
     fn check_alarm(&mut self, cx: &mut Context<'_>) -> Option<BodyError> {
         let held = self.held.as_mut()?;
         let ticker = held.pool.ticker();
-        if self.total_at_ms.is_some_and(|at_ms| at_ms <= ticker.now_ms()) {
+        if self
+            .total_at_ms
+            .is_some_and(|at_ms| at_ms <= ticker.now_ms())
+        {
             return Some(BodyError::Overdue);
         }
         if !self.is_waiting {
             self.is_waiting = true;
             let idle_at_ms = ticker.in_ms(held.pool.settings.timeouts.idle);
-            held.alarm.set_at(self.total_at_ms.map_or(idle_at_ms, |at_ms| at_ms.min(idle_at_ms)));
+            held.alarm.set_at(
+                self.total_at_ms
+                    .map_or(idle_at_ms, |at_ms| at_ms.min(idle_at_ms)),
+            );
         }
         held.alarm.is_due(cx).then_some(BodyError::Stalled)
     }
@@ -166,6 +206,9 @@ impl http_body::Body for Download {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
+        if let Some(error) = this.failed.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
         let polled = match this.first.take() {
             Some(first) => Poll::Ready(Some(first)),
             None => this.poll_incoming(cx),
@@ -173,10 +216,7 @@ impl http_body::Body for Download {
         match polled {
             Poll::Pending => match this.check_alarm(cx) {
                 None => Poll::Pending,
-                Some(error) => {
-                    this.held = None;
-                    Poll::Ready(Some(Err(error)))
-                }
+                Some(error) => this.fail(error, cx),
             },
             Poll::Ready(Some(Ok(frame))) => {
                 this.is_waiting = false;
@@ -189,20 +229,20 @@ impl http_body::Body for Download {
                 this.finish();
                 Poll::Ready(None)
             }
-            Poll::Ready(Some(Err(error))) => {
-                this.held = None;
-                Poll::Ready(Some(Err(BodyError::Origin(error.into()))))
-            }
+            Poll::Ready(Some(Err(error))) => this.fail(BodyError::Origin(error.into()), cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.first.is_none() && self.incoming.is_end_stream()
+        self.first.is_none() && self.failed.is_none() && self.incoming.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
         let mut hint = self.incoming.size_hint();
-        let first = self.first.as_ref().and_then(|first| first.as_ref().ok()?.data_ref());
+        let first = self
+            .first
+            .as_ref()
+            .and_then(|first| first.as_ref().ok()?.data_ref());
         let first = first.map_or(0, |bytes| bytes.len() as u64);
         if let Some(upper) = hint.upper() {
             hint.set_upper(upper.saturating_add(first));

@@ -54,6 +54,9 @@ const RESETS_MAX: usize = 32;
 const PING_EVERY: Duration = Duration::from_secs(30);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// How long a connection that came while we close may take to say something.
+const LATE_PATIENCE: Duration = Duration::from_secs(1);
+
 /// How often a connection that has sent half a word is looked at again.
 const PEEK_AGAIN: Duration = Duration::from_millis(20);
 
@@ -108,7 +111,14 @@ where
             .max_local_error_reset_streams(RESETS_MAX)
             .keep_alive_interval(PING_EVERY)
             .keep_alive_timeout(PING_TIMEOUT);
-        Self { stack, http1, http1_once, http2, ticker, limits }
+        Self {
+            stack,
+            http1,
+            http1_once,
+            http2,
+            ticker,
+            limits,
+        }
     }
 
     /// Serves one connection to its end.
@@ -122,10 +132,10 @@ where
         let connection = &place.connection;
         let limit = self.limits.handshake;
         let served = match tls {
-            None => match self.ticker.within(limit, begins_http2(&stream)).await {
-                Some(Ok(true)) => self.http2(stream, peer, connection).await,
-                Some(Ok(false)) => self.http1(stream, peer, connection).await,
-                Some(Err(_)) | None => return,
+            None => match self.begins_http2(&stream, connection).await {
+                Some(true) => self.http2(stream, peer, connection).await,
+                Some(false) => self.http1(stream, peer, connection).await,
+                None => return,
             },
             Some(tls) => {
                 let acceptor = TlsAcceptor::from(tls.load_full());
@@ -147,6 +157,24 @@ where
         }
     }
 
+    /// Whether a cleartext connection speaks HTTP/2; `None` when it says nothing in time, or before it is told to end.
+    async fn begins_http2(&self, stream: &TcpStream, connection: &Connection) -> Option<bool> {
+        let is_late = connection.is_told();
+        let limit = if is_late {
+            LATE_PATIENCE
+        } else {
+            self.limits.handshake
+        };
+        let mut begins = pin!(begins_http2(stream));
+        let told_or_begun = std::future::poll_fn(|cx| {
+            if connection.order(cx) != Order::Serve && !is_late {
+                return Poll::Ready(None);
+            }
+            begins.as_mut().poll(cx).map(Result::ok)
+        });
+        self.ticker.within(limit, told_or_begun).await.flatten()
+    }
+
     async fn http1<T>(
         &self,
         stream: T,
@@ -160,8 +188,14 @@ where
         let service = service(self.stack.clone(), peer, Rc::clone(connection));
         // One that came while we close gets its answer, and no more.
         let mut is_told = connection.is_told();
-        let builder = if is_told { &self.http1_once } else { &self.http1 };
-        let running = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
+        let builder = if is_told {
+            &self.http1_once
+        } else {
+            &self.http1
+        };
+        let running = builder
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades();
         let mut running = pin!(running);
         std::future::poll_fn(|cx| {
             match connection.order(cx) {
@@ -224,8 +258,16 @@ where
     hyper::service::service_fn(move |mut request: Request<Incoming>| {
         let activity = connection.begin();
         let refusal = check(&mut request, &connection).err();
-        let asked = Asked { request, peer, note: Rc::default() };
-        let arrived = Arrived { asked, refusal, activity: Some(activity) };
+        let asked = Asked {
+            request,
+            peer,
+            note: Rc::default(),
+        };
+        let arrived = Arrived {
+            asked,
+            refusal,
+            activity: Some(activity),
+        };
         // Every layer is ready at any time.
         stack.borrow_mut().call(arrived)
     })

@@ -1,7 +1,7 @@
 //! Accepts connections, speaks HTTP/1.1 and HTTP/2 on them, and hands requests to a worker's handler.
 //!
 //! One worker per core: a thread with a current-thread runtime, its own `SO_REUSEPORT` listeners and its own handler.
-//! Workers share nothing that is written on the way of a request. [`stack`] is the table of contents of a request.
+//! Workers share nothing that is written on the way of a request. `stack.rs` is the table of contents of a request.
 
 mod connection;
 mod connections;
@@ -13,8 +13,8 @@ mod log;
 mod rescue;
 mod settings;
 mod stack;
-mod strict;
 mod stream;
+mod strict;
 pub mod tls;
 mod worker;
 
@@ -110,7 +110,12 @@ where
     let mut workers = Vec::with_capacity(count);
     for index in (0..count).rev() {
         let sockets = sockets.pop().unwrap_or_default();
-        let plan = worker::Plan { index, workers: count, settings: Arc::clone(&settings), sockets };
+        let plan = worker::Plan {
+            index,
+            workers: count,
+            settings: Arc::clone(&settings),
+            sockets,
+        };
         let (tx, ended) = oneshot::channel();
         let (make, told) = (Arc::clone(&make), told.clone());
         let runtime = worker::runtime().map_err(ServerError::Worker)?;
@@ -119,12 +124,16 @@ where
             .spawn(move || {
                 let drained = worker::run(&runtime, plan, told, |worker| make(worker));
                 // Nobody waits when the server was dropped.
-                let _ = tx.send(drained);
+                tx.send(drained).ok();
             })
             .map_err(ServerError::Worker)?;
         workers.push(ended);
     }
-    Ok(Running { addrs, phase, workers })
+    Ok(Running {
+        addrs,
+        phase,
+        workers,
+    })
 }
 
 impl Running {
