@@ -274,14 +274,11 @@ where
 }
 
 fn check(request: &mut Request<Incoming>, connection: &Connection) -> Result<(), Refusal> {
-    let headers = request.headers();
-    if request.version() <= Version::HTTP_11 {
-        if headers.contains_key(header::TRANSFER_ENCODING) && !connection.has_one_length() {
-            return Err(Refusal::LengthAmbiguous);
-        }
-        if headers.contains_key(header::UPGRADE) {
-            connection.flow.turn_off();
-        }
+    if request.version() <= Version::HTTP_11
+        && request.headers().contains_key(header::TRANSFER_ENCODING)
+        && !connection.has_one_length()
+    {
+        return Err(Refusal::LengthAmbiguous);
     }
     strict::shape(request)
 }
