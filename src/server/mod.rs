@@ -1,7 +1,7 @@
 //! Accepts connections, speaks HTTP/1.1 and HTTP/2 on them, and hands requests to a worker's handler.
 //!
 //! One worker per core: a thread with a current-thread runtime, its own `SO_REUSEPORT` listeners and its own handler.
-//! Workers share nothing that is written on the way of a request. [`stack`] is the table of contents of a request.
+//! Workers share nothing that is written on the way of a request. `stack.rs` is the table of contents of a request.
 
 mod connection;
 mod connections;
@@ -124,7 +124,7 @@ where
             .spawn(move || {
                 let drained = worker::run(&runtime, plan, told, |worker| make(worker));
                 // Nobody waits when the server was dropped.
-                let _ = tx.send(drained);
+                tx.send(drained).ok();
             })
             .map_err(ServerError::Worker)?;
         workers.push(ended);
