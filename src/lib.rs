@@ -1,7 +1,7 @@
 //! anteroom: a virtual waiting room as a reverse proxy.
 
-pub mod clock;
 pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod demo;
 pub mod estimate;

@@ -45,10 +45,20 @@ impl Routes {
     /// The routes of this configuration.
     #[must_use]
     pub fn new(config: &Config) -> Self {
-        let index_of = |name: &str| config.origins.keys().position(|key| key == name).unwrap_or(0);
+        let index_of = |name: &str| {
+            config
+                .origins
+                .keys()
+                .position(|key| key == name)
+                .unwrap_or(0)
+        };
         Self {
             prefix: config.server.prefix.clone(),
-            rooms: config.rooms.values().map(|room| (Arc::clone(room), index_of(&room.origin))).collect(),
+            rooms: config
+                .rooms
+                .values()
+                .map(|room| (Arc::clone(room), index_of(&room.origin)))
+                .collect(),
             origins: config.origins.values().cloned().collect(),
         }
     }
@@ -59,23 +69,36 @@ impl Routes {
         if let Some(rest) = path.strip_prefix(self.prefix.as_str()) {
             return self.reserved(rest);
         }
-        let matching = (0..).zip(&self.rooms).filter_map(|(index, (room, origin))| {
-            let takes = room.methods.is_empty() || room.methods.contains(method);
-            let path = room.paths.iter().filter(|pattern| pattern.matches(path)).map(|p| p.closeness()).max()?;
-            let host = closest_host(&room.hosts, host)?;
-            takes.then_some(((host, path), index, room, *origin))
-        });
+        let matching = (0..)
+            .zip(&self.rooms)
+            .filter_map(|(index, (room, origin))| {
+                let takes = room.methods.is_empty() || room.methods.contains(method);
+                let path = room
+                    .paths
+                    .iter()
+                    .filter(|pattern| pattern.matches(path))
+                    .map(|p| p.closeness())
+                    .max()?;
+                let host = closest_host(&room.hosts, host)?;
+                takes.then_some(((host, path), index, room, *origin))
+            });
         // The closest host, then the closest path; of equals the first by name.
         let best = matching.reduce(|best, next| if next.0 > best.0 { next } else { best });
         if let Some((_, room, config, origin)) = best {
             let bypassed = config.bypass.iter().any(|pattern| pattern.matches(path));
-            return if bypassed { Route::Open { origin } } else { Route::Protected { room } };
+            return if bypassed {
+                Route::Open { origin }
+            } else {
+                Route::Protected { room }
+            };
         }
         self.open(host)
     }
 
     fn reserved<'a>(&self, rest: &'a str) -> Route<'a> {
-        let Some((name, call)) = rest.split_once('/') else { return Route::Unknown };
+        let Some((name, call)) = rest.split_once('/') else {
+            return Route::Unknown;
+        };
         let room = self.rooms.iter().position(|(room, _)| room.name == name);
         room.map_or(Route::Unknown, |room| Route::Reserved { room, call })
     }
@@ -83,17 +106,25 @@ impl Routes {
     /// Outside every room: the origin that names this host, or takes any.
     fn open(&self, host: &str) -> Route<'static> {
         let origins = self.origins.iter().enumerate();
-        let matching = origins.filter_map(|(origin, config)| closest_host(&config.hosts, host).map(|c| (c, origin)));
+        let matching = origins
+            .filter_map(|(origin, config)| closest_host(&config.hosts, host).map(|c| (c, origin)));
         let best = matching.reduce(|best, next| if next.0 > best.0 { next } else { best });
         best.map_or(Route::Nowhere, |(_, origin)| Route::Open { origin })
     }
 }
 
 /// How closely the closest of these patterns fits; no patterns fit every host, loosely.
-fn closest_host(hosts: &[HostPattern], host: &str) -> Option<Option<crate::config::pattern::Closeness>> {
+fn closest_host(
+    hosts: &[HostPattern],
+    host: &str,
+) -> Option<Option<crate::config::pattern::Closeness>> {
     if hosts.is_empty() {
         return Some(None);
     }
-    let closest = hosts.iter().filter(|pattern| pattern.matches(host)).map(HostPattern::closeness).max();
+    let closest = hosts
+        .iter()
+        .filter(|pattern| pattern.matches(host))
+        .map(HostPattern::closeness)
+        .max();
     closest.map(Some)
 }

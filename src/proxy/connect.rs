@@ -68,7 +68,9 @@ impl Driver {
     /// Lets the connection do what it can. One that is done is dropped, which answers everybody who waits for it,
     /// unless its bytes may be wanted still.
     pub(super) fn drive(driver: &mut Option<Self>, cx: &mut Context<'_>) {
-        let Some(running) = driver.as_mut().filter(|driver| !driver.is_done) else { return };
+        let Some(running) = driver.as_mut().filter(|driver| !driver.is_done) else {
+            return;
+        };
         if running.may_upgrade {
             running.is_done = running.connection.poll_without_shutdown(cx).is_ready();
         } else if Pin::new(&mut running.connection).poll(cx).is_ready() {
@@ -79,7 +81,9 @@ impl Driver {
 
 impl fmt::Debug for Driver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Driver").field("is_done", &self.is_done).finish_non_exhaustive()
+        f.debug_struct("Driver")
+            .field("is_done", &self.is_done)
+            .finish_non_exhaustive()
     }
 }
 
@@ -101,9 +105,18 @@ pub(super) async fn connect(
     };
     let mut builder = http1::Builder::new();
     builder.writev(false).max_buf_size(BUFFER_MAX);
-    let (sender, connection) =
-        builder.handshake(TokioIo::new(wire)).await.map_err(io::Error::other)?;
-    Ok((sender, Driver { connection, may_upgrade: false, is_done: false }))
+    let (sender, connection) = builder
+        .handshake(TokioIo::new(wire))
+        .await
+        .map_err(io::Error::other)?;
+    Ok((
+        sender,
+        Driver {
+            connection,
+            may_upgrade: false,
+            is_done: false,
+        },
+    ))
 }
 
 /// Connects to the first address that answers.

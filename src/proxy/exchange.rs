@@ -50,22 +50,36 @@ pub(super) async fn send(
     let is_reused = lease.link.is_reused;
     let mut alarm = pool.ticker().alarm();
     let failure = match attempt(pool, &mut lease, &mut alarm, request).await {
-        Ok(response) => return Ok(Begun { response, lease, alarm }),
+        Ok(response) => {
+            return Ok(Begun {
+                response,
+                lease,
+                alarm,
+            });
+        }
         Err(failure) => failure,
     };
     drop(lease);
-    let again = failure.unsent.or(repeatable.filter(|_| failure.error.kind == OriginErrorKind::Broken));
-    let Some(request) = again.filter(|_| is_reused) else { return Err(failure.error) };
+    let again = failure
+        .unsent
+        .or(repeatable.filter(|_| failure.error.kind == OriginErrorKind::Broken));
+    let Some(request) = again.filter(|_| is_reused) else {
+        return Err(failure.error);
+    };
     let mut lease = pool.lease(false).await?;
     match attempt(pool, &mut lease, &mut alarm, request).await {
-        Ok(response) => Ok(Begun { response, lease, alarm }),
+        Ok(response) => Ok(Begun {
+            response,
+            lease,
+            alarm,
+        }),
         Err(failure) => Err(failure.error),
     }
 }
 
 fn repeatable(lease: &Lease, request: &Request<Upload>, now_ms: u64) -> Option<Request<Upload>> {
-    let is_risky = lease.link.is_reused
-        && now_ms.saturating_sub(lease.link.idle_since_ms) >= RISKY_IDLE_MS;
+    let is_risky =
+        lease.link.is_reused && now_ms.saturating_sub(lease.link.idle_since_ms) >= RISKY_IDLE_MS;
     if !is_risky || !request.method().is_safe() || !request.body().is_empty() {
         return None;
     }
@@ -119,7 +133,14 @@ fn broken(mut error: TrySendError<Request<Upload>>, progress: Option<&Progress>)
         OriginErrorKind::Broken
     };
     let source: Option<Box<dyn StdError + Send + Sync>> = Some(error.into_error().into());
-    Failure { error: OriginError { kind, was_sent, source }, unsent }
+    Failure {
+        error: OriginError {
+            kind,
+            was_sent,
+            source,
+        },
+        unsent,
+    }
 }
 
 fn overdue(progress: Option<&Progress>) -> Failure {
@@ -128,5 +149,12 @@ fn overdue(progress: Option<&Progress>) -> Failure {
     } else {
         OriginErrorKind::ResponseTimeout
     };
-    Failure { error: OriginError { kind, was_sent: true, source: None }, unsent: None }
+    Failure {
+        error: OriginError {
+            kind,
+            was_sent: true,
+            source: None,
+        },
+        unsent: None,
+    }
 }

@@ -92,9 +92,17 @@ impl OriginPool {
         }
         let permit = match self.share.try_take() {
             Some(permit) => permit,
-            None => self.share.take(self.settings.timeouts.room, self.ticker()).await?,
+            None => {
+                self.share
+                    .take(self.settings.timeouts.room, self.ticker())
+                    .await?
+            }
         };
-        let total_at_ms = self.settings.timeouts.total.map(|total| self.ticker().in_ms(total));
+        let total_at_ms = self
+            .settings
+            .timeouts
+            .total
+            .map(|total| self.ticker().in_ms(total));
         if let Some(protocol) = upgrade::wanted(&request, &self.settings.upgrades) {
             return upgrade::forward(self, request, passage, protocol, permit).await;
         }
@@ -102,7 +110,11 @@ impl OriginPool {
         let begun = exchange::send(self, request).await?;
         if begun.response.status() == StatusCode::SWITCHING_PROTOCOLS {
             // Nobody asked for it.
-            return Err(OriginError { kind: OriginErrorKind::Broken, was_sent: true, source: None });
+            return Err(OriginError {
+                kind: OriginErrorKind::Broken,
+                was_sent: true,
+                source: None,
+            });
         }
         Ok(response::to_client(self, begun, permit, total_at_ms).await)
     }

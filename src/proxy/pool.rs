@@ -131,7 +131,11 @@ impl OriginPool {
         OriginStats {
             in_flight: self.share.in_flight(),
             waiting: self.share.waiting(),
-            idle: self.servers.iter().map(|server| server.idle.borrow().len()).sum(),
+            idle: self
+                .servers
+                .iter()
+                .map(|server| server.idle.borrow().len())
+                .sum(),
             tunnels: self.tunnels.get(),
             connected: self.connected.get(),
             tunnelled_up: self.tunnelled.get().0,
@@ -141,7 +145,8 @@ impl OriginPool {
 
     pub(super) fn add_tunnelled(&self, up: u64, down: u64) {
         let (all_up, all_down) = self.tunnelled.get();
-        self.tunnelled.set((all_up.saturating_add(up), all_down.saturating_add(down)));
+        self.tunnelled
+            .set((all_up.saturating_add(up), all_down.saturating_add(down)));
     }
 
     pub(super) fn ticker(&self) -> &Rc<Ticker> {
@@ -183,11 +188,17 @@ impl OriginPool {
             0
         } else {
             self.next_server.set((first + 1) % count);
-            (0..count).map(|offset| (first + offset) % count).min_by_key(busyness).unwrap_or(0)
+            (0..count)
+                .map(|offset| (first + offset) % count)
+                .min_by_key(busyness)
+                .unwrap_or(0)
         };
         let in_use = &self.servers[server].in_use;
         in_use.set(in_use.get() + 1);
-        InUse { pool: Rc::clone(self), server }
+        InUse {
+            pool: Rc::clone(self),
+            server,
+        }
     }
 
     /// Lets go of idle connections that are old or were closed.
@@ -226,13 +237,22 @@ impl InUse {
                 pool.connected.set(pool.connected.get() + 1);
                 server.avoid_until_ms.set(0);
                 let driver = Some(driver);
-                return Ok(Box::new(Link { sender, driver, idle_since_ms: 0, is_reused: false }));
+                return Ok(Box::new(Link {
+                    sender,
+                    driver,
+                    idle_since_ms: 0,
+                    is_reused: false,
+                }));
             }
             Some(Err(error)) => (OriginErrorKind::Connect, Some(error.into())),
             None => (OriginErrorKind::ConnectTimeout, None),
         };
         server.avoid_until_ms.set(pool.ticker().in_ms(AVOID));
-        Err(OriginError { kind, was_sent: false, source })
+        Err(OriginError {
+            kind,
+            was_sent: false,
+            source,
+        })
     }
 }
 

@@ -55,19 +55,37 @@ pub(super) async fn to_client(
     permit: Permit,
     total_at_ms: Option<u64>,
 ) -> Forwarded {
-    let Begun { response, lease, alarm } = begun;
+    let Begun {
+        response,
+        lease,
+        alarm,
+    } = begun;
     let (mut parts, incoming) = response.into_parts();
     let (command, stock) = take_orders(&mut parts.headers);
     headers::remove_hop_by_hop(&mut parts.headers);
     parts.headers.remove(header::ALT_SVC);
     parts.version = Version::HTTP_11;
     parts.extensions.clear();
-    let held = Held { lease, alarm, pool: Rc::clone(pool), _permit: permit };
-    let mut download =
-        Download { incoming, first: None, held: Some(held), total_at_ms, is_waiting: false };
+    let held = Held {
+        lease,
+        alarm,
+        pool: Rc::clone(pool),
+        _permit: permit,
+    };
+    let mut download = Download {
+        incoming,
+        first: None,
+        held: Some(held),
+        total_at_ms,
+        is_waiting: false,
+    };
     let body = std::future::poll_fn(|cx| Poll::Ready(download.take_what_is_here(cx))).await;
     let body = body.unwrap_or_else(|| Body::streaming(download));
-    Forwarded { response: http::Response::from_parts(parts, body), command, stock }
+    Forwarded {
+        response: http::Response::from_parts(parts, body),
+        command,
+        stock,
+    }
 }
 
 /// `Anteroom-Command` and `Anteroom-Stock`, taken out of the headers. What we do not understand is ignored.
@@ -145,13 +163,19 @@ impl Download {
     fn check_alarm(&mut self, cx: &mut Context<'_>) -> Option<BodyError> {
         let held = self.held.as_mut()?;
         let ticker = held.pool.ticker();
-        if self.total_at_ms.is_some_and(|at_ms| at_ms <= ticker.now_ms()) {
+        if self
+            .total_at_ms
+            .is_some_and(|at_ms| at_ms <= ticker.now_ms())
+        {
             return Some(BodyError::Overdue);
         }
         if !self.is_waiting {
             self.is_waiting = true;
             let idle_at_ms = ticker.in_ms(held.pool.settings.timeouts.idle);
-            held.alarm.set_at(self.total_at_ms.map_or(idle_at_ms, |at_ms| at_ms.min(idle_at_ms)));
+            held.alarm.set_at(
+                self.total_at_ms
+                    .map_or(idle_at_ms, |at_ms| at_ms.min(idle_at_ms)),
+            );
         }
         held.alarm.is_due(cx).then_some(BodyError::Stalled)
     }
@@ -202,7 +226,10 @@ impl http_body::Body for Download {
 
     fn size_hint(&self) -> SizeHint {
         let mut hint = self.incoming.size_hint();
-        let first = self.first.as_ref().and_then(|first| first.as_ref().ok()?.data_ref());
+        let first = self
+            .first
+            .as_ref()
+            .and_then(|first| first.as_ref().ok()?.data_ref());
         let first = first.map_or(0, |bytes| bytes.len() as u64);
         if let Some(upper) = hint.upper() {
             hint.set_upper(upper.saturating_add(first));

@@ -114,7 +114,11 @@ impl OriginSettings {
                 true => format!("[{}]", server.host),
                 false => server.host.clone(),
             };
-            let host = if is_default { host } else { format!("{host}:{}", server.port) };
+            let host = if is_default {
+                host
+            } else {
+                format!("{host}:{}", server.port)
+            };
             HeaderValue::try_from(host).ok()
         });
         host.unwrap_or_else(|| HeaderValue::from_static("localhost"))

@@ -79,7 +79,10 @@ impl Share {
                 }
             }
         };
-        ticker.within(limit, freed).await.ok_or(OriginErrorKind::Busy)
+        ticker
+            .within(limit, freed)
+            .await
+            .ok_or(OriginErrorKind::Busy)
     }
 
     fn take_free(self: &Rc<Self>) -> Option<Permit> {
@@ -128,7 +131,10 @@ mod tests {
         let waiting = share.take(hour, &ticker);
         tokio::pin!(waiting);
         assert!(futures_now(&mut waiting).await.is_none());
-        assert_eq!(share.take(hour, &ticker).await.unwrap_err(), OriginErrorKind::Busy);
+        assert_eq!(
+            share.take(hour, &ticker).await.unwrap_err(),
+            OriginErrorKind::Busy
+        );
         drop(first);
         assert!(share.try_take().is_none());
         let second = waiting.await.unwrap();

@@ -51,7 +51,12 @@ where
 {
     /// Joins two streams; `early` was read from the origin already.
     pub(super) fn new(client: C, origin: O, early: &[u8]) -> Self {
-        Self { client, origin, up: Pipe::new(&[]), down: Pipe::new(early) }
+        Self {
+            client,
+            origin,
+            up: Pipe::new(&[]),
+            down: Pipe::new(early),
+        }
     }
 
     /// Bytes carried so far: to the origin, to the client.

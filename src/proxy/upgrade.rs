@@ -66,11 +66,23 @@ pub(super) async fn forward(
         .await
         .map_err(|failure| failure.error)?;
     if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
-        let begun = Begun { response: answer, lease, alarm };
+        let begun = Begun {
+            response: answer,
+            lease,
+            alarm,
+        };
         return Ok(response::to_client(pool, begun, permit, None).await);
     }
-    if answer.headers().get(header::UPGRADE).is_none_or(|agreed| !same(agreed, &protocol)) {
-        return Err(OriginError { kind: OriginErrorKind::Broken, was_sent: true, source: None });
+    if answer
+        .headers()
+        .get(header::UPGRADE)
+        .is_none_or(|agreed| !same(agreed, &protocol))
+    {
+        return Err(OriginError {
+            kind: OriginErrorKind::Broken,
+            was_sent: true,
+            source: None,
+        });
     }
     let joined = join(Rc::clone(pool), lease, client, place);
     pool.background.tasks.spawn_local(joined);
@@ -85,7 +97,11 @@ fn agreed(answer: Response<Incoming>, protocol: HeaderValue) -> Forwarded {
     parts.headers.remove(header::ALT_SVC);
     parts.extensions.clear();
     nominate(&mut parts.headers, protocol);
-    Forwarded { response: Response::from_parts(parts, Body::Empty), command, stock }
+    Forwarded {
+        response: Response::from_parts(parts, Body::Empty),
+        command,
+        stock,
+    }
 }
 
 fn nominate(headers: &mut HeaderMap, protocol: HeaderValue) {
@@ -123,7 +139,10 @@ async fn join(pool: Rc<OriginPool>, mut lease: Lease, client: OnUpgrade, place: 
     };
     let Some(Ok((client, (origin, early)))) = pool.ticker().within(timeouts.connect, both).await
     else {
-        tracing::debug!(origin.name = pool.settings.name, "an upgrade was not completed");
+        tracing::debug!(
+            origin.name = pool.settings.name,
+            "an upgrade was not completed"
+        );
         return;
     };
     let mut tunnel = Tunnel::new(TokioIo::new(client), origin, &early);
@@ -135,7 +154,13 @@ async fn join(pool: Rc<OriginPool>, mut lease: Lease, client: OnUpgrade, place: 
     let (bytes_up, bytes_down) = tunnel.bytes();
     pool.add_tunnelled(bytes_up, bytes_down);
     let error = ended.err().map(tracing::field::display);
-    tracing::debug!(origin.name = pool.settings.name, bytes_up, bytes_down, error, "upgraded connection ended");
+    tracing::debug!(
+        origin.name = pool.settings.name,
+        bytes_up,
+        bytes_down,
+        error,
+        "upgraded connection ended"
+    );
     drop(place);
 }
 

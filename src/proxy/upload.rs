@@ -42,7 +42,10 @@ impl Upload {
 
     /// No body.
     pub(super) fn empty() -> Self {
-        Self { body: None, progress: None }
+        Self {
+            body: None,
+            progress: None,
+        }
     }
 
     /// Whether there is no body at all: the request can be repeated as far as that goes.
@@ -79,7 +82,9 @@ impl Body for Upload {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let Some(body) = &mut self.body else { return Poll::Ready(None) };
+        let Some(body) = &mut self.body else {
+            return Poll::Ready(None);
+        };
         let polled = Pin::new(body).poll_frame(cx);
         if let Some(progress) = &self.progress {
             progress.client_owes.set(polled.is_pending());
@@ -98,6 +103,8 @@ impl Body for Upload {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+        self.body
+            .as_ref()
+            .map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
     }
 }

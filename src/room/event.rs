@@ -48,18 +48,38 @@ pub enum Asked {
 /// One thing that happened at a worker.
 #[derive(Debug)]
 pub(crate) enum Event {
-    Join { id: TicketId, eager: bool, reply: oneshot::Sender<Joined> },
-    JoinKeyed { key: KeyHash, reply: oneshot::Sender<Joined> },
-    Ask { visitor: Visitor, reply: Option<oneshot::Sender<Asked>> },
+    Join {
+        id: TicketId,
+        eager: bool,
+        reply: oneshot::Sender<Joined>,
+    },
+    JoinKeyed {
+        key: KeyHash,
+        reply: oneshot::Sender<Joined>,
+    },
+    Ask {
+        visitor: Visitor,
+        reply: Option<oneshot::Sender<Asked>>,
+    },
     Unask(Visitor),
     More(u64),
-    Prolonged { number: u64, until_us: u64 },
-    Check { visitor: Visitor, reply: oneshot::Sender<Asked> },
+    Prolonged {
+        number: u64,
+        until_us: u64,
+    },
+    Check {
+        visitor: Visitor,
+        reply: oneshot::Sender<Asked>,
+    },
     Renew(Renewal),
     Finish(Finish),
     Heard(Vec<u64>),
     Told(u64),
-    Floor { epoch: Epoch, tail: u64, head: u64 },
+    Floor {
+        epoch: Epoch,
+        tail: u64,
+        head: u64,
+    },
     Stock(u64),
     SoldOut,
     Propose(Proposal),

@@ -16,13 +16,13 @@ use tracing::warn;
 use crate::clock;
 use crate::line::exchange::Exchange;
 use crate::line::ids::InstanceId;
+use crate::room::Shared;
 use crate::room::event::Event;
 use crate::room::gather::Gathered;
 use crate::room::gather::Waiting;
 use crate::room::mirror::Mirror;
 use crate::room::mirror::Moment;
 use crate::room::mirror::News;
-use crate::room::Shared;
 use crate::room::snapshot::Health;
 use crate::room::snapshot::Snapshot;
 use crate::seal;
@@ -79,7 +79,9 @@ impl Exchanger {
             exchange.instance = self.instance;
             exchange.sequence = course.sequence;
             exchange.nonce = seal::nonce();
-            at_once = self.exchange(&mut course, &exchange, waiting, &mut batch).await;
+            at_once = self
+                .exchange(&mut course, &exchange, waiting, &mut batch)
+                .await;
         }
     }
 
@@ -87,7 +89,8 @@ impl Exchanger {
     async fn listen(&mut self, course: &mut Course, batch: &mut Vec<Event>) -> bool {
         let tick = Instant::now() + TICK;
         loop {
-            let received = tokio::time::timeout_at(tick, self.events.recv_many(batch, BATCH_MAX)).await;
+            let received =
+                tokio::time::timeout_at(tick, self.events.recv_many(batch, BATCH_MAX)).await;
             match received {
                 Err(_) => return true,
                 Ok(0) => return false,
@@ -105,7 +108,9 @@ impl Exchanger {
     /// Takes in what is in the channel already, without waiting.
     fn take_waiting(&mut self, course: &mut Course, batch: &mut Vec<Event>) {
         while batch.len() < BATCH_MAX {
-            let Ok(event) = self.events.try_recv() else { break };
+            let Ok(event) = self.events.try_recv() else {
+                break;
+            };
             batch.push(event);
         }
         course.take_in(batch);
@@ -114,7 +119,13 @@ impl Exchanger {
     /// Sends one exchange until it is answered; whether the next one should follow at once.
     ///
     /// The store waits between tries by itself. Those who wait are told after the first one that it is away.
-    async fn exchange(&mut self, course: &mut Course, exchange: &Exchange, waiting: Waiting, batch: &mut Vec<Event>) -> bool {
+    async fn exchange(
+        &mut self,
+        course: &mut Course,
+        exchange: &Exchange,
+        waiting: Waiting,
+        batch: &mut Vec<Event>,
+    ) -> bool {
         let mut waiting = Some(waiting);
         loop {
             let started = clock::monotonic();
@@ -126,7 +137,9 @@ impl Exchanger {
                     self.metrics.exchange_seconds.observe(now - started);
                     let more = answer.more;
                     let waiting = waiting.take().unwrap_or_default();
-                    let news = course.mirror.apply(exchange, answer, waiting, Moment::at(now));
+                    let news = course
+                        .mirror
+                        .apply(exchange, answer, waiting, Moment::at(now));
                     self.count(&course.mirror.picture, news);
                     self.shared.publish(&course.mirror.picture);
                     return more || course.gathered.overflows();
@@ -161,7 +174,9 @@ impl Exchanger {
         if let Some(answer) = picture.answer() {
             metrics.waiting.set(clamped(answer.tail - answer.head));
             metrics.inside.set(clamped(answer.counts.inside));
-            metrics.asking.set(clamped(answer.counts.asking + answer.counts.asking_late));
+            metrics
+                .asking
+                .set(clamped(answer.counts.asking + answer.counts.asking_late));
             metrics.turns.set(clamped(answer.counts.turns));
             metrics.instances.set(clamped(answer.counts.instances));
             metrics.settings_revision.set(clamped(answer.revision));
@@ -180,7 +195,8 @@ impl Exchanger {
 
     fn say_back(&self, mirror: &Mirror) {
         if let Health::Away { since } = mirror.picture.health {
-            let away_ms = u64::try_from((clock::monotonic() - since).as_millis()).unwrap_or(u64::MAX);
+            let away_ms =
+                u64::try_from((clock::monotonic() - since).as_millis()).unwrap_or(u64::MAX);
             info!(room.name = %self.shared.name, away_ms, "the store is back");
         }
     }
@@ -213,10 +229,18 @@ impl Course {
                     self.mirror.known.tail = self.mirror.known.tail.max(tail);
                     self.mirror.known.head = self.mirror.known.head.max(head);
                 }
-                Event::Prolonged { number, until_us } => self.mirror.picture.turns.insert(number, until_us),
-                Event::Ask { visitor, reply: Some(reply) } => {
+                Event::Prolonged { number, until_us } => {
+                    self.mirror.picture.turns.insert(number, until_us)
+                }
+                Event::Ask {
+                    visitor,
+                    reply: Some(reply),
+                } => {
                     self.mirror.await_entry(visitor.id, reply);
-                    self.gathered.add(Event::Ask { visitor, reply: None });
+                    self.gathered.add(Event::Ask {
+                        visitor,
+                        reply: None,
+                    });
                 }
                 event => self.gathered.add(event),
             }

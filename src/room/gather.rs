@@ -79,8 +79,16 @@ impl Gathered {
     /// Takes in one event; those about the exchanger itself are not for here.
     pub(crate) fn add(&mut self, event: Event) {
         match event {
-            Event::Join { id, eager: true, reply } => self.eager.push_back(Newcomer { id, reply }),
-            Event::Join { id, eager: false, reply } => self.plain.push_back(Newcomer { id, reply }),
+            Event::Join {
+                id,
+                eager: true,
+                reply,
+            } => self.eager.push_back(Newcomer { id, reply }),
+            Event::Join {
+                id,
+                eager: false,
+                reply,
+            } => self.plain.push_back(Newcomer { id, reply }),
             Event::JoinKeyed { key, reply } => self.keyed.push_back((key, reply)),
             Event::Ask { visitor, .. } => self.ask(visitor),
             Event::Unask(visitor) => {
@@ -133,7 +141,12 @@ impl Gathered {
         let newcomers = self.eager.drain(..).chain(self.plain.drain(..)).collect();
         let keyed = self.keyed.drain(..).map(|(_, reply)| reply).collect();
         let checks = self.checks.drain(..).map(|(_, reply)| reply).collect();
-        Waiting { newcomers, keyed, checks }.turn_away();
+        Waiting {
+            newcomers,
+            keyed,
+            checks,
+        }
+        .turn_away();
     }
 
     /// The next exchange, as full as its bounds allow, and who waits for it.
@@ -150,14 +163,18 @@ impl Gathered {
         let (keys, keyed) = drain(&mut self.keyed, ITEMS_MAX).unzip();
         let (checked, checks) = drain(&mut self.checks, ITEMS_MAX).unzip();
         let renewed: Vec<_> = self.renewals.keys().copied().take(ITEMS_MAX).collect();
-        let renewals = renewed.into_iter().filter_map(|id| self.renewals.remove(&id).map(|until_us| (id, until_us)));
+        let renewals = renewed
+            .into_iter()
+            .filter_map(|id| self.renewals.remove(&id).map(|until_us| (id, until_us)));
         let exchange = Exchange {
             known,
             told_us: std::mem::take(&mut self.told_us),
             joins: newcomers.len() as u64,
             eager,
             keyed: keys,
-            renewals: renewals.map(|(id, until_us)| Renewal { id, until_us }).collect(),
+            renewals: renewals
+                .map(|(id, until_us)| Renewal { id, until_us })
+                .collect(),
             heard: drain(&mut self.heard, HEARD_MAX).collect(),
             asks: drain(&mut self.asks, ITEMS_MAX).collect(),
             unasks: drain(&mut self.unasks, ITEMS_MAX).collect(),
@@ -172,12 +189,22 @@ impl Gathered {
         for visitor in &exchange.asks {
             self.asking.remove(&visitor.id);
         }
-        (exchange, Waiting { newcomers, keyed, checks })
+        (
+            exchange,
+            Waiting {
+                newcomers,
+                keyed,
+                checks,
+            },
+        )
     }
 
     /// Whether more is waiting than one exchange holds.
     pub(crate) fn overflows(&self) -> bool {
-        self.is_urgent() || !self.asks.is_empty() || self.heard.len() > HEARD_MAX || self.renewals.len() > ITEMS_MAX
+        self.is_urgent()
+            || !self.asks.is_empty()
+            || self.heard.len() > HEARD_MAX
+            || self.renewals.len() > ITEMS_MAX
     }
 }
 

@@ -20,7 +20,10 @@ pub(crate) struct Layered<K, V> {
 
 impl<K, V> Default for Layered<K, V> {
     fn default() -> Self {
-        Self { base: Arc::default(), layer: HashMap::new() }
+        Self {
+            base: Arc::default(),
+            layer: HashMap::new(),
+        }
     }
 }
 
@@ -55,9 +58,20 @@ impl<K: Eq + Hash + Copy, V: Copy> Layered<K, V> {
     /// Makes one new base of both layers, of those entries that `keep` wants.
     pub(crate) fn settle(&mut self, mut keep: impl FnMut(&K, &V) -> bool) {
         let mut base: HashMap<K, V> = HashMap::with_capacity(self.base.len() + self.layer.len());
-        let unchanged = self.base.iter().filter(|(key, _)| !self.layer.contains_key(key));
-        let changed = self.layer.iter().filter_map(|(key, value)| value.as_ref().map(|value| (key, value)));
-        base.extend(unchanged.chain(changed).filter(|(key, value)| keep(key, value)).map(|(k, v)| (*k, *v)));
+        let unchanged = self
+            .base
+            .iter()
+            .filter(|(key, _)| !self.layer.contains_key(key));
+        let changed = self
+            .layer
+            .iter()
+            .filter_map(|(key, value)| value.as_ref().map(|value| (key, value)));
+        base.extend(
+            unchanged
+                .chain(changed)
+                .filter(|(key, value)| keep(key, value))
+                .map(|(k, v)| (*k, *v)),
+        );
         self.base = Arc::new(base);
         self.layer.clear();
     }
@@ -84,7 +98,10 @@ mod tests {
                 map.settle(|_, _| true);
             }
         }
-        assert_eq!((map.get(&1), map.get(&3), map.get(&4_999), map.get(&5_000)), (Some(2), None, Some(5_000), None));
+        assert_eq!(
+            (map.get(&1), map.get(&3), map.get(&4_999), map.get(&5_000)),
+            (Some(2), None, Some(5_000), None)
+        );
         map.settle(|key, _| *key < 10);
         assert_eq!((map.get(&8), map.get(&11)), (Some(9), None));
     }

@@ -46,7 +46,10 @@ pub(crate) struct Moment {
 
 impl Moment {
     pub(crate) fn at(at: Instant) -> Self {
-        Self { at, wall_us: clock::wall_us() }
+        Self {
+            at,
+            wall_us: clock::wall_us(),
+        }
     }
 }
 
@@ -86,14 +89,25 @@ impl Mirror {
     }
 
     /// Takes in an answer and tells everybody who waited for it.
-    pub(crate) fn apply(&mut self, exchange: &Exchange, answer: Answer, waiting: Waiting, moment: Moment) -> News {
+    pub(crate) fn apply(
+        &mut self,
+        exchange: &Exchange,
+        answer: Answer,
+        waiting: Waiting,
+        moment: Moment,
+    ) -> News {
         let news = self.learn(&answer);
         for (visitor, &standing) in exchange.asks.iter().zip(&answer.standings) {
             self.asked(visitor.id, standing, &answer);
         }
         for entered in &answer.entered {
             self.picture.asking.remove(entered.id);
-            self.reply(entered.id, Asked::Entered { until_us: entered.until_us });
+            self.reply(
+                entered.id,
+                Asked::Entered {
+                    until_us: entered.until_us,
+                },
+            );
         }
         self.askers.retain(|_, replies| {
             replies.retain(|reply| !reply.is_closed());
@@ -102,7 +116,11 @@ impl Mirror {
         tell(&answer, exchange, waiting);
         self.note_mode(&answer, moment.wall_us);
         self.sample(&answer, moment.wall_us);
-        self.picture.health = if answer.healing { Health::Healing } else { Health::Up };
+        self.picture.health = if answer.healing {
+            Health::Healing
+        } else {
+            Health::Up
+        };
         self.picture.at = moment.at;
         self.picture.answer = Some(Arc::new(answer));
         self.settle();
@@ -118,12 +136,25 @@ impl Mirror {
             self.picture.finished.clear();
             self.picture.asking.clear();
             self.estimator = Estimator::new();
-            self.known = Known { epoch: Some(answer.epoch), head: answer.head, ..Known::default() };
+            self.known = Known {
+                epoch: Some(answer.epoch),
+                head: answer.head,
+                ..Known::default()
+            };
         }
         let news = News {
-            joined: answer.issued + answer.keyed.iter().filter(|&&number| number > 0).count() as u64,
-            called: if first { 0 } else { answer.head.saturating_sub(self.known.head) },
-            entered: if first { 0 } else { answer.entered.len() as u64 },
+            joined: answer.issued
+                + answer.keyed.iter().filter(|&&number| number > 0).count() as u64,
+            called: if first {
+                0
+            } else {
+                answer.head.saturating_sub(self.known.head)
+            },
+            entered: if first {
+                0
+            } else {
+                answer.entered.len() as u64
+            },
         };
         self.known.tail = self.known.tail.max(answer.tail);
         self.known.head = self.known.head.max(answer.head);
@@ -178,7 +209,12 @@ impl Mirror {
 
     /// Since when the mode is what it is.
     fn note_mode(&mut self, answer: &Answer, wall_us: u64) {
-        if self.picture.answer.as_ref().is_none_or(|last| last.settings.mode != answer.settings.mode) {
+        if self
+            .picture
+            .answer
+            .as_ref()
+            .is_none_or(|last| last.settings.mode != answer.settings.mode)
+        {
             self.picture.mode_since_us = wall_us;
         }
     }
@@ -195,35 +231,57 @@ impl Mirror {
             wall_us: i64::try_from(wall_us).unwrap_or(i64::MAX),
             head: answer.head,
             tail: answer.tail,
-            rate_per_hour: if open { answer.settings.rate_per_hour } else { 0 },
+            rate_per_hour: if open {
+                answer.settings.rate_per_hour
+            } else {
+                0
+            },
         });
         self.picture.forecast = self.estimator.forecast();
     }
 
     /// Lets go of what has run out, now and then.
     fn settle(&mut self) {
-        let Some(answer) = self.picture.answer.clone() else { return };
+        let Some(answer) = self.picture.answer.clone() else {
+            return;
+        };
         let picture = &mut self.picture;
         if picture.turns.is_full() {
-            picture.turns.settle(|_, &until_us| until_us > answer.turn_now_us);
+            picture
+                .turns
+                .settle(|_, &until_us| until_us > answer.turn_now_us);
         }
         if picture.inside.is_full() {
-            picture.inside.settle(|_, &until_us| until_us > answer.now_us);
+            picture
+                .inside
+                .settle(|_, &until_us| until_us > answer.now_us);
         }
         if picture.finished.is_full() {
-            picture.finished.settle(|_, &until_us| until_us > answer.now_us);
+            picture
+                .finished
+                .settle(|_, &until_us| until_us > answer.now_us);
         }
         if picture.asking.is_full() {
             let window = answer.settings.presence_us;
-            picture.asking.settle(|_, &asked_us| asked_us + window > answer.now_us);
+            picture
+                .asking
+                .settle(|_, &asked_us| asked_us + window > answer.now_us);
         }
     }
 }
 
 /// Answers those whose place in the exchange's lists is their place in the answer's.
 fn tell(answer: &Answer, exchange: &Exchange, waiting: Waiting) {
-    let entered: HashMap<_, _> = answer.entered.iter().map(|row| (row.id, row.until_us)).collect();
-    let away = if answer.healing { Joined::Away } else { Joined::Refused };
+    let entered: HashMap<_, _> = answer
+        .entered
+        .iter()
+        .map(|row| (row.id, row.until_us))
+        .collect();
+    let away = if answer.healing {
+        Joined::Away
+    } else {
+        Joined::Refused
+    };
     let joined = |number: u64, entered_until_us| Joined::Numbered {
         number,
         epoch: answer.epoch,
@@ -239,7 +297,13 @@ fn tell(answer: &Answer, exchange: &Exchange, waiting: Waiting) {
         newcomer.reply.send(joined).ok();
     }
     for (&number, reply) in answer.keyed.iter().zip(waiting.keyed) {
-        reply.send(if number > 0 { joined(number, None) } else { away }).ok();
+        reply
+            .send(if number > 0 {
+                joined(number, None)
+            } else {
+                away
+            })
+            .ok();
     }
     let checked = answer.standings.iter().skip(exchange.asks.len());
     for (&standing, reply) in checked.zip(waiting.checks) {

@@ -63,9 +63,18 @@ impl Room {
             snapshot: ArcSwap::from_pointee(Snapshot::new(clock::monotonic())),
         });
         let instance = seal::instance_id();
-        let exchanger = exchanger::Exchanger { shared: Arc::clone(&shared), store, events, instance, metrics };
+        let exchanger = exchanger::Exchanger {
+            shared: Arc::clone(&shared),
+            store,
+            events,
+            instance,
+            metrics,
+        };
         tokio::spawn(exchanger.run());
-        let room = Self { shared, events: sender };
+        let room = Self {
+            shared,
+            events: sender,
+        };
         room.propose(proposal);
         Arc::new(room)
     }
@@ -98,7 +107,9 @@ impl Room {
 
     pub(crate) fn send(&self, event: event::Event) -> Result<(), event::Event> {
         self.events.try_send(event).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(event) | mpsc::error::TrySendError::Closed(event) => event,
+            mpsc::error::TrySendError::Full(event) | mpsc::error::TrySendError::Closed(event) => {
+                event
+            }
         })
     }
 }

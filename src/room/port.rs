@@ -51,7 +51,11 @@ impl Port {
     /// A new end of this room.
     #[must_use]
     pub fn new(room: Arc<Room>) -> Self {
-        Self { room, heard: RefCell::default(), told_us: Cell::new(0) }
+        Self {
+            room,
+            heard: RefCell::default(),
+            told_us: Cell::new(0),
+        }
     }
 
     /// The latest picture of the room.
@@ -63,28 +67,48 @@ impl Port {
     /// Gets a number for a newcomer. With `eager` it may go straight in.
     pub async fn join(&self, id: TicketId, eager: bool) -> Joined {
         let (reply, joined) = oneshot::channel();
-        self.ask_for(Event::Join { id, eager, reply }, joined, JOIN_DEADLINE).await.unwrap_or(Joined::Away)
+        self.ask_for(Event::Join { id, eager, reply }, joined, JOIN_DEADLINE)
+            .await
+            .unwrap_or(Joined::Away)
     }
 
     /// Gets the number that belongs to an `Idempotency-Key`.
     pub async fn join_keyed(&self, key: KeyHash) -> Joined {
         let (reply, joined) = oneshot::channel();
-        self.ask_for(Event::JoinKeyed { key, reply }, joined, JOIN_DEADLINE).await.unwrap_or(Joined::Away)
+        self.ask_for(Event::JoinKeyed { key, reply }, joined, JOIN_DEADLINE)
+            .await
+            .unwrap_or(Joined::Away)
     }
 
     /// Asks to enter and waits at most this long for it; the line goes on knowing that the visitor asks.
     pub async fn ask(&self, visitor: Visitor, wait: Duration) -> Asked {
         let (reply, asked) = oneshot::channel();
-        self.ask_for(Event::Ask { visitor, reply: Some(reply) }, asked, wait).await.unwrap_or(Asked::Away)
+        self.ask_for(
+            Event::Ask {
+                visitor,
+                reply: Some(reply),
+            },
+            asked,
+            wait,
+        )
+        .await
+        .unwrap_or(Asked::Away)
     }
 
     /// Where the line says this visitor stands.
     pub async fn check(&self, visitor: Visitor) -> Asked {
         let (reply, asked) = oneshot::channel();
-        self.ask_for(Event::Check { visitor, reply }, asked, CHECK_DEADLINE).await.unwrap_or(Asked::Away)
+        self.ask_for(Event::Check { visitor, reply }, asked, CHECK_DEADLINE)
+            .await
+            .unwrap_or(Asked::Away)
     }
 
-    async fn ask_for<T>(&self, event: Event, reply: oneshot::Receiver<T>, wait: Duration) -> Option<T> {
+    async fn ask_for<T>(
+        &self,
+        event: Event,
+        reply: oneshot::Receiver<T>,
+        wait: Duration,
+    ) -> Option<T> {
         // While the store is away there is nothing to wait for.
         if matches!(self.snapshot().health, Health::Away { .. }) || !self.tell(event) {
             return None;
@@ -94,7 +118,10 @@ impl Port {
 
     /// Repeats that this visitor is asking.
     pub fn ask_again(&self, visitor: Visitor) {
-        self.tell(Event::Ask { visitor, reply: None });
+        self.tell(Event::Ask {
+            visitor,
+            reply: None,
+        });
     }
 
     /// Takes back what a newcomer asked only until its response.
@@ -139,15 +166,24 @@ impl Port {
 
     /// A waiting visitor was heard from: told once per slice, with the next flush.
     pub fn hear(&self, snapshot: &Snapshot, number: u64) {
-        let Some(answer) = snapshot.answer() else { return };
+        let Some(answer) = snapshot.answer() else {
+            return;
+        };
         if number <= answer.head || number > answer.tail {
             return;
         }
         let mut heard = self.heard.borrow_mut();
         if heard.slice != answer.slice || heard.epoch != Some(answer.epoch) {
-            *heard = Heard { slice: answer.slice, epoch: Some(answer.epoch), ..Heard::default() };
+            *heard = Heard {
+                slice: answer.slice,
+                epoch: Some(answer.epoch),
+                ..Heard::default()
+            };
         }
-        let (word, bit) = (usize::try_from(number / 64).unwrap_or(usize::MAX), 1 << (number % 64));
+        let (word, bit) = (
+            usize::try_from(number / 64).unwrap_or(usize::MAX),
+            1 << (number % 64),
+        );
         if heard.words.len() <= word {
             heard.words.resize(word + 1, 0);
         }

@@ -90,7 +90,9 @@ impl Snapshot {
     /// The mode in force; open before the first answer.
     #[must_use]
     pub fn mode(&self) -> Mode {
-        self.answer.as_ref().map_or(Mode::Open, |answer| answer.settings.mode)
+        self.answer
+            .as_ref()
+            .map_or(Mode::Open, |answer| answer.settings.mode)
     }
 
     /// Highest number called.
@@ -108,14 +110,18 @@ impl Snapshot {
     /// Line time now, in microseconds: the last answer's, carried on for at most two seconds.
     #[must_use]
     pub fn line_us(&self, now: Instant) -> u64 {
-        self.answer.as_ref().map_or(0, |answer| answer.now_us + self.carried_us(now))
+        self.answer
+            .as_ref()
+            .map_or(0, |answer| answer.now_us + self.carried_us(now))
     }
 
     /// The turns' own time now, in microseconds.
     #[must_use]
     pub fn turn_us(&self, now: Instant) -> u64 {
         let Some(answer) = &self.answer else { return 0 };
-        let moves = answer.settings.mode == Mode::Open && answer.settings.rate_per_hour > 0 && !answer.healing;
+        let moves = answer.settings.mode == Mode::Open
+            && answer.settings.rate_per_hour > 0
+            && !answer.healing;
         answer.turn_now_us + if moves { self.carried_us(now) } else { 0 }
     }
 

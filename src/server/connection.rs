@@ -108,7 +108,14 @@ where
             .max_local_error_reset_streams(RESETS_MAX)
             .keep_alive_interval(PING_EVERY)
             .keep_alive_timeout(PING_TIMEOUT);
-        Self { stack, http1, http1_once, http2, ticker, limits }
+        Self {
+            stack,
+            http1,
+            http1_once,
+            http2,
+            ticker,
+            limits,
+        }
     }
 
     /// Serves one connection to its end.
@@ -160,8 +167,14 @@ where
         let service = service(self.stack.clone(), peer, Rc::clone(connection));
         // One that came while we close gets its answer, and no more.
         let mut is_told = connection.is_told();
-        let builder = if is_told { &self.http1_once } else { &self.http1 };
-        let running = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
+        let builder = if is_told {
+            &self.http1_once
+        } else {
+            &self.http1
+        };
+        let running = builder
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades();
         let mut running = pin!(running);
         std::future::poll_fn(|cx| {
             match connection.order(cx) {
@@ -224,8 +237,16 @@ where
     hyper::service::service_fn(move |mut request: Request<Incoming>| {
         let activity = connection.begin();
         let refusal = check(&mut request, &connection).err();
-        let asked = Asked { request, peer, note: Rc::default() };
-        let arrived = Arrived { asked, refusal, activity: Some(activity) };
+        let asked = Asked {
+            request,
+            peer,
+            note: Rc::default(),
+        };
+        let arrived = Arrived {
+            asked,
+            refusal,
+            activity: Some(activity),
+        };
         // Every layer is ready at any time.
         stack.borrow_mut().call(arrived)
     })

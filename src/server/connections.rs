@@ -115,7 +115,11 @@ impl Connections {
             flow: Arc::default(),
             index: Cell::new(open.len()),
             waker: RefCell::default(),
-            order: Cell::new(if self.is_draining.get() { Order::Finish } else { Order::Serve }),
+            order: Cell::new(if self.is_draining.get() {
+                Order::Finish
+            } else {
+                Order::Serve
+            }),
             in_flight: Cell::new(0),
             worker_in_flight: self.in_flight(),
             requests: Cell::new(0),
@@ -124,7 +128,10 @@ impl Connections {
             stuck_since_ms: Cell::new(None),
         });
         open.push(Rc::clone(&connection));
-        Place { connections: Rc::clone(self), connection }
+        Place {
+            connections: Rc::clone(self),
+            connection,
+        }
     }
 
     /// Tells every connection, and every further one.
@@ -207,7 +214,9 @@ impl Drop for Activity {
     fn drop(&mut self) {
         let connection = &self.0;
         connection.in_flight.set(connection.in_flight.get() - 1);
-        connection.worker_in_flight.set(connection.worker_in_flight.get() - 1);
+        connection
+            .worker_in_flight
+            .set(connection.worker_in_flight.get() - 1);
         connection.idle_since_ms.set(connection.ticker.now_ms());
         connection.flow.request_ended();
     }

@@ -18,10 +18,16 @@ pub struct DescriptorLimit {
 #[must_use]
 pub fn raise_descriptor_limit() -> DescriptorLimit {
     let before = getrlimit(Resource::Nofile);
-    let raised = Rlimit { current: before.maximum, maximum: before.maximum };
+    let raised = Rlimit {
+        current: before.maximum,
+        maximum: before.maximum,
+    };
     let now = match setrlimit(Resource::Nofile, raised) {
         Ok(()) => before.maximum,
         Err(_) => before.current,
     };
-    DescriptorLimit { before: before.current, now }
+    DescriptorLimit {
+        before: before.current,
+        now,
+    }
 }

@@ -94,7 +94,11 @@ impl Heads {
                 self.complete += 1;
                 self.saw_both |= self.saw_length && self.saw_coding;
                 let has_body = self.saw_length || self.saw_coding;
-                self.state = if has_body { State::Body } else { State::Between };
+                self.state = if has_body {
+                    State::Body
+                } else {
+                    State::Between
+                };
             }
             State::Head => match line.first() {
                 Some(b'c' | b'C') => self.saw_length |= begins_with(line, b"content-length:"),
@@ -107,7 +111,8 @@ impl Heads {
 }
 
 fn begins_with(line: &[u8], name: &[u8]) -> bool {
-    line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))
+    line.get(..name.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(name))
 }
 
 #[cfg(test)]

@@ -44,7 +44,10 @@ impl<S> Layer<S> for InFlightLayer {
     type Service = InFlight<S>;
 
     fn layer(&self, inner: S) -> InFlight<S> {
-        InFlight { inner, bound: self.clone() }
+        InFlight {
+            inner,
+            bound: self.clone(),
+        }
     }
 }
 
@@ -62,12 +65,18 @@ where
 
     fn call(&mut self, arrived: Arrived) -> Self::Future {
         if let Some(refusal) = arrived.refusal {
-            return Door::Shut { fault: Some(refusal.into()) };
+            return Door::Shut {
+                fault: Some(refusal.into()),
+            };
         }
         if self.bound.count.get() > self.bound.max {
-            return Door::Shut { fault: Some(Fault::Overloaded) };
+            return Door::Shut {
+                fault: Some(Fault::Overloaded),
+            };
         }
-        Door::Open { inner: self.inner.call(arrived.asked) }
+        Door::Open {
+            inner: self.inner.call(arrived.asked),
+        }
     }
 }
 

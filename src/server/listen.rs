@@ -25,7 +25,10 @@ pub(super) fn bind_all(
     let mut addrs = Vec::with_capacity(listen.len());
     let mut sockets: Vec<Sockets> = (0..workers).map(|_| Sockets::new()).collect();
     for ListenSettings { addr, .. } in listen {
-        let failed = |source| ServerError::Listen { addr: *addr, source };
+        let failed = |source| ServerError::Listen {
+            addr: *addr,
+            source,
+        };
         let mut real = *addr;
         for worker in &mut sockets {
             let socket = bind(real).map_err(failed)?;

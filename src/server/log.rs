@@ -75,13 +75,19 @@ impl<S, H> Layer<S> for AccessLogLayer<H> {
     type Service = AccessLog<S, H>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        AccessLog { inner, handler: Rc::clone(&self.0) }
+        AccessLog {
+            inner,
+            handler: Rc::clone(&self.0),
+        }
     }
 }
 
 impl<S: Clone, H> Clone for AccessLog<S, H> {
     fn clone(&self) -> Self {
-        Self { inner: self.inner.clone(), handler: Rc::clone(&self.handler) }
+        Self {
+            inner: self.inner.clone(),
+            handler: Rc::clone(&self.handler),
+        }
     }
 }
 
@@ -113,7 +119,10 @@ where
             is_complete: false,
         };
         let kept = arrived.activity.take().map(|activity| (entry, activity));
-        Logged { inner: self.inner.call(arrived), kept }
+        Logged {
+            inner: self.inner.call(arrived),
+            kept,
+        }
     }
 }
 
@@ -127,10 +136,16 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let response = std::task::ready!(this.inner.poll(cx))?;
-        let Some((mut entry, activity)) = this.kept.take() else { return Poll::Pending };
+        let Some((mut entry, activity)) = this.kept.take() else {
+            return Poll::Pending;
+        };
         entry.status = Some(response.status());
         entry.is_complete = response.body().is_end_stream();
-        Poll::Ready(Ok(response.map(|body| Sent { body, entry, _activity: activity })))
+        Poll::Ready(Ok(response.map(|body| Sent {
+            body,
+            entry,
+            _activity: activity,
+        })))
     }
 }
 

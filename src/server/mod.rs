@@ -13,8 +13,8 @@ mod log;
 mod rescue;
 mod settings;
 mod stack;
-mod strict;
 mod stream;
+mod strict;
 pub mod tls;
 mod worker;
 
@@ -110,7 +110,12 @@ where
     let mut workers = Vec::with_capacity(count);
     for index in (0..count).rev() {
         let sockets = sockets.pop().unwrap_or_default();
-        let plan = worker::Plan { index, workers: count, settings: Arc::clone(&settings), sockets };
+        let plan = worker::Plan {
+            index,
+            workers: count,
+            settings: Arc::clone(&settings),
+            sockets,
+        };
         let (tx, ended) = oneshot::channel();
         let (make, told) = (Arc::clone(&make), told.clone());
         let runtime = worker::runtime().map_err(ServerError::Worker)?;
@@ -124,7 +129,11 @@ where
             .map_err(ServerError::Worker)?;
         workers.push(ended);
     }
-    Ok(Running { addrs, phase, workers })
+    Ok(Running {
+        addrs,
+        phase,
+        workers,
+    })
 }
 
 impl Running {

@@ -59,13 +59,19 @@ impl<S, H> Layer<S> for RescueLayer<H> {
     type Service = Rescue<S, H>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Rescue { inner, handler: Rc::clone(&self.0) }
+        Rescue {
+            inner,
+            handler: Rc::clone(&self.0),
+        }
     }
 }
 
 impl<S: Clone, H> Clone for Rescue<S, H> {
     fn clone(&self) -> Self {
-        Self { inner: self.inner.clone(), handler: Rc::clone(&self.handler) }
+        Self {
+            inner: self.inner.clone(),
+            handler: Rc::clone(&self.handler),
+        }
     }
 }
 
@@ -92,7 +98,11 @@ where
             languages: request.headers().get(header::ACCEPT_LANGUAGE).cloned(),
         };
         let handler = Rc::clone(&self.handler);
-        Rescued { inner: self.inner.call(arrived), handler, facts }
+        Rescued {
+            inner: self.inner.call(arrived),
+            handler,
+            facts,
+        }
     }
 }
 
@@ -111,7 +121,9 @@ where
             Ok(Poll::Ready(Ok(response))) => return Poll::Ready(Ok(response)),
             Ok(Poll::Ready(Err(fault))) => fault,
             Err(_) => {
-                tracing::error!("a request's handler panicked; the request got an error, the rest goes on");
+                tracing::error!(
+                    "a request's handler panicked; the request got an error, the rest goes on"
+                );
                 Fault::Panicked
             }
         };
@@ -134,10 +146,15 @@ fn answer<H: Handler>(handler: &H, facts: &Facts, fault: &Fault) -> Response<Bod
         Response::default()
     });
     *response.status_mut() = status;
-    let is_framed_badly = matches!(fault, Fault::Refused(_) | Fault::ClientGone | Fault::ClientSlow);
+    let is_framed_badly = matches!(
+        fault,
+        Fault::Refused(_) | Fault::ClientGone | Fault::ClientSlow
+    );
     if is_framed_badly && facts.version < Version::HTTP_2 {
         // Where this request ends and the next one begins is in doubt.
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        response
+            .headers_mut()
+            .insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
 }
@@ -145,7 +162,9 @@ fn answer<H: Handler>(handler: &H, facts: &Facts, fault: &Fault) -> Response<Bod
 /// The status each fault is told with.
 fn status(fault: &Fault) -> StatusCode {
     match fault {
-        Fault::Refused(Refusal::Connect | Refusal::CodingUnsupported) => StatusCode::NOT_IMPLEMENTED,
+        Fault::Refused(Refusal::Connect | Refusal::CodingUnsupported) => {
+            StatusCode::NOT_IMPLEMENTED
+        }
         Fault::Refused(_) | Fault::ClientGone => StatusCode::BAD_REQUEST,
         Fault::Overloaded | Fault::OriginBusy => StatusCode::SERVICE_UNAVAILABLE,
         Fault::OriginDown => StatusCode::BAD_GATEWAY,

@@ -68,8 +68,14 @@ impl Default for Limits {
 impl ServerSettings {
     /// One worker per core, plain HTTP on these addresses, every bound at its default.
     pub fn plain(addrs: impl IntoIterator<Item = SocketAddr>) -> Self {
-        let listen = addrs.into_iter().map(|addr| ListenSettings { addr, tls: None });
+        let listen = addrs
+            .into_iter()
+            .map(|addr| ListenSettings { addr, tls: None });
         let workers = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { listen: listen.collect(), workers, limits: Limits::default() }
+        Self {
+            listen: listen.collect(),
+            workers,
+            limits: Limits::default(),
+        }
     }
 }

@@ -41,7 +41,10 @@ pub(super) fn stack<H: Handler>(
         // Faults and panics of everything below become answers.
         .layer(RescueLayer(Rc::clone(handler)))
         // Malformed and supernumerary requests end here.
-        .layer(InFlightLayer { count: in_flight, max: in_flight_max })
+        .layer(InFlightLayer {
+            count: in_flight,
+            max: in_flight_max,
+        })
         .service_fn(move |asked: Asked| {
             let handler = Rc::clone(&innermost);
             // In a future of its own, so that nothing of the handler runs outside the rescue.

@@ -80,11 +80,21 @@ pub(super) struct Watched<T> {
 
 impl<T> Watched<T> {
     pub(super) fn http1(stream: T, flow: Arc<Flow>) -> Self {
-        Self { stream, flow, heads: Some(Heads::default()), ended: 0 }
+        Self {
+            stream,
+            flow,
+            heads: Some(Heads::default()),
+            ended: 0,
+        }
     }
 
     pub(super) fn http2(stream: T, flow: Arc<Flow>) -> Self {
-        Self { stream, flow, heads: None, ended: 0 }
+        Self {
+            stream,
+            flow,
+            heads: None,
+            ended: 0,
+        }
     }
 
     fn heard(&mut self, bytes: &[u8]) {

@@ -70,7 +70,9 @@ fn take_authority<B>(request: &mut Request<B>, is_http2: bool) -> Result<(), Ref
         // Authority-form is for `CONNECT` only (RFC 9112 §3.2.3).
         _ => return Err(Refusal::TargetInvalid),
     }
-    let target = uri.path_and_query.unwrap_or_else(|| PathAndQuery::from_static("/"));
+    let target = uri
+        .path_and_query
+        .unwrap_or_else(|| PathAndQuery::from_static("/"));
     *request.uri_mut() = Uri::from(target);
     let Some(authority) = uri.authority else {
         return check_host(request.headers(), request.version());
@@ -109,7 +111,9 @@ fn check_target(method: &Method, uri: &Uri) -> Result<(), Refusal> {
 /// RFC 9113 §8.2.3: HTTP/2 may send cookies crumb by crumb; HTTP/1.1 knows one line.
 fn join_cookies(headers: &mut HeaderMap) {
     let mut crumbs = headers.get_all(header::COOKIE).iter();
-    let (Some(first), Some(_)) = (crumbs.next(), crumbs.next()) else { return };
+    let (Some(first), Some(_)) = (crumbs.next(), crumbs.next()) else {
+        return;
+    };
     let mut line = first.as_bytes().to_vec();
     for crumb in headers.get_all(header::COOKIE).iter().skip(1) {
         line.extend_from_slice(b"; ");
@@ -184,10 +188,23 @@ mod tests {
             refused("GET", "/", &[("host", "a"), ("host", "a")]),
             Some(Refusal::HostRepeated)
         );
-        for host in ["", "a/b", "u@a", "a b", "a:80x", "a:123456", "[::1", "[::1]x", "a,b:@", ":80", "[]"] {
-            assert_eq!(refused("GET", "/", &[("host", host)]), Some(Refusal::HostInvalid), "{host}");
+        for host in [
+            "", "a/b", "u@a", "a b", "a:80x", "a:123456", "[::1", "[::1]x", "a,b:@", ":80", "[]",
+        ] {
+            assert_eq!(
+                refused("GET", "/", &[("host", host)]),
+                Some(Refusal::HostInvalid),
+                "{host}"
+            );
         }
-        for host in ["a.example", "a:80", "a:", "[::1]", "[::ffff:1.2.3.4]:443", "xn--a_b"] {
+        for host in [
+            "a.example",
+            "a:80",
+            "a:",
+            "[::1]",
+            "[::ffff:1.2.3.4]:443",
+            "xn--a_b",
+        ] {
             assert_eq!(refused("GET", "/", &[("host", host)]), None, "{host}");
         }
         assert!(shaped(Version::HTTP_10, "GET", "/", &[]).is_ok());
@@ -196,23 +213,44 @@ mod tests {
     #[test]
     fn one_transfer_coding_is_understood_once() {
         let host = ("host", "a");
-        for codings in [&["gzip, chunked"][..], &["chunked", "chunked"], &["identity"]] {
+        for codings in [
+            &["gzip, chunked"][..],
+            &["chunked", "chunked"],
+            &["identity"],
+        ] {
             let mut headers = vec![host];
             headers.extend(codings.iter().map(|coding| ("transfer-encoding", *coding)));
-            assert_eq!(refused("POST", "/", &headers), Some(Refusal::CodingUnsupported));
+            assert_eq!(
+                refused("POST", "/", &headers),
+                Some(Refusal::CodingUnsupported)
+            );
         }
-        assert_eq!(refused("POST", "/", &[host, ("transfer-encoding", "Chunked")]), None);
+        assert_eq!(
+            refused("POST", "/", &[host, ("transfer-encoding", "Chunked")]),
+            None
+        );
     }
 
     #[test]
     fn the_authority_of_the_target_becomes_the_host() {
         let headers = [("host", "other.example")];
-        let request = shaped(Version::HTTP_11, "GET", "http://a.example:8080/x?y", &headers);
+        let request = shaped(
+            Version::HTTP_11,
+            "GET",
+            "http://a.example:8080/x?y",
+            &headers,
+        );
         let request = request.unwrap();
         assert_eq!(request.uri(), "/x?y");
         assert_eq!(request.headers()["host"], "a.example:8080");
-        assert_eq!(refused("GET", "ftp://a/", &headers), Some(Refusal::TargetInvalid));
-        assert_eq!(refused("GET", "http://u@a/", &headers), Some(Refusal::HostInvalid));
+        assert_eq!(
+            refused("GET", "ftp://a/", &headers),
+            Some(Refusal::TargetInvalid)
+        );
+        assert_eq!(
+            refused("GET", "http://u@a/", &headers),
+            Some(Refusal::HostInvalid)
+        );
     }
 
     #[test]
@@ -223,7 +261,12 @@ mod tests {
         assert_eq!(request.headers()["host"], "a.example");
         let cookies: Vec<_> = request.headers().get_all("cookie").iter().collect();
         assert_eq!(cookies, ["a=1; b=2; c=3"]);
-        let other = shaped(Version::HTTP_2, "GET", "https://a.example/x", &[("host", "b")]);
+        let other = shaped(
+            Version::HTTP_2,
+            "GET",
+            "https://a.example/x",
+            &[("host", "b")],
+        );
         assert_eq!(other.err(), Some(Refusal::HostInvalid));
     }
 

@@ -34,11 +34,10 @@ pub fn with_certificate(
 pub fn with_resolver(
     resolver: Arc<dyn ResolvesServerCert>,
 ) -> Result<Arc<ServerConfig>, rustls::Error> {
-    let mut config =
-        ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
-            .with_cert_resolver(resolver);
+    let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_cert_resolver(resolver);
     config.alpn_protocols = ALPN.iter().map(|name| name.to_vec()).collect();
     // Resumption without state: keys rotate by themselves. Early data stays off: it can be replayed.
     config.ticketer = aws_lc_rs::Ticketer::new()?;

@@ -51,7 +51,9 @@ pub(super) struct Plan {
 
 /// A worker's runtime.
 pub(super) fn runtime() -> io::Result<Runtime> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
 }
 
 /// Runs a worker until it is told to end.
@@ -76,9 +78,16 @@ async fn live<H: Handler>(
     let connections = Connections::new(Rc::clone(&ticker), limits.connections_max);
     tokio::task::spawn_local(Rc::clone(&ticker).run());
     tokio::task::spawn_local(sweep(Rc::clone(&connections), plan.settings.clone()));
-    let background =
-        Background { tasks: tasks.clone(), closing: closing.clone(), ticker: Rc::clone(&ticker) };
-    let handler = make(Worker { index: plan.index, workers: plan.workers, background });
+    let background = Background {
+        tasks: tasks.clone(),
+        closing: closing.clone(),
+        ticker: Rc::clone(&ticker),
+    };
+    let handler = make(Worker {
+        index: plan.index,
+        workers: plan.workers,
+        background,
+    });
     let layers = stack(&handler, connections.in_flight(), limits.in_flight_max);
     let speaker = Rc::new(Speaker::new(layers, tasks.clone(), ticker, limits));
     for (socket, listen) in plan.sockets.into_iter().zip(&plan.settings.listen) {
@@ -108,7 +117,10 @@ async fn drain(
     connections: &Connections,
 ) -> Drained {
     // The sender gone means the same as being told to end now.
-    let phase = told.wait_for(|phase| *phase != Phase::Serve).await.map_or(Phase::Cut, |now| *now);
+    let phase = told
+        .wait_for(|phase| *phase != Phase::Serve)
+        .await
+        .map_or(Phase::Cut, |now| *now);
     closing.cancel();
     connections.tell_all(Order::Finish);
     tasks.close();
@@ -124,7 +136,10 @@ async fn drain(
     }
     let cut = connections.len();
     connections.tell_all(Order::Cut);
-    Drained { finished: connections.finished(), cut }
+    Drained {
+        finished: connections.finished(),
+        cut,
+    }
 }
 
 async fn sweep(connections: Rc<Connections>, settings: Arc<ServerSettings>) {
@@ -170,9 +185,13 @@ impl Door {
                     back_off = BACK_OFF_MIN;
                     // It only costs latency if this fails.
                     let _ = stream.set_nodelay(true);
-                    let peer = Peer { addr, tls: self.tls.is_some() };
+                    let peer = Peer {
+                        addr,
+                        tls: self.tls.is_some(),
+                    };
                     let place = self.connections.enter();
-                    self.tasks.spawn_local(serve(stream, peer, self.tls.clone(), place));
+                    self.tasks
+                        .spawn_local(serve(stream, peer, self.tls.clone(), place));
                 }
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {

@@ -202,7 +202,6 @@ fn spawn(place: &Place) -> Child {
         .expect("a log file");
     Command::new(binary())
         .arg("serve")
-        .arg("--config")
         .arg(config(place))
         .current_dir(&place.dir)
         .stdin(Stdio::null())
