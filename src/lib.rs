@@ -1,5 +1,7 @@
 //! anteroom: a virtual waiting room as a reverse proxy.
 
+pub mod admin;
+pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -15,7 +15,7 @@ mod local;
 mod poll;
 mod query;
 mod reply;
-mod routes;
+pub mod routes;
 mod show;
 mod standing;
 mod visit;
@@ -80,7 +80,7 @@ pub struct Gate {
     local: RefCell<Rc<Local>>,
     background: Background,
     metrics: Arc<WorkerMetrics>,
-    log: RefCell<WorkerLog>,
+    log: Option<RefCell<WorkerLog>>,
     hammering: RefCell<Hammering>,
     /// Requests held while their visitors wait to be let in.
     held: Cell<usize>,
@@ -91,19 +91,23 @@ pub struct Gate {
 impl Gate {
     /// A handler for the worker this is called on.
     #[must_use]
+<<<<<<< HEAD
     pub fn new(
         live: Arc<ArcSwap<Live>>,
         background: Background,
         metrics: Arc<WorkerMetrics>,
         log: WorkerLog,
     ) -> Rc<Self> {
+=======
+    pub fn new(live: Arc<ArcSwap<Live>>, background: Background, metrics: Arc<WorkerMetrics>, log: Option<WorkerLog>) -> Rc<Self> {
+>>>>>>> main
         let local = Local::new(live.load_full(), None, &background, &metrics);
         Rc::new(Self {
             live,
             local: RefCell::new(Rc::new(local)),
             background,
             metrics,
-            log: RefCell::new(log),
+            log: log.map(RefCell::new),
             hammering: RefCell::default(),
             held: Cell::new(0),
             preflights: Cell::new(0),
@@ -117,6 +121,7 @@ impl Gate {
             room.port.flush();
         }
         self.metrics.flush();
+<<<<<<< HEAD
         self.log
             .borrow_mut()
             .tick(clock::monotonic(), clock::wall_us());
@@ -126,6 +131,11 @@ impl Gate {
     pub fn close(&self) {
         self.tick();
         self.log.borrow_mut().flush();
+=======
+        if let Some(log) = &self.log {
+            log.borrow_mut().tick(clock::monotonic(), clock::wall_us());
+        }
+>>>>>>> main
     }
 
     /// This worker's parts of the configuration in force.
@@ -277,6 +287,13 @@ impl Gate {
     }
 }
 
+impl Drop for Gate {
+    fn drop(&mut self) {
+        // The last counts; the log writes its last lines by itself.
+        self.metrics.flush();
+    }
+}
+
 impl Handler for Gate {
     async fn handle(self: Rc<Self>, asked: Asked) -> Result<Response<Body>, Fault> {
         let note = Rc::clone(&asked.note);
@@ -315,6 +332,7 @@ impl Handler for Gate {
     fn log(&self, record: &Record<'_>) {
         let status = record.status.map_or(499, |status| status.as_u16());
         self.metrics.response(status);
+        let Some(log) = &self.log else { return };
         let room = record.note.room.borrow();
         let name = record.note.decision.get();
         let decision = Decision::ALL
@@ -322,7 +340,7 @@ impl Handler for Gate {
             .copied()
             .find(|decision| Some(decision.name()) == name);
         let finished = clock::monotonic();
-        self.log.borrow_mut().write(&Entry {
+        log.borrow_mut().write(&Entry {
             started: finished.checked_sub(record.duration).unwrap_or(finished),
             finished,
             peer: record.peer.addr.ip(),

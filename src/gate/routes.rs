@@ -1,11 +1,10 @@
 //! Which request belongs where: to a room's own addresses, into a room, or straight to an origin.
 
-use std::sync::Arc;
-
 use http::Method;
 
 use crate::config::Config;
-use crate::config::pattern::HostPattern;
+use crate::config::routes;
+use crate::config::routes::Found;
 
 /// Where a request goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,14 +36,16 @@ pub enum Route<'a> {
 #[derive(Debug)]
 pub struct Routes {
     prefix: String,
-    rooms: Vec<(Arc<crate::config::Room>, usize)>,
-    origins: Vec<Arc<crate::config::Origin>>,
+    rooms: Vec<String>,
+    origins: Vec<String>,
+    table: routes::Routes,
 }
 
 impl Routes {
     /// The routes of this configuration.
     #[must_use]
     pub fn new(config: &Config) -> Self {
+<<<<<<< HEAD
         let index_of = |name: &str| {
             config
                 .origins
@@ -60,6 +61,13 @@ impl Routes {
                 .map(|room| (Arc::clone(room), index_of(&room.origin)))
                 .collect(),
             origins: config.origins.values().cloned().collect(),
+=======
+        Self {
+            prefix: config.server.prefix.clone(),
+            rooms: config.rooms.keys().cloned().collect(),
+            origins: config.origins.keys().cloned().collect(),
+            table: routes::Routes::new(config),
+>>>>>>> main
         }
     }
 
@@ -69,6 +77,7 @@ impl Routes {
         if let Some(rest) = path.strip_prefix(self.prefix.as_str()) {
             return self.reserved(rest);
         }
+<<<<<<< HEAD
         let matching = (0..)
             .zip(&self.rooms)
             .filter_map(|(index, (room, origin))| {
@@ -91,11 +100,19 @@ impl Routes {
             } else {
                 Route::Protected { room }
             };
+=======
+        match self.table.find(method, host, path) {
+            Found::Room { room, .. } => index(&self.rooms, &room.name).map_or(Route::Nowhere, |room| Route::Protected { room }),
+            Found::Bypass { origin, .. } | Found::Outside { origin, .. } => {
+                index(&self.origins, &origin.name).map_or(Route::Nowhere, |origin| Route::Open { origin })
+            }
+            Found::Nowhere => Route::Nowhere,
+>>>>>>> main
         }
-        self.open(host)
     }
 
     fn reserved<'a>(&self, rest: &'a str) -> Route<'a> {
+<<<<<<< HEAD
         let Some((name, call)) = rest.split_once('/') else {
             return Route::Unknown;
         };
@@ -127,4 +144,13 @@ fn closest_host(
         .map(HostPattern::closeness)
         .max();
     closest.map(Some)
+=======
+        let Some((name, call)) = rest.split_once('/') else { return Route::Unknown };
+        index(&self.rooms, name).map_or(Route::Unknown, |room| Route::Reserved { room, call })
+    }
+}
+
+fn index(names: &[String], name: &str) -> Option<usize> {
+    names.binary_search_by(|known| known.as_str().cmp(name)).ok()
+>>>>>>> main
 }

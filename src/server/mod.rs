@@ -155,14 +155,17 @@ impl Running {
 
     /// Waits until every worker has ended, and says what became of their connections.
     pub async fn ended(self) -> Drained {
-        let mut all = Drained::default();
-        for worker in self.workers {
-            // A worker that panicked has cut what it had; there is no count of it.
-            let drained = worker.await.unwrap_or_default();
-            all.finished += drained.finished;
-            all.cut += drained.cut;
+        self.ended_unless(std::future::pending()).await
+    }
+
+    /// Waits as [`Running::ended`] does; when `hurry` comes first, everything left is cut off.
+    pub async fn ended_unless(mut self, hurry: impl Future<Output = ()>) -> Drained {
+        let mut ended = std::pin::pin!(all_ended(std::mem::take(&mut self.workers)));
+        tokio::select! {
+            drained = &mut ended => return drained,
+            () = hurry => self.cut(),
         }
-        all
+        ended.await
     }
 
     fn tell(&self, phase: Phase) {
@@ -177,4 +180,15 @@ impl Running {
             is_later
         });
     }
+}
+
+async fn all_ended(workers: Vec<oneshot::Receiver<Drained>>) -> Drained {
+    let mut all = Drained::default();
+    for worker in workers {
+        // A worker that panicked has cut what it had; there is no count of it.
+        let drained = worker.await.unwrap_or_default();
+        all.finished += drained.finished;
+        all.cut += drained.cut;
+    }
+    all
 }

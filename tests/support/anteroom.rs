@@ -201,7 +201,7 @@ fn spawn(place: &Place) -> Child {
         .open(place.dir.join("anteroom.log"))
         .expect("a log file");
     Command::new(binary())
-        .arg("serve")
+        .args(["serve", "--config"])
         .arg(config(place))
         .current_dir(&place.dir)
         .stdin(Stdio::null())

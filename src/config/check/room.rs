@@ -8,7 +8,6 @@ use crate::config::fault::Code;
 use crate::config::fault::Fault;
 use crate::config::keys::forms;
 use crate::config::keys::forms::Moment;
-use crate::config::read::Values;
 use crate::config::room::Enter;
 use crate::config::room::OnStoreFailure;
 use crate::config::room::Order;
@@ -17,6 +16,7 @@ use crate::config::room::Schedule;
 use crate::config::room::Texts;
 use crate::config::units::Rate;
 use crate::config::units::Span;
+use crate::config::values::Values;
 use crate::line::settings::Mode;
 use crate::line::settings::NO_LIMIT;
 
