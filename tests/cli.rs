@@ -122,7 +122,8 @@ fn explain_says_where_a_url_goes_and_why() {
     let explain = |args: &[&str]| anteroom(folder.path(), &[&["explain"], args].concat()).1;
     let out = explain(&["https://booking.example.org/booking/%6eew?x=1"]);
     assert!(
-        out.contains("read as  /booking/new") && out.contains("to       room vaccination at 120/min"),
+        out.contains("read as  /booking/new")
+            && out.contains("to       room vaccination at 120/min"),
         "{out}"
     );
     assert!(

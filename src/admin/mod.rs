@@ -95,7 +95,9 @@ pub async fn start(addr: SocketAddr, desk: Desk) -> io::Result<SocketAddr> {
 async fn accept(listener: TcpListener, desk: Arc<Desk>) {
     let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
-        let Ok(permit) = Arc::clone(&connections).acquire_owned().await else { return };
+        let Ok(permit) = Arc::clone(&connections).acquire_owned().await else {
+            return;
+        };
         match listener.accept().await {
             Ok((stream, _)) => {
                 let desk = Arc::clone(&desk);
@@ -118,9 +120,12 @@ async fn serve(stream: TcpStream, desk: Arc<Desk>) {
         async move { Ok::<_, Infallible>(answer(&desk, &request).await) }
     });
     let mut http = hyper::server::conn::http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD_DEADLINE);
+    http.timer(TokioTimer::new())
+        .header_read_timeout(HEAD_DEADLINE);
     // A connection that breaks is its owner's to notice.
-    http.serve_connection(TokioIo::new(stream), service).await.ok();
+    http.serve_connection(TokioIo::new(stream), service)
+        .await
+        .ok();
 }
 
 async fn answer(desk: &Desk, request: &Request<Incoming>) -> Response<Full<Bytes>> {
@@ -131,8 +136,13 @@ async fn answer(desk: &Desk, request: &Request<Incoming>) -> Response<Full<Bytes
         _ if !may(desk, request) => unauthorized(),
         "/metrics" if get => metrics(desk),
         "/api/v1/reload" if *request.method() == Method::POST => reload(desk).await,
-        "/livez" | "/readyz" | "/metrics" | "/api/v1/reload" => text(StatusCode::METHOD_NOT_ALLOWED, "wrong method\n"),
-        _ => text(StatusCode::NOT_FOUND, "nothing is here; try /livez, /readyz, /metrics or POST /api/v1/reload\n"),
+        "/livez" | "/readyz" | "/metrics" | "/api/v1/reload" => {
+            text(StatusCode::METHOD_NOT_ALLOWED, "wrong method\n")
+        }
+        _ => text(
+            StatusCode::NOT_FOUND,
+            "nothing is here; try /livez, /readyz, /metrics or POST /api/v1/reload\n",
+        ),
     }
 }
 
@@ -141,7 +151,10 @@ fn ready(desk: &Desk) -> Response<Full<Bytes>> {
     if reasons.is_empty() {
         return text(StatusCode::OK, "ok\n");
     }
-    text(StatusCode::SERVICE_UNAVAILABLE, &format!("{}\n", reasons.join("\n")))
+    text(
+        StatusCode::SERVICE_UNAVAILABLE,
+        &format!("{}\n", reasons.join("\n")),
+    )
 }
 
 fn metrics(desk: &Desk) -> Response<Full<Bytes>> {
@@ -154,7 +167,10 @@ fn metrics(desk: &Desk) -> Response<Full<Bytes>> {
         }
         Err(error) => {
             warn!(error = %error, "the metrics could not be written");
-            text(StatusCode::INTERNAL_SERVER_ERROR, "the metrics could not be written\n")
+            text(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "the metrics could not be written\n",
+            )
         }
     }
 }
@@ -162,18 +178,29 @@ fn metrics(desk: &Desk) -> Response<Full<Bytes>> {
 async fn reload(desk: &Desk) -> Response<Full<Bytes>> {
     let (reply, outcome) = oneshot::channel();
     if desk.orders.try_send(Order::Reload(reply)).is_err() {
-        return json(StatusCode::SERVICE_UNAVAILABLE, &serde_json::json!({ "result": "busy" }));
+        return json(
+            StatusCode::SERVICE_UNAVAILABLE,
+            &serde_json::json!({ "result": "busy" }),
+        );
     }
     match timeout(ORDER_DEADLINE, outcome).await {
-        Ok(Ok(Outcome::Unchanged)) => json(StatusCode::OK, &serde_json::json!({ "result": "unchanged" })),
+        Ok(Ok(Outcome::Unchanged)) => json(
+            StatusCode::OK,
+            &serde_json::json!({ "result": "unchanged" }),
+        ),
         Ok(Ok(Outcome::Applied { live, restart })) => {
-            let body = serde_json::json!({ "result": "applied", "live": live, "needs_restart": restart });
+            let body =
+                serde_json::json!({ "result": "applied", "live": live, "needs_restart": restart });
             json(StatusCode::OK, &body)
         }
-        Ok(Ok(Outcome::Refused(why))) => {
-            json(StatusCode::UNPROCESSABLE_ENTITY, &serde_json::json!({ "result": "refused", "why": why }))
-        }
-        Ok(Err(_)) | Err(_) => json(StatusCode::GATEWAY_TIMEOUT, &serde_json::json!({ "result": "unknown" })),
+        Ok(Ok(Outcome::Refused(why))) => json(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            &serde_json::json!({ "result": "refused", "why": why }),
+        ),
+        Ok(Err(_)) | Err(_) => json(
+            StatusCode::GATEWAY_TIMEOUT,
+            &serde_json::json!({ "result": "unknown" }),
+        ),
     }
 }
 
@@ -183,22 +210,36 @@ fn may(desk: &Desk, request: &Request<Incoming>) -> bool {
     let Some(token) = &desk.token else {
         return is_local(request) && !request.headers().contains_key(header::ORIGIN);
     };
-    let shown = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let shown = shown.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or("");
+    let shown = request
+        .headers()
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok());
+    let shown = shown
+        .and_then(|value| value.strip_prefix("Bearer "))
+        .unwrap_or("");
     aws_lc_rs::constant_time::verify_slices_are_equal(shown.as_bytes(), token.as_bytes()).is_ok()
 }
 
 /// Whether the request names this machine by an address or as `localhost`.
 fn is_local(request: &Request<Incoming>) -> bool {
-    let host = request.headers().get(header::HOST).and_then(|value| value.to_str().ok()).unwrap_or("localhost");
+    let host = request
+        .headers()
+        .get(header::HOST)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("localhost");
     host.parse::<SocketAddr>().is_ok()
         || host.parse::<std::net::IpAddr>().is_ok()
         || host.split(':').next() == Some("localhost")
 }
 
 fn unauthorized() -> Response<Full<Bytes>> {
-    let mut response = text(StatusCode::UNAUTHORIZED, "show the token: Authorization: Bearer ...\n");
-    response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    let mut response = text(
+        StatusCode::UNAUTHORIZED,
+        "show the token: Authorization: Bearer ...\n",
+    );
+    response
+        .headers_mut()
+        .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     response
 }
 
@@ -213,7 +254,11 @@ fn json(status: StatusCode, body: &serde_json::Value) -> Response<Full<Bytes>> {
 fn whole(status: StatusCode, media: &'static str, body: String) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(body)));
     *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

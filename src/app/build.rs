@@ -81,7 +81,9 @@ pub(crate) fn server_tls(tls: &Tls) -> Result<Arc<rustls::ServerConfig>, BuildEr
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, BuildError> {
     let certificates = CertificateDer::pem_file_iter(path).map_err(|error| pem(path, &error))?;
-    let certificates: Vec<_> = certificates.collect::<Result<_, _>>().map_err(|error| pem(path, &error))?;
+    let certificates: Vec<_> = certificates
+        .collect::<Result<_, _>>()
+        .map_err(|error| pem(path, &error))?;
     if certificates.is_empty() {
         return Err(pem(path, &"there is no certificate in it"));
     }
@@ -89,34 +91,59 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, BuildError>
 }
 
 fn pem(path: &Path, cause: &dyn std::fmt::Display) -> BuildError {
-    BuildError::Pem { path: path.to_owned(), cause: cause.to_string() }
+    BuildError::Pem {
+        path: path.to_owned(),
+        cause: cause.to_string(),
+    }
 }
 
 /// The origins, each with one worker's share of its bounds.
 pub(crate) fn origins(config: &Config) -> Result<Vec<OriginSettings>, BuildError> {
-    config.origins.values().map(|origin| self::origin(config, origin)).collect()
+    config
+        .origins
+        .values()
+        .map(|origin| self::origin(config, origin))
+        .collect()
 }
 
 fn origin(config: &Config, origin: &crate::config::Origin) -> Result<OriginSettings, BuildError> {
-    let address = |url: &crate::config::url::OriginUrl| OriginAddress { host: url.host.clone(), port: url.port, tls: url.tls };
+    let address = |url: &crate::config::url::OriginUrl| OriginAddress {
+        host: url.host.clone(),
+        port: url.port,
+        tls: url.tls,
+    };
     let tls = match &origin.ca_file {
         Some(path) => Some(proxy::tls::with_authorities(certificates(path)?)?),
         None if origin.urls.iter().any(|url| url.tls) => Some(proxy::tls::platform()?),
         None => None,
     };
-    let fixed = origin.urls.first().and_then(|url| http::HeaderValue::try_from(url.authority()).ok());
+    let fixed = origin
+        .urls
+        .first()
+        .and_then(|url| http::HeaderValue::try_from(url.authority()).ok());
     let mut upgrades: Vec<String> = Vec::new();
-    for room in config.rooms.values().filter(|room| room.origin == origin.name) {
+    for room in config
+        .rooms
+        .values()
+        .filter(|room| room.origin == origin.name)
+    {
         upgrades.extend(room.upgrades.iter().cloned());
     }
     upgrades.sort_unstable();
     upgrades.dedup();
-    let share = usize::try_from(origin.max_in_flight).unwrap_or(usize::MAX).div_ceil(workers(config)).max(1);
+    let share = usize::try_from(origin.max_in_flight)
+        .unwrap_or(usize::MAX)
+        .div_ceil(workers(config))
+        .max(1);
     Ok(OriginSettings {
         name: origin.name.clone(),
         servers: origin.urls.iter().map(address).collect(),
         tls,
-        host: if origin.pass_host { HostHeader::Client } else { fixed.map_or(HostHeader::Client, HostHeader::Fixed) },
+        host: if origin.pass_host {
+            HostHeader::Client
+        } else {
+            fixed.map_or(HostHeader::Client, HostHeader::Fixed)
+        },
         forwarding: crate::message::headers::Forwarding::default(),
         in_flight_max: share,
         waiting_max: share.saturating_mul(4).clamp(64, 16_384),
@@ -137,13 +164,21 @@ fn origin(config: &Config, origin: &crate::config::Origin) -> Result<OriginSetti
 /// Where rooms' lines live.
 pub(crate) fn store(config: &Config) -> Result<store::Settings, BuildError> {
     Ok(match &config.store.url {
-        StoreUrl::Memory => {
-            store::Settings::Memory(store::memory::Settings { directory: Some(config.store.path.clone()) })
-        }
+        StoreUrl::Memory => store::Settings::Memory(store::memory::Settings {
+            directory: Some(config.store.path.clone()),
+        }),
         StoreUrl::Redis(url) => {
-            let password = config.store.password.as_ref().map(crate::config::secret::SecretSource::read).transpose()?;
+            let password = config
+                .store
+                .password
+                .as_ref()
+                .map(crate::config::secret::SecretSource::read)
+                .transpose()?;
             store::Settings::Redis(store::redis::Settings {
-                url: redis_url(url, password.as_ref().map(crate::config::secret::Secret::expose)),
+                url: redis_url(
+                    url,
+                    password.as_ref().map(crate::config::secret::Secret::expose),
+                ),
                 prefix: config.store.prefix.clone(),
                 connect_deadline: config.store.connect_timeout,
                 answer_deadline: config.store.command_timeout,
@@ -154,7 +189,11 @@ pub(crate) fn store(config: &Config) -> Result<store::Settings, BuildError> {
 
 fn redis_url(url: &RedisUrl, password: Option<&str>) -> String {
     let scheme = if url.tls { "rediss" } else { "redis" };
-    let host = if url.host.contains(':') { format!("[{}]", url.host) } else { url.host.clone() };
+    let host = if url.host.contains(':') {
+        format!("[{}]", url.host)
+    } else {
+        url.host.clone()
+    };
     let user = url.username.as_deref().map(encoded).unwrap_or_default();
     let login = match password {
         Some(password) => format!("{user}:{}@", encoded(password)),
@@ -179,7 +218,10 @@ fn encoded(text: &str) -> String {
 
 /// Whose forwarding headers are believed.
 pub(crate) fn trusted(config: &Config) -> TrustedProxies {
-    TrustedProxies::new(config.server.trusted_proxies.clone(), ForwardingHeader::default())
+    TrustedProxies::new(
+        config.server.trusted_proxies.clone(),
+        ForwardingHeader::default(),
+    )
 }
 
 /// Where the access log goes, if anywhere.
@@ -193,12 +235,21 @@ pub(crate) fn access(config: &Config) -> Option<AccessTarget> {
 
 /// What a room's file proposes to its line.
 pub(crate) fn proposal(room: &crate::config::Room, changed: bool) -> Proposal {
-    Proposal { content: room.content(), changed, settings: room.settings() }
+    Proposal {
+        content: room.content(),
+        changed,
+        settings: room.settings(),
+    }
 }
 
 /// A room's words for its pages.
 pub(crate) fn texts(room: &crate::config::Room) -> page::Texts {
-    let languages: Vec<Lang> = room.texts.languages.iter().filter_map(|tag| Lang::parse(tag)).collect();
+    let languages: Vec<Lang> = room
+        .texts
+        .languages
+        .iter()
+        .filter_map(|tag| Lang::parse(tag))
+        .collect();
     let own = languages.first().copied().unwrap_or(Lang::En);
     let mut texts = page::Texts::new(Localized::new(own, room.texts.name.clone()));
     if !languages.is_empty() {

@@ -66,7 +66,9 @@ pub(crate) enum ReloadError {
     NoFile,
     #[error("{0}")]
     Invalid(config::Report),
-    #[error("room {room} has {waiting} people waiting; close it before it is taken out of the file")]
+    #[error(
+        "room {room} has {waiting} people waiting; close it before it is taken out of the file"
+    )]
     RoomInUse { room: String, waiting: u64 },
     #[error(transparent)]
     Build(#[from] BuildError),
@@ -77,7 +79,13 @@ pub(crate) enum ReloadError {
 }
 
 impl Control {
-    pub(crate) fn new(file: Option<PathBuf>, loaded: Loaded, live: Live, tls: Option<SharedTls>, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn new(
+        file: Option<PathBuf>,
+        loaded: Loaded,
+        live: Live,
+        tls: Option<SharedTls>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         metrics.config_revision.set(1);
         show_settings(&metrics, &loaded.config);
         Self {
@@ -117,7 +125,13 @@ impl Control {
         let file = self.file.as_ref().ok_or(ReloadError::NoFile)?;
         let read = config::load(file, &Surroundings::here()).map_err(ReloadError::Invalid)?;
         let keys = seal::load(&read.config.tickets.key_file)?;
-        let tls = read.config.server.tls.as_ref().map(build::server_tls).transpose()?;
+        let tls = read
+            .config
+            .server
+            .tls
+            .as_ref()
+            .map(build::server_tls)
+            .transpose()?;
         let before = self.live.load_full();
         let same_keys = keys.ids().eq(before.keys.ids());
         let changes = read.changes(&in_force);
@@ -131,7 +145,11 @@ impl Control {
             refuse_to_lose(&before, room)?;
         }
         let applied = read.applied_to(&in_force);
-        let parts = Parts { config: Arc::clone(&applied.config), keys: Arc::new(keys), pages: Arc::clone(&before.pages) };
+        let parts = Parts {
+            config: Arc::clone(&applied.config),
+            keys: Arc::new(keys),
+            pages: Arc::clone(&before.pages),
+        };
         let live = assemble(parts, Some(&before), &self.metrics).await?;
         self.take(&before, live);
         show_settings(&self.metrics, &applied.config);
@@ -144,12 +162,19 @@ impl Control {
         let live = Arc::new(live);
         self.live.store(Arc::clone(&live));
         for site in &live.sites {
-            let known = before.sites.iter().find(|known| Arc::ptr_eq(&known.room, &site.room));
+            let known = before
+                .sites
+                .iter()
+                .find(|known| Arc::ptr_eq(&known.room, &site.room));
             if known.is_some_and(|known| known.config.content() != site.config.content()) {
                 site.room.propose(build::proposal(&site.config, true));
             }
         }
-        for gone in before.sites.iter().filter(|site| live.sites.iter().all(|kept| !Arc::ptr_eq(&kept.room, &site.room))) {
+        for gone in before.sites.iter().filter(|site| {
+            live.sites
+                .iter()
+                .all(|kept| !Arc::ptr_eq(&kept.room, &site.room))
+        }) {
             let room = Arc::clone(&gone.room);
             self.metrics.forget_room(room.name());
             tokio::spawn(async move { room.leave().await });
@@ -189,11 +214,16 @@ impl Control {
 
 /// A room with people in its line is not taken away from under them.
 fn refuse_to_lose(live: &Live, room: &str) -> Result<(), ReloadError> {
-    let Some(site) = live.sites.iter().find(|site| site.name() == room) else { return Ok(()) };
+    let Some(site) = live.sites.iter().find(|site| site.name() == room) else {
+        return Ok(());
+    };
     let snapshot = site.room.snapshot();
     let waiting = snapshot.tail().saturating_sub(snapshot.head());
     if waiting > 0 && snapshot.mode().issues() {
-        return Err(ReloadError::RoomInUse { room: room.to_owned(), waiting });
+        return Err(ReloadError::RoomInUse {
+            room: room.to_owned(),
+            waiting,
+        });
     }
     Ok(())
 }
@@ -206,11 +236,22 @@ pub(crate) struct Parts {
 }
 
 /// Builds a configuration's rooms and routes; rooms that run already go on.
-pub(crate) async fn assemble(parts: Parts, before: Option<&Live>, metrics: &Metrics) -> Result<Live, ReloadError> {
-    let Parts { config, keys, pages } = parts;
+pub(crate) async fn assemble(
+    parts: Parts,
+    before: Option<&Live>,
+    metrics: &Metrics,
+) -> Result<Live, ReloadError> {
+    let Parts {
+        config,
+        keys,
+        pages,
+    } = parts;
     let origins = build::origins(&config)?;
-    let running: BTreeMap<&str, &Arc<Room>> =
-        before.into_iter().flat_map(|live| &live.sites).map(|site| (site.name(), &site.room)).collect();
+    let running: BTreeMap<&str, &Arc<Room>> = before
+        .into_iter()
+        .flat_map(|live| &live.sites)
+        .map(|site| (site.name(), &site.room))
+        .collect();
     let store = build::store(&config)?;
     let mut sites = Vec::with_capacity(config.rooms.len());
     for room in config.rooms.values() {
@@ -218,7 +259,11 @@ pub(crate) async fn assemble(parts: Parts, before: Option<&Live>, metrics: &Metr
             Some(running) => Arc::clone(running),
             None => start_room(&store, room, metrics).await?,
         };
-        let origin = config.origins.keys().position(|name| *name == room.origin).unwrap_or(0);
+        let origin = config
+            .origins
+            .keys()
+            .position(|name| *name == room.origin)
+            .unwrap_or(0);
         sites.push(Arc::new(Site {
             texts: build::texts(room),
             room: line,
@@ -228,12 +273,19 @@ pub(crate) async fn assemble(parts: Parts, before: Option<&Live>, metrics: &Metr
             config: Arc::clone(room),
         }));
     }
-    let texts = sites.first().map_or_else(|| Texts::new(crate::page::Localized::default()), |site| site.texts.clone());
+    let texts = sites.first().map_or_else(
+        || Texts::new(crate::page::Localized::default()),
+        |site| site.texts.clone(),
+    );
     Ok(Live {
         generation: before.map_or(1, |live| live.generation + 1),
         routes: Routes::new(&config),
         trusted: build::trusted(&config),
-        external_https: config.server.external_url.as_ref().is_some_and(|url| url.tls),
+        external_https: config
+            .server
+            .external_url
+            .as_ref()
+            .is_some_and(|url| url.tls),
         keys,
         pages,
         sites,
@@ -243,10 +295,22 @@ pub(crate) async fn assemble(parts: Parts, before: Option<&Live>, metrics: &Metr
     })
 }
 
-async fn start_room(store: &crate::store::Settings, room: &config::Room, metrics: &Metrics) -> Result<Arc<Room>, ReloadError> {
+async fn start_room(
+    store: &crate::store::Settings,
+    room: &config::Room,
+    metrics: &Metrics,
+) -> Result<Arc<Room>, ReloadError> {
     let opened = Store::open(store, &room.name).await;
-    let opened = opened.map_err(|source| ReloadError::Store { room: room.name.clone(), source })?;
-    Ok(Room::start(&room.name, opened, build::proposal(room, false), metrics.room(&room.name)))
+    let opened = opened.map_err(|source| ReloadError::Store {
+        room: room.name.clone(),
+        source,
+    })?;
+    Ok(Room::start(
+        &room.name,
+        opened,
+        build::proposal(room, false),
+        metrics.room(&room.name),
+    ))
 }
 
 fn show_settings(metrics: &Metrics, config: &Config) {

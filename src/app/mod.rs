@@ -75,7 +75,10 @@ pub struct Running {
 
 impl std::fmt::Debug for Running {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Running").field("server", &self.server).field("admin", &self.admin).finish_non_exhaustive()
+        f.debug_struct("Running")
+            .field("server", &self.server)
+            .field("admin", &self.admin)
+            .finish_non_exhaustive()
     }
 }
 
@@ -94,15 +97,35 @@ pub struct Stopped {
 /// [`StartError`] when something it names cannot be used; nothing is left running.
 pub async fn start(loaded: Loaded, file: Option<PathBuf>) -> Result<Running, StartError> {
     let config = Arc::clone(&loaded.config);
-    let metrics = Metrics::try_new(clock::wall_us()).map_err(|error| StartError::Metrics(error.to_string()))?;
+    let metrics = Metrics::try_new(clock::wall_us())
+        .map_err(|error| StartError::Metrics(error.to_string()))?;
     let unusable = |error: ReloadError| StartError::Unusable(error.to_string());
     let keys = control::keys(&config).map_err(|error| unusable(error.into()))?;
     let pages = Arc::new(Pages::load().map_err(|error| StartError::Texts(error.to_string()))?);
-    let tls = config.server.tls.as_ref().map(build::server_tls).transpose();
-    let tls = tls.map_err(|error: BuildError| unusable(error.into()))?.map(|tls| Arc::new(ArcSwap::new(tls)));
-    let parts = Parts { config: Arc::clone(&config), keys, pages };
-    let live = control::assemble(parts, None, &metrics).await.map_err(unusable)?;
-    let control = Arc::new(Control::new(file, loaded, live, tls.clone(), Arc::clone(&metrics)));
+    let tls = config
+        .server
+        .tls
+        .as_ref()
+        .map(build::server_tls)
+        .transpose();
+    let tls = tls
+        .map_err(|error: BuildError| unusable(error.into()))?
+        .map(|tls| Arc::new(ArcSwap::new(tls)));
+    let parts = Parts {
+        config: Arc::clone(&config),
+        keys,
+        pages,
+    };
+    let live = control::assemble(parts, None, &metrics)
+        .await
+        .map_err(unusable)?;
+    let control = Arc::new(Control::new(
+        file,
+        loaded,
+        live,
+        tls.clone(),
+        Arc::clone(&metrics),
+    ));
 
     let access_log = open_access_log(&config, &metrics)?;
     let server = start_server(&config, tls, &control, &access_log)?;
@@ -115,17 +138,29 @@ pub async fn start(loaded: Loaded, file: Option<PathBuf>) -> Result<Running, Sta
     for addr in server.addrs() {
         info!(addr = %addr, workers = build::workers(&config), "listening for visitors");
     }
-    Ok(Running { control, server, admin, access_log, tasks })
+    Ok(Running {
+        control,
+        server,
+        admin,
+        access_log,
+        tasks,
+    })
 }
 
-fn open_access_log(config: &crate::config::Config, metrics: &Arc<Metrics>) -> Result<Option<Arc<AccessLog>>, StartError> {
-    let Some(target) = build::access(config) else { return Ok(None) };
+fn open_access_log(
+    config: &crate::config::Config,
+    metrics: &Arc<Metrics>,
+) -> Result<Option<Arc<AccessLog>>, StartError> {
+    let Some(target) = build::access(config) else {
+        return Ok(None);
+    };
     let format = match config.log.format {
         crate::config::server::Format::Text => AccessFormat::Logfmt,
         crate::config::server::Format::Json => AccessFormat::Json,
     };
     let log = AccessLog::try_open(target, format, Arc::clone(metrics));
-    log.map(|log| Some(Arc::new(log))).map_err(|error| StartError::AccessLog(build::io_cause(&error)))
+    log.map(|log| Some(Arc::new(log)))
+        .map_err(|error| StartError::AccessLog(build::io_cause(&error)))
 }
 
 fn start_server(
@@ -135,17 +170,34 @@ fn start_server(
     access_log: &Option<Arc<AccessLog>>,
 ) -> Result<server::Running, StartError> {
     let settings = ServerSettings {
-        listen: config.server.listen.iter().map(|&addr| ListenSettings { addr, tls: tls.clone() }).collect(),
+        listen: config
+            .server
+            .listen
+            .iter()
+            .map(|&addr| ListenSettings {
+                addr,
+                tls: tls.clone(),
+            })
+            .collect(),
         workers: build::workers(config),
         limits: build::limits(config),
     };
-    let (live, metrics, log) = (Arc::clone(&control.live), Arc::clone(&control.metrics), access_log.clone());
+    let (live, metrics, log) = (
+        Arc::clone(&control.live),
+        Arc::clone(&control.metrics),
+        access_log.clone(),
+    );
     let make = move |worker: Worker| make_gate(&live, &metrics, log.as_deref(), &worker);
     server::start(settings, make).map_err(|error| StartError::Listen(build::cause(&error)))
 }
 
 /// One worker's handler, and what it does every 250 ms.
-fn make_gate(live: &Arc<ArcSwap<Live>>, metrics: &Arc<Metrics>, log: Option<&AccessLog>, worker: &Worker) -> Rc<Gate> {
+fn make_gate(
+    live: &Arc<ArcSwap<Live>>,
+    metrics: &Arc<Metrics>,
+    log: Option<&AccessLog>,
+    worker: &Worker,
+) -> Rc<Gate> {
     let counters = Arc::new(WorkerMetrics::new(Arc::clone(metrics)));
     let lines = log.map(|log| log.worker(clock::monotonic(), clock::wall_us()));
     let gate = Gate::new(Arc::clone(live), worker.background.clone(), counters, lines);
@@ -154,7 +206,9 @@ fn make_gate(live: &Arc<ArcSwap<Live>>, metrics: &Arc<Metrics>, log: Option<&Acc
         let mut every = tokio::time::interval(telemetry::TICK);
         loop {
             every.tick().await;
-            let Some(gate) = ticking.upgrade() else { return };
+            let Some(gate) = ticking.upgrade() else {
+                return;
+            };
             gate.tick();
         }
     });
@@ -166,8 +220,15 @@ async fn start_admin(
     control: &Arc<Control>,
     orders: mpsc::Sender<admin::Order>,
 ) -> Result<Option<SocketAddr>, StartError> {
-    let Some(addr) = config.admin.listen else { return Ok(None) };
-    let token = config.admin.token.as_ref().map(crate::config::secret::SecretSource::read).transpose();
+    let Some(addr) = config.admin.listen else {
+        return Ok(None);
+    };
+    let token = config
+        .admin
+        .token
+        .as_ref()
+        .map(crate::config::secret::SecretSource::read)
+        .transpose();
     let token = token.map_err(|error| StartError::Unusable(error.to_string()))?;
     let ready = Arc::clone(control);
     let desk = admin::Desk {
@@ -177,7 +238,9 @@ async fn start_admin(
         token: token.map(|token| token.expose().to_owned()),
     };
     let addr = admin::start(addr, desk).await.map_err(|error| {
-        StartError::Listen(format!("the admin listener cannot listen on {addr}: {error}"))
+        StartError::Listen(format!(
+            "the admin listener cannot listen on {addr}: {error}"
+        ))
     })?;
     info!(addr = %addr, "listening for operators");
     Ok(Some(addr))
@@ -216,7 +279,10 @@ impl Running {
         let grace = self.control.live.load().config.server.drain;
         self.server.drain(grace);
         let drained = self.server.ended_unless(hurry).await;
-        if tokio::time::timeout(LEAVE_DEADLINE, self.control.leave()).await.is_err() {
+        if tokio::time::timeout(LEAVE_DEADLINE, self.control.leave())
+            .await
+            .is_err()
+        {
             warn!("stopped without telling every store");
         }
         for task in self.tasks {
@@ -224,10 +290,15 @@ impl Running {
         }
         // The workers' ends of the log are gone with them.
         if let Some(log) = self.access_log.and_then(Arc::into_inner)
-            && !tokio::task::spawn_blocking(move || log.close(LOG_DEADLINE)).await.unwrap_or(false)
+            && !tokio::task::spawn_blocking(move || log.close(LOG_DEADLINE))
+                .await
+                .unwrap_or(false)
         {
             warn!("the last lines of the access log were not written in time");
         }
-        Stopped { finished: drained.finished, cut: drained.cut }
+        Stopped {
+            finished: drained.finished,
+            cut: drained.cut,
+        }
     }
 }

@@ -18,7 +18,9 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// Reloads when the configuration file has changed.
 pub(crate) async fn file(control: Arc<Control>) {
-    let Some(path) = control.file.clone() else { return };
+    let Some(path) = control.file.clone() else {
+        return;
+    };
     let mut watch = Watch::new(FileMark::of(&path).ok());
     let mut every = interval(LOOK);
     loop {

@@ -78,28 +78,38 @@ fn start(wanted: &Wanted, folder: &Path) -> Result<demo::Running, StartError> {
     let loaded = configure(wanted, folder)?;
     let (ready, started) = std::sync::mpsc::channel();
     let (stop, stopping) = oneshot::channel::<()>();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let thread = thread::Builder::new().name("anteroom".to_owned()).spawn(move || {
-        runtime.block_on(async move {
-            match app::start(loaded, None).await {
-                Ok(running) => {
-                    ready.send(Ok((running.addrs().first().copied(), running.admin()))).ok();
-                    // Told to stop, or the demonstration is gone: either way it is over.
-                    stopping.await.ok();
-                    running.stop(std::future::ready(())).await;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let thread = thread::Builder::new()
+        .name("anteroom".to_owned())
+        .spawn(move || {
+            runtime.block_on(async move {
+                match app::start(loaded, None).await {
+                    Ok(running) => {
+                        ready
+                            .send(Ok((running.addrs().first().copied(), running.admin())))
+                            .ok();
+                        // Told to stop, or the demonstration is gone: either way it is over.
+                        stopping.await.ok();
+                        running.stop(std::future::ready(())).await;
+                    }
+                    Err(error) => {
+                        ready.send(Err(error)).ok();
+                    }
                 }
-                Err(error) => {
-                    ready.send(Err(error)).ok();
-                }
-            }
-        });
-    })?;
+            });
+        })?;
     let (addr, admin) = started.recv()??;
     let stop = Box::new(move || {
         stop.send(()).ok();
         thread.join().ok();
     });
-    Ok(demo::Running { addr: addr.ok_or("anteroom listens nowhere")?, admin, stop })
+    Ok(demo::Running {
+        addr: addr.ok_or("anteroom listens nowhere")?,
+        admin,
+        stop,
+    })
 }
 
 /// The configuration the demonstration wants.
@@ -127,7 +137,13 @@ phone = "00 000 0000"
         paths = wanted.paths,
         rate = wanted.rate_per_hour,
     );
-    config::parse(Path::new("demonstration"), folder, &text, &Surroundings::elsewhere()).map_err(|report| report.to_string().into())
+    config::parse(
+        Path::new("demonstration"),
+        folder,
+        &text,
+        &Surroundings::elsewhere(),
+    )
+    .map_err(|report| report.to_string().into())
 }
 
 /// An error and what caused it, in one line.

@@ -58,7 +58,9 @@ impl Reload {
                 return Ok(Exit::ConfigInvalid);
             }
         };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
         match runtime.block_on(order(addr, token)) {
             Ok((status, answer)) if self.json => {
                 writeln!(out, "{answer:#}")?;
@@ -69,7 +71,10 @@ impl Reload {
                 Ok(exit(status))
             }
             Err(why) => {
-                writeln!(err, "no anteroom answers at {addr}: {why}; is it running, and is this its admin address?")?;
+                writeln!(
+                    err,
+                    "no anteroom answers at {addr}: {why}; is it running, and is this its admin address?"
+                )?;
                 Ok(Exit::NotReachable)
             }
         }
@@ -85,20 +90,31 @@ impl Reload {
             (Err(report), None) => return Err(report.to_string()),
         };
         let addr = admin.ok_or_else(|| "the admin listener is switched off".to_owned())?;
-        let token = loaded.ok().and_then(|loaded| loaded.config.admin.token.clone());
-        let token = token.map(|source| source.read()).transpose().map_err(|error| error.to_string())?;
+        let token = loaded
+            .ok()
+            .and_then(|loaded| loaded.config.admin.token.clone());
+        let token = token
+            .map(|source| source.read())
+            .transpose()
+            .map_err(|error| error.to_string())?;
         Ok((addr, token.map(|token| token.expose().to_owned())))
     }
 }
 
 async fn order(addr: SocketAddr, token: Option<String>) -> Result<Answer, String> {
     let answered = timeout(DEADLINE, exchange(addr, token)).await;
-    answered.map_err(|_| "it took too long".to_owned())?.map_err(|error| error.to_string())
+    answered
+        .map_err(|_| "it took too long".to_owned())?
+        .map_err(|error| error.to_string())
 }
 
-async fn exchange(addr: SocketAddr, token: Option<String>) -> Result<Answer, Box<dyn std::error::Error + Send + Sync>> {
+async fn exchange(
+    addr: SocketAddr,
+    token: Option<String>,
+) -> Result<Answer, Box<dyn std::error::Error + Send + Sync>> {
     let stream = TcpStream::connect(addr).await?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let mut request = Request::post("/api/v1/reload").header(header::HOST, addr.to_string());
     if let Some(token) = token {
         request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
@@ -107,7 +123,10 @@ async fn exchange(addr: SocketAddr, token: Option<String>) -> Result<Answer, Box
     let answer = async {
         let response = sender.send_request(request).await?;
         let status = response.status();
-        let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await?.to_bytes();
+        let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX)
+            .collect()
+            .await?
+            .to_bytes();
         Ok::<_, Box<dyn std::error::Error + Send + Sync>>((status, serde_json::from_slice(&body)?))
     };
     tokio::select! {
@@ -135,7 +154,11 @@ fn tell(answer: &serde_json::Value, out: &mut dyn Write, err: &mut dyn Write) ->
                 writeln!(out, "in force: {}", change.as_str().unwrap_or_default())?;
             }
             for change in lines("needs_restart") {
-                writeln!(out, "needs a restart: {}", change.as_str().unwrap_or_default())?;
+                writeln!(
+                    out,
+                    "needs a restart: {}",
+                    change.as_str().unwrap_or_default()
+                )?;
             }
             Ok(())
         }

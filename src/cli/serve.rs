@@ -34,7 +34,12 @@ pub struct Serve {
     #[arg(long, value_name = "URL")]
     pub origin: Option<String>,
     /// Run without a file: how many visitors to let in, as 120/min
-    #[arg(long, value_name = "RATE", default_value = "120/min", requires = "origin")]
+    #[arg(
+        long,
+        value_name = "RATE",
+        default_value = "120/min",
+        requires = "origin"
+    )]
     pub rate: String,
     /// Run without a file: where visitors connect
     #[arg(long, value_name = "ADDR", requires = "origin")]
@@ -65,7 +70,9 @@ impl Serve {
             writeln!(err, "the logs cannot be set up: {error}")?;
             return Ok(Exit::Failed);
         }
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
         match runtime.block_on(serve(loaded, self.file())) {
             Ok(()) => Ok(Exit::Ok),
             Err(error) => {
@@ -95,7 +102,10 @@ impl Serve {
                 store: self.store.as_deref(),
             }
             .load(&surroundings),
-            (file, _) => config::load(&file.unwrap_or_else(|| PathBuf::from(CONFIG_FILE)), &surroundings),
+            (file, _) => config::load(
+                &file.unwrap_or_else(|| PathBuf::from(CONFIG_FILE)),
+                &surroundings,
+            ),
         }
     }
 }
@@ -117,7 +127,11 @@ async fn serve(loaded: Loaded, file: Option<PathBuf>) -> Result<(), Box<dyn std:
     }
     info!("draining: no new connections; a second signal ends everything now");
     let stopped = running.stop(stops.recv()).await;
-    info!(finished = stopped.finished, cut = stopped.cut, "anteroom stopped");
+    info!(
+        finished = stopped.finished,
+        cut = stopped.cut,
+        "anteroom stopped"
+    );
     Ok(())
 }
 
@@ -129,7 +143,10 @@ struct Changes {
 
 impl Changes {
     fn listen() -> io::Result<Self> {
-        Ok(Self { reload: signal(SignalKind::hangup())?, reopen: signal(SignalKind::user_defined1())? })
+        Ok(Self {
+            reload: signal(SignalKind::hangup())?,
+            reopen: signal(SignalKind::user_defined1())?,
+        })
     }
 }
 
@@ -141,7 +158,10 @@ struct Stops {
 
 impl Stops {
     fn listen() -> io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
     }
 
     async fn recv(&mut self) {

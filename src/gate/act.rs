@@ -48,7 +48,11 @@ pub(crate) struct Going<'a> {
 
 impl Gate {
     /// Decides about a request to a room, and acts.
-    pub(crate) async fn protect(&self, visit: &Visit<'_>, going: Going<'_>) -> (Decision, Result<Response<Body>, Fault>) {
+    pub(crate) async fn protect(
+        &self,
+        visit: &Visit<'_>,
+        going: Going<'_>,
+    ) -> (Decision, Result<Response<Body>, Fault>) {
         let facts = visit.facts(going.request.method());
         let mut decision = decide::decide(&facts);
         if decision == Decision::Check {
@@ -61,9 +65,17 @@ impl Gate {
         (decision, self.act(visit, going, &facts, decision).await)
     }
 
-    async fn act(&self, visit: &Visit<'_>, going: Going<'_>, facts: &Facts, decision: Decision) -> Result<Response<Body>, Fault> {
+    async fn act(
+        &self,
+        visit: &Visit<'_>,
+        going: Going<'_>,
+        facts: &Facts,
+        decision: Decision,
+    ) -> Result<Response<Body>, Fault> {
         match decision {
-            Decision::Admit | Decision::Grace => self.forward(visit, going, Through::held(visit)).await,
+            Decision::Admit | Decision::Grace => {
+                self.forward(visit, going, Through::held(visit)).await
+            }
             Decision::Through => self.forward(visit, going, Through::unnumbered(visit)).await,
             Decision::Preflight => self.preflight(visit, going).await,
             Decision::Collect => self.collect(visit, going).await,
@@ -78,10 +90,19 @@ impl Gate {
     /// A pass that ran out by its signature is checked once against the line before it is refused.
     async fn still_inside(&self, visit: &Visit<'_>) -> Option<Pass> {
         let pass = visit.held_pass?;
-        match visit.port.check(Visitor { number: pass.number, id: pass.id }).await {
-            Asked::Standing(LineStanding::Inside { until_us }) => {
-                Some(Pass { signed_us: visit.snapshot.line_us(visit.now), until_us, ..pass })
-            }
+        match visit
+            .port
+            .check(Visitor {
+                number: pass.number,
+                id: pass.id,
+            })
+            .await
+        {
+            Asked::Standing(LineStanding::Inside { until_us }) => Some(Pass {
+                signed_us: visit.snapshot.line_us(visit.now),
+                until_us,
+                ..pass
+            }),
             Asked::Standing(_) | Asked::Entered { .. } | Asked::Away => None,
         }
     }
@@ -93,10 +114,25 @@ impl Gate {
             Joined::Away => Ok(pending(visit, &going.look)),
             Joined::Refused => {
                 let standing = show::without_ticket(visit, show::refused_state(visit));
-                Ok(show::page(visit, &show::view(visit, &going.look, None, &standing), StatusCode::OK))
+                Ok(show::page(
+                    visit,
+                    &show::view(visit, &going.look, None, &standing),
+                    StatusCode::OK,
+                ))
             }
-            Joined::Numbered { number, epoch, now_us, entered_until_us } => {
-                let mut ticket = Ticket { epoch, number, id, issued_us: now_us, asked: false };
+            Joined::Numbered {
+                number,
+                epoch,
+                now_us,
+                entered_until_us,
+            } => {
+                let mut ticket = Ticket {
+                    epoch,
+                    number,
+                    id,
+                    issued_us: now_us,
+                    asked: false,
+                };
                 let entered = match entered_until_us {
                     Some(until_us) => Some(until_us),
                     None => self.hold(visit, &mut ticket).await,
@@ -118,14 +154,17 @@ impl Gate {
         let place = ticket.number.saturating_sub(answer.head);
         let before = place + answer.counts.asking + answer.counts.asking_late;
         let hold = visit.site.config.hold;
-        let is_short = rate > 0 && u128::from(before) * 3_600_000 / u128::from(rate) <= hold.as_millis();
+        let is_short =
+            rate > 0 && u128::from(before) * 3_600_000 / u128::from(rate) <= hold.as_millis();
         drop(snapshot);
         if !is_short || place > AHEAD_MAX || hold.is_zero() {
             return None;
         }
         let _held = Counted::try_take(&self.held, HELD_MAX)?;
         match visit.port.ask(visitor(ticket), hold).await {
-            Asked::Entered { until_us } | Asked::Standing(LineStanding::Inside { until_us }) => Some(until_us),
+            Asked::Entered { until_us } | Asked::Standing(LineStanding::Inside { until_us }) => {
+                Some(until_us)
+            }
             Asked::Standing(_) | Asked::Away => {
                 if visit.site.config.enter == Enter::Auto {
                     ticket.asked = true;
@@ -139,7 +178,9 @@ impl Gate {
 
     /// Somebody let in meanwhile fetches its pass and goes on.
     async fn collect(&self, visit: &Visit<'_>, going: Going<'_>) -> Result<Response<Body>, Fault> {
-        let Some(ticket) = visit.ticket() else { return Ok(self.show(visit, &going.look)) };
+        let Some(ticket) = visit.ticket() else {
+            return Ok(self.show(visit, &going.look));
+        };
         match visit.port.ask(visitor(&ticket), COLLECT_WAIT).await {
             Asked::Entered { until_us } | Asked::Standing(LineStanding::Inside { until_us }) => {
                 let through = Through::entered(visit, &ticket, until_us);
@@ -153,7 +194,11 @@ impl Gate {
     pub(crate) fn show(&self, visit: &Visit<'_>, look: &Look<'_>) -> Response<Body> {
         let Some((ticket, standing)) = show::stand(visit) else {
             let standing = show::without_ticket(visit, show::refused_state(visit));
-            return show::page(visit, &show::view(visit, look, None, &standing), StatusCode::OK);
+            return show::page(
+                visit,
+                &show::view(visit, look, None, &standing),
+                StatusCode::OK,
+            );
         };
         let view = show::view(visit, look, Some(&ticket), &standing);
         show::hear(visit, &ticket, &standing, view.poll_ms);
@@ -189,17 +234,30 @@ pub(crate) fn pending(visit: &Visit<'_>, look: &Look<'_>) -> Response<Body> {
 fn unusable(visit: &Visit<'_>, look: &Look<'_>) -> Response<Body> {
     let state = match visit.ticket_fact() {
         decide::TicketFact::UnknownKey => State::Invalid,
-        decide::TicketFact::Old | decide::TicketFact::None | decide::TicketFact::Valid { .. } => State::Expired,
+        decide::TicketFact::Old | decide::TicketFact::None | decide::TicketFact::Valid { .. } => {
+            State::Expired
+        }
     };
     let standing = show::without_ticket(visit, state);
-    show::page(visit, &show::view(visit, look, None, &standing), StatusCode::OK)
+    show::page(
+        visit,
+        &show::view(visit, look, None, &standing),
+        StatusCode::OK,
+    )
 }
 
 /// What is not a navigation waits with 503; a person who sent a form reads what was not sent.
 fn refuse(visit: &Visit<'_>, look: &Look<'_>, facts: &Facts) -> Response<Body> {
     let stood = show::stand(visit);
-    let state = if visit.snapshot.mode().issues() { State::Waiting } else { show::refused_state(visit) };
-    let standing = stood.map_or_else(|| show::without_ticket(visit, state), |(_, standing)| standing);
+    let state = if visit.snapshot.mode().issues() {
+        State::Waiting
+    } else {
+        show::refused_state(visit)
+    };
+    let standing = stood.map_or_else(
+        || show::without_ticket(visit, state),
+        |(_, standing)| standing,
+    );
     let ticket = stood.map(|(ticket, _)| ticket);
     let mut view = show::view(visit, look, ticket.as_ref(), &standing);
     if facts.kind != Kind::Form {
@@ -215,6 +273,12 @@ impl Through {
     /// The pass the visitor holds.
     fn held(visit: &Visit<'_>) -> Self {
         let renews = visit.pass == PassFact::Live;
-        visit.held_pass.map_or_else(Self::nobody, |pass| if renews { Self::renewing(visit, pass) } else { Self::with(pass) })
+        visit.held_pass.map_or_else(Self::nobody, |pass| {
+            if renews {
+                Self::renewing(visit, pass)
+            } else {
+                Self::with(pass)
+            }
+        })
     }
 }

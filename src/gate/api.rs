@@ -107,9 +107,16 @@ impl Gate {
         let query = parts.uri.query().unwrap_or("");
         let look = Look::asked(query, prefix);
         if call.changes() && !is_same_origin(visit) {
-            return (Decision::Error, Ok(calm(visit, &look, Calm::BadRequest, StatusCode::FORBIDDEN)));
+            return (
+                Decision::Error,
+                Ok(calm(visit, &look, Calm::BadRequest, StatusCode::FORBIDDEN)),
+            );
         }
-        let form = if call.changes() { form(&parts.headers, body).await } else { String::new() };
+        let form = if call.changes() {
+            form(&parts.headers, body).await
+        } else {
+            String::new()
+        };
         let look = with_form(look, &form, prefix);
         let response = match call {
             Call::Status => self.status(visit, &look),
@@ -119,7 +126,12 @@ impl Gate {
             Call::Leave => leave(visit, &look),
             Call::AskLeave => ask_leave(visit, &look),
             Call::Public => public(visit),
-            Call::WrongMethod => calm(visit, &look, Calm::BadRequest, StatusCode::METHOD_NOT_ALLOWED),
+            Call::WrongMethod => calm(
+                visit,
+                &look,
+                Calm::BadRequest,
+                StatusCode::METHOD_NOT_ALLOWED,
+            ),
             Call::Unknown => calm(visit, &look, Calm::NotFound, StatusCode::NOT_FOUND),
         };
         (call.counted(), Ok(response))
@@ -135,14 +147,22 @@ impl Gate {
                 | super::decide::TicketFact::Valid { .. } => State::Invalid,
             };
             let standing = show::without_ticket(visit, state);
-            return show::status(visit, &show::view(visit, look, None, &standing), &have, None);
+            return show::status(
+                visit,
+                &show::view(visit, look, None, &standing),
+                &have,
+                None,
+            );
         };
         let second = visit.snapshot.line_us(visit.now) / 1_000_000;
         if self.hammering.borrow_mut().is_too_many(ticket.id.0, second) {
             let standing = show::without_ticket(visit, standing.state);
             let view = show::view(visit, look, None, &standing);
             let status = StatusCode::TOO_MANY_REQUESTS;
-            let body = visit.live.pages.calm_problem(Calm::TooMany, &view, status.as_u16());
+            let body = visit
+                .live
+                .pages
+                .calm_problem(Calm::TooMany, &view, status.as_u16());
             let mut response = reply::ours(status, Media::Problem, body, "");
             reply::retry_after(response.headers_mut(), 1);
             return response;
@@ -155,7 +175,9 @@ impl Gate {
     /// For apps, and for the button that joins anew: a number in this very response.
     async fn join_call(&self, visit: &Visit<'_>, look: &Look<'_>) -> Response<Body> {
         let wants_page = accept::accepts(visit.headers, "text/html");
-        if let Some((ticket, standing)) = show::stand(visit).filter(|(_, standing)| standing.state != State::Left) {
+        if let Some((ticket, standing)) =
+            show::stand(visit).filter(|(_, standing)| standing.state != State::Left)
+        {
             let view = show::view(visit, look, Some(&ticket), &standing);
             show::hear(visit, &ticket, &standing, view.poll_ms);
             return joined(visit, look, &view, Some(&ticket), wants_page);
@@ -182,7 +204,10 @@ impl Gate {
     /// A number, or the state of somebody who gets none.
     async fn number(&self, visit: &Visit<'_>) -> Result<Ticket, State> {
         let keys = &visit.live.keys;
-        let key = visit.headers.get("idempotency-key").filter(|key| key.len() <= KEY_BYTES_MAX);
+        let key = visit
+            .headers
+            .get("idempotency-key")
+            .filter(|key| key.len() <= KEY_BYTES_MAX);
         let key = key.map(|key| keys.key_hash(visit.site.name(), key.as_bytes()));
         let (joined, id) = match key {
             Some(key) => (visit.port.join_keyed(key).await, None),
@@ -192,10 +217,21 @@ impl Gate {
             }
         };
         match joined {
-            Joined::Numbered { number, epoch, now_us, .. } => {
+            Joined::Numbered {
+                number,
+                epoch,
+                now_us,
+                ..
+            } => {
                 let derived = key.map(|key| keys.derive_id(key, number));
                 let id = id.or(derived).unwrap_or_default();
-                Ok(Ticket { epoch, number, id, issued_us: now_us, asked: false })
+                Ok(Ticket {
+                    epoch,
+                    number,
+                    id,
+                    issued_us: now_us,
+                    asked: false,
+                })
             }
             Joined::Refused => Err(show::refused_state(visit)),
             Joined::Away => Err(State::Waiting),
@@ -204,10 +240,16 @@ impl Gate {
 
     /// Asks to enter; the pass, or where the visitor stands.
     async fn enter(&self, visit: &Visit<'_>, look: &Look<'_>) -> Response<Body> {
-        if visit.pass == PassFact::Live && visit.ticket().is_none_or(|t| visit.held_pass.is_some_and(|p| p.id == t.id)) {
+        if visit.pass == PassFact::Live
+            && visit
+                .ticket()
+                .is_none_or(|t| visit.held_pass.is_some_and(|p| p.id == t.id))
+        {
             return reply::see_other(&look.return_to);
         }
-        let Some(ticket) = visit.ticket() else { return self.not_entered(visit, look, None) };
+        let Some(ticket) = visit.ticket() else {
+            return self.not_entered(visit, look, None);
+        };
         let called = ticket.number <= visit.snapshot.head();
         let open = matches!(visit.snapshot.mode(), Mode::Open | Mode::Paused);
         if !open || !visit.snapshot.is_up() || (!called && !ticket.asked) {
@@ -219,23 +261,42 @@ impl Gate {
             }
             Asked::Standing(LineStanding::Spent) => {
                 let standing = show::without_ticket(visit, State::Left);
-                not_entered(visit, &show::view(visit, look, Some(&ticket), &standing), Some(&ticket))
+                not_entered(
+                    visit,
+                    &show::view(visit, look, Some(&ticket), &standing),
+                    Some(&ticket),
+                )
             }
             Asked::Standing(_) | Asked::Away => {
                 // From here on every poll with this ticket repeats the asking, at whatever replica.
-                self.not_entered(visit, look, Some(Ticket { asked: true, ..ticket }))
+                self.not_entered(
+                    visit,
+                    look,
+                    Some(Ticket {
+                        asked: true,
+                        ..ticket
+                    }),
+                )
             }
         }
     }
 
-    fn not_entered(&self, visit: &Visit<'_>, look: &Look<'_>, ticket: Option<Ticket>) -> Response<Body> {
+    fn not_entered(
+        &self,
+        visit: &Visit<'_>,
+        look: &Look<'_>,
+        ticket: Option<Ticket>,
+    ) -> Response<Body> {
         let visit = visit.again();
         let Some(ticket) = ticket else {
             let standing = show::without_ticket(&visit, State::Invalid);
             return not_entered(&visit, &show::view(&visit, look, None, &standing), None);
         };
-        let known = super::standing::Known { had_pass: visit.had_pass(&ticket) };
-        let standing = super::standing::stand(&visit.snapshot, &ticket, known, visit.now, clock::wall_us());
+        let known = super::standing::Known {
+            had_pass: visit.had_pass(&ticket),
+        };
+        let standing =
+            super::standing::stand(&visit.snapshot, &ticket, known, visit.now, clock::wall_us());
         let view = show::view(&visit, look, Some(&ticket), &standing);
         show::hear(&visit, &ticket, &standing, view.poll_ms);
         not_entered(&visit, &view, Some(&ticket))
@@ -243,9 +304,13 @@ impl Gate {
 
     /// A longer turn.
     async fn more(&self, visit: &Visit<'_>, look: &Look<'_>) -> Response<Body> {
-        let Some(ticket) = visit.ticket() else { return self.show(visit, look) };
+        let Some(ticket) = visit.ticket() else {
+            return self.show(visit, look);
+        };
         visit.port.more(ticket.number);
-        if let Asked::Standing(LineStanding::Turn { until_us }) = visit.port.check(visitor(&ticket)).await {
+        if let Asked::Standing(LineStanding::Turn { until_us }) =
+            visit.port.check(visitor(&ticket)).await
+        {
             visit.port.prolonged(ticket.number, until_us);
         }
         let visit = visit.again();
@@ -259,12 +324,22 @@ impl Gate {
 /// The response to whoever is let in.
 fn entered(visit: &Visit<'_>, look: &Look<'_>, ticket: &Ticket, until_us: u64) -> Response<Body> {
     let now_us = visit.port.snapshot().line_us(visit.now);
-    let Ticket { epoch, number, id, .. } = *ticket;
-    let pass = Pass { epoch, number, id, signed_us: now_us, until_us, entered_us: now_us };
+    let Ticket {
+        epoch, number, id, ..
+    } = *ticket;
+    let pass = Pass {
+        epoch,
+        number,
+        id,
+        signed_us: now_us,
+        until_us,
+        entered_us: now_us,
+    };
     let mut cookies = HeaderMap::new();
     let text = reply::give_pass(&mut cookies, visit, &pass);
     let mut response = if wants_json(visit) {
-        let body = serde_json::json!({ "state": State::Entered.name(), "number": number, "pass": text });
+        let body =
+            serde_json::json!({ "state": State::Entered.name(), "number": number, "pass": text });
         reply::ours(StatusCode::OK, Media::Json, body.to_string().into(), "")
     } else {
         reply::see_other(&look.return_to)
@@ -275,7 +350,11 @@ fn entered(visit: &Visit<'_>, look: &Look<'_>, ticket: &Ticket, until_us: u64) -
 }
 
 /// The response to whoever is not let in yet.
-fn not_entered(visit: &Visit<'_>, view: &crate::page::View<'_>, ticket: Option<&Ticket>) -> Response<Body> {
+fn not_entered(
+    visit: &Visit<'_>,
+    view: &crate::page::View<'_>,
+    ticket: Option<&Ticket>,
+) -> Response<Body> {
     let mut response = if wants_json(visit) {
         let mut response = show::status(visit, view, "", None);
         *response.status_mut() = StatusCode::CONFLICT;
@@ -313,11 +392,22 @@ fn joined(
 fn leave(visit: &Visit<'_>, look: &Look<'_>) -> Response<Body> {
     let ticket = visit.ticket();
     let line_us = visit.snapshot.line_us(visit.now);
-    let held = visit.held_pass.map(|pass| (Visitor { number: pass.number, id: pass.id }, pass.until_us));
+    let held = visit.held_pass.map(|pass| {
+        (
+            Visitor {
+                number: pass.number,
+                id: pass.id,
+            },
+            pass.until_us,
+        )
+    });
     let mine = held.or(ticket.map(|ticket| (visitor(&ticket), line_us + GIVEN_UP_US)));
     if let Some((visitor, until_us)) = mine {
         let grace_us = u64::try_from(visit.site.config.grace.as_micros()).unwrap_or(0);
-        visit.port.finish(Finish { visitor, until_us: until_us.max(line_us) + grace_us });
+        visit.port.finish(Finish {
+            visitor,
+            until_us: until_us.max(line_us) + grace_us,
+        });
     }
     let standing = show::without_ticket(visit, State::Left);
     let view = show::view(visit, look, None, &standing);
@@ -334,13 +424,22 @@ fn leave(visit: &Visit<'_>, look: &Look<'_>) -> Response<Body> {
 
 /// `GET …/leave` only asks.
 fn ask_leave(visit: &Visit<'_>, look: &Look<'_>) -> Response<Body> {
-    let kind = if visit.pass == PassFact::Live { Calm::LeaveInside } else { Calm::Leave };
+    let kind = if visit.pass == PassFact::Live {
+        Calm::LeaveInside
+    } else {
+        Calm::Leave
+    };
     match show::stand(visit) {
         Some((ticket, standing)) => {
             let view = show::view(visit, look, Some(&ticket), &standing);
             show::hear(visit, &ticket, &standing, view.poll_ms);
             let pages = &visit.live.pages;
-            reply::ours(StatusCode::OK, Media::Html, pages.calm(kind, &view), pages.csp())
+            reply::ours(
+                StatusCode::OK,
+                Media::Html,
+                pages.calm(kind, &view),
+                pages.csp(),
+            )
         }
         None => calm(visit, look, kind, StatusCode::OK),
     }
@@ -352,7 +451,9 @@ fn public(visit: &Visit<'_>) -> Response<Body> {
     let state = match snapshot.mode() {
         Mode::Paused => State::Paused,
         Mode::Closed | Mode::SoldOut => show::refused_state(visit),
-        Mode::Open | Mode::Bypass | Mode::Observe if snapshot.tail() > snapshot.head() => State::Waiting,
+        Mode::Open | Mode::Bypass | Mode::Observe if snapshot.tail() > snapshot.head() => {
+            State::Waiting
+        }
         Mode::Open | Mode::Bypass | Mode::Observe => State::Entered,
     };
     let body = visit.live.pages.public_json(&Public {
@@ -365,8 +466,14 @@ fn public(visit: &Visit<'_>) -> Response<Body> {
     });
     let mut response = reply::ours(StatusCode::OK, Media::Json, body, "");
     let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, http::HeaderValue::from_static("public, max-age=2"));
-    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, http::HeaderValue::from_static("*"));
+    headers.insert(
+        header::CACHE_CONTROL,
+        http::HeaderValue::from_static("public, max-age=2"),
+    );
+    headers.insert(
+        header::ACCESS_CONTROL_ALLOW_ORIGIN,
+        http::HeaderValue::from_static("*"),
+    );
     response
 }
 
@@ -378,17 +485,27 @@ fn calm(visit: &Visit<'_>, look: &Look<'_>, kind: Calm, status: StatusCode) -> R
     if accept::accepts(visit.headers, "text/html") {
         reply::ours(status, Media::Html, pages.calm(kind, &view), pages.csp())
     } else {
-        reply::ours(status, Media::Problem, pages.calm_problem(kind, &view, status.as_u16()), "")
+        reply::ours(
+            status,
+            Media::Problem,
+            pages.calm_problem(kind, &view, status.as_u16()),
+            "",
+        )
     }
 }
 
 fn wants_json(visit: &Visit<'_>) -> bool {
-    accept::accepts(visit.headers, "application/json") && !accept::accepts(visit.headers, "text/html")
+    accept::accepts(visit.headers, "application/json")
+        && !accept::accepts(visit.headers, "text/html")
 }
 
 /// Calls that change something come from this very origin, when the browser says where they come from.
 fn is_same_origin(visit: &Visit<'_>) -> bool {
-    let host = visit.client.host.as_ref().or_else(|| visit.headers.get(header::HOST));
+    let host = visit
+        .client
+        .host
+        .as_ref()
+        .or_else(|| visit.headers.get(header::HOST));
     let host = host.and_then(|host| host.to_str().ok()).unwrap_or("");
     accept::is_same_origin(visit.headers, host, visit.https)
 }
@@ -399,14 +516,20 @@ async fn form(headers: &HeaderMap, body: Incoming) -> String {
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .is_some_and(|value| value.starts_with("application/x-www-form-urlencoded"));
-    if urlencoded { query::form(body).await.unwrap_or_default() } else { String::new() }
+    if urlencoded {
+        query::form(body).await.unwrap_or_default()
+    } else {
+        String::new()
+    }
 }
 
 /// What a form says outranks the query.
 fn with_form<'a>(look: Look<'a>, form: &'a str, prefix: &str) -> Look<'a> {
     let wanted = query::parameter(form, "return");
     Look {
-        return_to: wanted.map_or(look.return_to, |wanted| query::return_to(Some(&wanted), prefix)),
+        return_to: wanted.map_or(look.return_to, |wanted| {
+            query::return_to(Some(&wanted), prefix)
+        }),
         lang: query::parameter(form, "lang").or(look.lang),
         query: look.query,
     }

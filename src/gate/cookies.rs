@@ -28,8 +28,14 @@ impl CookieNames {
     pub fn new(room: &Room) -> Self {
         let name = &room.name;
         Self {
-            secure: Names { ticket: format!("__Host-anteroom-{name}"), pass: format!("__Host-anteroom-{name}-pass") },
-            plain: Names { ticket: format!("anteroom-{name}"), pass: format!("anteroom-{name}-pass") },
+            secure: Names {
+                ticket: format!("__Host-anteroom-{name}"),
+                pass: format!("__Host-anteroom-{name}-pass"),
+            },
+            plain: Names {
+                ticket: format!("anteroom-{name}"),
+                pass: format!("anteroom-{name}-pass"),
+            },
             pass_age_s: (room.pass_max + room.grace).as_secs().max(TICKET_AGE_S),
         }
     }
@@ -55,16 +61,24 @@ impl CookieNames {
     pub fn set_ticket(&self, https: bool, text: &str) -> Option<HeaderValue> {
         let secure = if https { "; Secure" } else { "" };
         let name = self.ticket(https);
-        header(format!("{name}={text}; Path=/; Max-Age={TICKET_AGE_S}; HttpOnly; SameSite=Lax{secure}"))
+        header(format!(
+            "{name}={text}; Path=/; Max-Age={TICKET_AGE_S}; HttpOnly; SameSite=Lax{secure}"
+        ))
     }
 
     /// `Set-Cookie` for a pass. Over TLS it also comes with cross-site posts: single sign-on and payment pages bring
     /// visitors back that way, and it only lets through.
     #[must_use]
     pub fn set_pass(&self, https: bool, text: &str) -> Option<HeaderValue> {
-        let site = if https { "SameSite=None; Secure" } else { "SameSite=Lax" };
+        let site = if https {
+            "SameSite=None; Secure"
+        } else {
+            "SameSite=Lax"
+        };
         let (name, age) = (self.pass(https), self.pass_age_s);
-        header(format!("{name}={text}; Path=/; Max-Age={age}; HttpOnly; {site}"))
+        header(format!(
+            "{name}={text}; Path=/; Max-Age={age}; HttpOnly; {site}"
+        ))
     }
 
     /// `Set-Cookie` that takes both away.
@@ -72,9 +86,16 @@ impl CookieNames {
     pub fn forget(&self, https: bool) -> Vec<HeaderValue> {
         let names = self.names(https);
         let tail = if https { "; Secure" } else { "" };
-        let gone = |name: &str, site: &str| header(format!("{name}=; Path=/; Max-Age=0; HttpOnly; SameSite={site}{tail}"));
+        let gone = |name: &str, site: &str| {
+            header(format!(
+                "{name}=; Path=/; Max-Age=0; HttpOnly; SameSite={site}{tail}"
+            ))
+        };
         let pass_site = if https { "None" } else { "Lax" };
-        [gone(&names.ticket, "Lax"), gone(&names.pass, pass_site)].into_iter().flatten().collect()
+        [gone(&names.ticket, "Lax"), gone(&names.pass, pass_site)]
+            .into_iter()
+            .flatten()
+            .collect()
     }
 }
 

@@ -124,7 +124,9 @@ pub(crate) fn without_pass(facts: &Facts) -> Decision {
 
 fn navigation(facts: &Facts) -> Decision {
     match facts.ticket {
-        TicketFact::Valid { inside: true } if facts.store_up && facts.mode == Mode::Open => Decision::Collect,
+        TicketFact::Valid { inside: true } if facts.store_up && facts.mode == Mode::Open => {
+            Decision::Collect
+        }
         TicketFact::Valid { .. } => Decision::Show,
         TicketFact::Old | TicketFact::UnknownKey => Decision::Unusable,
         TicketFact::None if !facts.mode.issues() => Decision::Show,
@@ -147,21 +149,47 @@ mod tests {
         ticket: TicketFact::None,
     };
 
-    const KINDS: [Kind; 5] = [Kind::Navigation, Kind::Form, Kind::Speculative, Kind::Preflight, Kind::Other];
+    const KINDS: [Kind; 5] = [
+        Kind::Navigation,
+        Kind::Form,
+        Kind::Speculative,
+        Kind::Preflight,
+        Kind::Other,
+    ];
 
     #[test]
     fn nobody_without_a_pass_reaches_the_origin_in_a_room_that_lets_in() {
         for kind in KINDS {
             for mode in [Mode::Open, Mode::Paused, Mode::Closed, Mode::SoldOut] {
                 for store_up in [true, false] {
-                    for ticket in [TicketFact::None, TicketFact::Old, TicketFact::UnknownKey, TicketFact::Valid { inside: false }] {
+                    for ticket in [
+                        TicketFact::None,
+                        TicketFact::Old,
+                        TicketFact::UnknownKey,
+                        TicketFact::Valid { inside: false },
+                    ] {
                         for pass in [PassFact::None, PassFact::Finished] {
-                            let decision = decide(&Facts { kind, mode, store_up, ticket, pass, ..NEW });
+                            let decision = decide(&Facts {
+                                kind,
+                                mode,
+                                store_up,
+                                ticket,
+                                pass,
+                                ..NEW
+                            });
                             let kept = matches!(
                                 decision,
-                                Decision::Join | Decision::Show | Decision::Pending | Decision::Unusable | Decision::Refuse
+                                Decision::Join
+                                    | Decision::Show
+                                    | Decision::Pending
+                                    | Decision::Unusable
+                                    | Decision::Refuse
                             );
-                            assert!(kept || (kind == Kind::Preflight && decision == Decision::Preflight), "{decision:?}");
+                            assert!(
+                                kept || (kind == Kind::Preflight
+                                    && decision == Decision::Preflight),
+                                "{decision:?}"
+                            );
                         }
                     }
                 }
@@ -174,7 +202,13 @@ mod tests {
         for kind in KINDS {
             for mode in Mode::ALL {
                 for store_up in [true, false] {
-                    let facts = Facts { kind, mode, store_up, pass: PassFact::Live, ..NEW };
+                    let facts = Facts {
+                        kind,
+                        mode,
+                        store_up,
+                        pass: PassFact::Live,
+                        ..NEW
+                    };
                     assert_eq!(decide(&facts), Decision::Admit);
                 }
             }
@@ -184,9 +218,27 @@ mod tests {
     #[test]
     fn only_a_navigation_joins_and_only_while_numbers_are_issued() {
         assert_eq!(decide(&NEW), Decision::Join);
-        assert_eq!(decide(&Facts { mode: Mode::Paused, ..NEW }), Decision::Join);
-        assert_eq!(decide(&Facts { mode: Mode::Closed, ..NEW }), Decision::Show);
-        assert_eq!(decide(&Facts { store_up: false, ..NEW }), Decision::Pending);
+        assert_eq!(
+            decide(&Facts {
+                mode: Mode::Paused,
+                ..NEW
+            }),
+            Decision::Join
+        );
+        assert_eq!(
+            decide(&Facts {
+                mode: Mode::Closed,
+                ..NEW
+            }),
+            Decision::Show
+        );
+        assert_eq!(
+            decide(&Facts {
+                store_up: false,
+                ..NEW
+            }),
+            Decision::Pending
+        );
         for kind in [Kind::Form, Kind::Speculative, Kind::Other] {
             assert_eq!(decide(&Facts { kind, ..NEW }), Decision::Refuse);
         }
@@ -195,19 +247,56 @@ mod tests {
     #[test]
     fn a_form_in_progress_goes_through_within_the_grace() {
         let pass = PassFact::RanOut { within_grace: true };
-        let form = Facts { kind: Kind::Form, is_unsafe: true, pass, ..NEW };
+        let form = Facts {
+            kind: Kind::Form,
+            is_unsafe: true,
+            pass,
+            ..NEW
+        };
         assert_eq!(decide(&form), Decision::Grace);
-        assert_eq!(decide(&Facts { store_up: false, ..form }), Decision::Grace);
-        assert_eq!(decide(&Facts { kind: Kind::Navigation, is_unsafe: false, ..form }), Decision::Check);
-        let over = Facts { pass: PassFact::RanOut { within_grace: false }, ..form };
+        assert_eq!(
+            decide(&Facts {
+                store_up: false,
+                ..form
+            }),
+            Decision::Grace
+        );
+        assert_eq!(
+            decide(&Facts {
+                kind: Kind::Navigation,
+                is_unsafe: false,
+                ..form
+            }),
+            Decision::Check
+        );
+        let over = Facts {
+            pass: PassFact::RanOut {
+                within_grace: false,
+            },
+            ..form
+        };
         assert_eq!(decide(&over), Decision::Check);
         assert_eq!(without_pass(&over), Decision::Refuse);
     }
 
     #[test]
     fn a_failing_store_opens_the_doors_only_where_the_operator_chose_so() {
-        assert_eq!(decide(&Facts { store_up: false, opens_on_failure: true, ..NEW }), Decision::Through);
-        assert_eq!(decide(&Facts { store_up: true, opens_on_failure: true, ..NEW }), Decision::Join);
+        assert_eq!(
+            decide(&Facts {
+                store_up: false,
+                opens_on_failure: true,
+                ..NEW
+            }),
+            Decision::Through
+        );
+        assert_eq!(
+            decide(&Facts {
+                store_up: true,
+                opens_on_failure: true,
+                ..NEW
+            }),
+            Decision::Join
+        );
     }
 
     #[test]

@@ -44,17 +44,28 @@ pub(crate) struct Through {
 impl Through {
     /// With nothing.
     pub(crate) fn nobody() -> Self {
-        Self { pass: None, is_new: false, ticket: None }
+        Self {
+            pass: None,
+            is_new: false,
+            ticket: None,
+        }
     }
 
     /// With this pass as it is.
     pub(crate) fn with(pass: Pass) -> Self {
-        Self { pass: Some(pass), ..Self::nobody() }
+        Self {
+            pass: Some(pass),
+            ..Self::nobody()
+        }
     }
 
     /// With this pass, signed again.
     pub(crate) fn renewed(pass: Pass) -> Self {
-        Self { pass: Some(pass), is_new: true, ticket: None }
+        Self {
+            pass: Some(pass),
+            is_new: true,
+            ticket: None,
+        }
     }
 
     /// With the first pass of this ticket.
@@ -72,29 +83,47 @@ impl Through {
 
     /// And with this ticket for the visitor to keep.
     pub(crate) fn with_ticket(self, ticket: Ticket) -> Self {
-        Self { ticket: Some(ticket), ..self }
+        Self {
+            ticket: Some(ticket),
+            ..self
+        }
     }
 
     /// With the pass it has, renewed when a quarter of its idle time has gone since it was signed.
     pub(crate) fn renewing(visit: &Visit<'_>, pass: Pass) -> Self {
         let now_us = visit.snapshot.line_us(visit.now);
         let idle_us = micros(visit.site.config.pass_idle);
-        let latest_us = pass.entered_us.saturating_add(micros(visit.site.config.pass_max));
+        let latest_us = pass
+            .entered_us
+            .saturating_add(micros(visit.site.config.pass_max));
         let until_us = (now_us + idle_us).min(latest_us);
         if now_us.saturating_sub(pass.signed_us) < idle_us / 4 || until_us <= pass.until_us {
             return Self::with(pass);
         }
         visit.port.renew(pass.id, until_us);
-        Self::renewed(Pass { signed_us: now_us, until_us, ..pass })
+        Self::renewed(Pass {
+            signed_us: now_us,
+            until_us,
+            ..pass
+        })
     }
 
     /// In a room that lets everybody through: with the pass it has, or with one that stands for no number.
     pub(crate) fn unnumbered(visit: &Visit<'_>) -> Self {
-        let Some(epoch) = visit.snapshot.epoch() else { return Self::nobody() };
+        let Some(epoch) = visit.snapshot.epoch() else {
+            return Self::nobody();
+        };
         let now_us = visit.snapshot.line_us(visit.now);
         let until_us = now_us + micros(visit.site.config.pass_idle);
         let id = seal::ticket_id();
-        let pass = Pass { epoch, number: 0, id, signed_us: now_us, until_us, entered_us: now_us };
+        let pass = Pass {
+            epoch,
+            number: 0,
+            id,
+            signed_us: now_us,
+            until_us,
+            entered_us: now_us,
+        };
         visit.port.renew(id, until_us);
         Self::renewed(pass)
     }
@@ -110,10 +139,19 @@ fn micros(duration: std::time::Duration) -> u64 {
 
 impl Gate {
     /// Forwards a request of somebody who may go through.
-    pub(crate) async fn forward(&self, visit: &Visit<'_>, going: Going<'_>, through: Through) -> Result<Response<Body>, Fault> {
+    pub(crate) async fn forward(
+        &self,
+        visit: &Visit<'_>,
+        going: Going<'_>,
+        through: Through,
+    ) -> Result<Response<Body>, Fault> {
         let local = self.local();
         let origin = &local.origins[visit.site.origin];
-        let passage = Passage { client: visit.client, visitor: through.id(), path: going.path };
+        let passage = Passage {
+            client: visit.client,
+            visitor: through.id(),
+            path: going.path,
+        };
         let started = clock::monotonic();
         let mut response = match origin.pool.forward(going.request, &passage).await {
             Ok(forwarded) => {
@@ -136,13 +174,21 @@ impl Gate {
         if let Some(pass) = through.pass.filter(|_| through.is_new) {
             reply::give_pass(headers, visit, &pass);
             reply::keep_private(headers);
-            reply::say_state(headers, State::Entered, Some(pass.number).filter(|&number| number > 0));
+            reply::say_state(
+                headers,
+                State::Entered,
+                Some(pass.number).filter(|&number| number > 0),
+            );
         }
         Ok(response)
     }
 
     /// Forwards a CORS preflight, which carries no cookies, in a small number at a time.
-    pub(crate) async fn preflight(&self, visit: &Visit<'_>, going: Going<'_>) -> Result<Response<Body>, Fault> {
+    pub(crate) async fn preflight(
+        &self,
+        visit: &Visit<'_>,
+        going: Going<'_>,
+    ) -> Result<Response<Body>, Fault> {
         let Some(_counted) = Counted::try_take(&self.preflights, PREFLIGHTS_MAX) else {
             return Err(Fault::Overloaded);
         };
@@ -154,7 +200,10 @@ impl Gate {
 fn obey(visit: &Visit<'_>, through: &Through, command: Option<Command>, stock: Option<u64>) {
     match (command, through.pass) {
         (Some(Command::Finish), Some(pass)) => visit.port.finish(Finish {
-            visitor: Visitor { number: pass.number, id: pass.id },
+            visitor: Visitor {
+                number: pass.number,
+                id: pass.id,
+            },
             until_us: pass.until_us + micros(visit.site.config.grace),
         }),
         (Some(Command::SoldOut), _) => visit.port.sold_out(),
@@ -162,7 +211,9 @@ fn obey(visit: &Visit<'_>, through: &Through, command: Option<Command>, stock: O
     }
     let known = visit.snapshot.answer().and_then(|answer| answer.stock);
     if let Some(stock) = stock.filter(|stock| Some(*stock) != known) {
-        visit.port.stock(stock.min(crate::line::settings::INTEGER_MAX / 2));
+        visit
+            .port
+            .stock(stock.min(crate::line::settings::INTEGER_MAX / 2));
     }
 }
 
@@ -173,7 +224,12 @@ fn troubled(visit: &Visit<'_>, look: &show::Look<'_>, error: &OriginError) -> Re
     let view = show::view(visit, look, None, &standing);
     let pages = &visit.live.pages;
     let mut response = if crate::message::accept::accepts(visit.headers, "text/html") {
-        reply::ours(status, Media::Html, pages.calm(Calm::InsideOrigin, &view), pages.csp())
+        reply::ours(
+            status,
+            Media::Html,
+            pages.calm(Calm::InsideOrigin, &view),
+            pages.csp(),
+        )
     } else {
         let body = pages.calm_problem(Calm::InsideOrigin, &view, status.as_u16());
         reply::ours(status, Media::Problem, body, "")

@@ -38,7 +38,12 @@ pub(crate) struct LocalOrigin {
 
 impl Local {
     /// Builds what is new and takes over what stays the same.
-    pub(crate) fn new(live: Arc<Live>, before: Option<&Self>, background: &Background, metrics: &WorkerMetrics) -> Self {
+    pub(crate) fn new(
+        live: Arc<Live>,
+        before: Option<&Self>,
+        background: &Background,
+        metrics: &WorkerMetrics,
+    ) -> Self {
         let rooms = live.sites.iter().map(|site| {
             let kept = before.and_then(|before| before.port_of(&site.room));
             LocalRoom {
@@ -55,18 +60,31 @@ impl Local {
             }
         });
         let (rooms, origins) = (rooms.collect(), origins.collect());
-        Self { rooms, origins, outside: metrics.room(""), live }
+        Self {
+            rooms,
+            origins,
+            outside: metrics.room(""),
+            live,
+        }
     }
 
     fn port_of(&self, room: &Arc<crate::room::Room>) -> Option<Rc<Port>> {
-        let at = self.live.sites.iter().position(|site| Arc::ptr_eq(&site.room, room))?;
+        let at = self
+            .live
+            .sites
+            .iter()
+            .position(|site| Arc::ptr_eq(&site.room, room))?;
         Some(Rc::clone(&self.rooms[at].port))
     }
 
     /// The connections of an origin that is configured as it was.
     fn pool_of(&self, name: &str, live: &Live) -> Option<Rc<OriginPool>> {
         let same = self.live.config.origins.get(name)? == live.config.origins.get(name)?;
-        let at = self.live.origins.iter().position(|origin| origin.name == name)?;
+        let at = self
+            .live
+            .origins
+            .iter()
+            .position(|origin| origin.name == name)?;
         same.then(|| Rc::clone(&self.origins[at].pool))
     }
 }

@@ -59,13 +59,13 @@ use crate::proxy::Background;
 use crate::proxy::OriginError;
 use crate::proxy::OriginErrorKind;
 use crate::proxy::Passage;
-use crate::telemetry::access_log::WorkerLog;
-use crate::telemetry::metrics::WorkerMetrics;
-use crate::telemetry::metrics::WorkerOrigin;
 use crate::telemetry::access_log::Entry;
+use crate::telemetry::access_log::WorkerLog;
 use crate::telemetry::metrics::Decision;
 use crate::telemetry::metrics::Label;
 use crate::telemetry::metrics::OriginFailure;
+use crate::telemetry::metrics::WorkerMetrics;
+use crate::telemetry::metrics::WorkerOrigin;
 
 pub use cookies::CookieNames;
 pub use live::Live;
@@ -91,7 +91,12 @@ pub struct Gate {
 impl Gate {
     /// A handler for the worker this is called on.
     #[must_use]
-    pub fn new(live: Arc<ArcSwap<Live>>, background: Background, metrics: Arc<WorkerMetrics>, log: Option<WorkerLog>) -> Rc<Self> {
+    pub fn new(
+        live: Arc<ArcSwap<Live>>,
+        background: Background,
+        metrics: Arc<WorkerMetrics>,
+        log: Option<WorkerLog>,
+    ) -> Rc<Self> {
         let local = Local::new(live.load_full(), None, &background, &metrics);
         Rc::new(Self {
             live,
@@ -124,7 +129,12 @@ impl Gate {
         if local.live.generation == live.generation {
             return local;
         }
-        let fresh = Rc::new(Local::new(Arc::clone(&live), Some(&local), &self.background, &self.metrics));
+        let fresh = Rc::new(Local::new(
+            Arc::clone(&live),
+            Some(&local),
+            &self.background,
+            &self.metrics,
+        ));
         *self.local.borrow_mut() = Rc::clone(&fresh);
         fresh
     }
@@ -132,10 +142,19 @@ impl Gate {
     async fn route(&self, asked: Asked) -> (Decision, Result<Response<Body>, Fault>) {
         let local = self.local();
         let live = &local.live;
-        let Asked { request, peer, note } = asked;
+        let Asked {
+            request,
+            peer,
+            note,
+        } = asked;
         let client = live.trusted.client(peer, request.headers());
         // A request for "*" (RFC 9112 §3.2.4) is about the server as a whole.
-        let path = if request.uri().path() == "*" { "/" } else { request.uri().path() }.to_owned();
+        let path = if request.uri().path() == "*" {
+            "/"
+        } else {
+            request.uri().path()
+        }
+        .to_owned();
         let normal = match NormalPath::parse(&path) {
             Ok(normal) => normal,
             Err(error) => return (Decision::Error, Err(Fault::Refused(error.into()))),
@@ -145,7 +164,9 @@ impl Gate {
             Route::Protected { room } => {
                 let here = &local.rooms[room];
                 *note.room.borrow_mut() = Some(Rc::clone(&here.name));
-                let (act, response) = self.protected(&local, here, room, request, &client, normal.rewritten()).await;
+                let (act, response) = self
+                    .protected(&local, here, room, request, &client, normal.rewritten())
+                    .await;
                 (counted(act, &response), response)
             }
             Route::Reserved { room, call } => {
@@ -155,9 +176,11 @@ impl Gate {
                 let visit = self.visit(&local, here, room, &client, &headers);
                 self.call(&visit, request, call).await
             }
-            Route::Open { origin } => {
-                (Decision::Bypass, self.open(&local, origin, request, &client, normal.rewritten()).await)
-            }
+            Route::Open { origin } => (
+                Decision::Bypass,
+                self.open(&local, origin, request, &client, normal.rewritten())
+                    .await,
+            ),
             Route::Unknown | Route::Nowhere => (Decision::Error, Ok(nothing_here(live, &request))),
         }
     }
@@ -171,8 +194,14 @@ impl Gate {
         headers: &'a http::HeaderMap,
     ) -> Visit<'a> {
         let live = &*local.live;
-        let parts =
-            VisitParts { live, site: &live.sites[room], port: &here.port, client, headers, now: clock::monotonic() };
+        let parts = VisitParts {
+            live,
+            site: &live.sites[room],
+            port: &here.port,
+            client,
+            headers,
+            now: clock::monotonic(),
+        };
         Visit::new(parts, &self.metrics)
     }
 
@@ -191,7 +220,15 @@ impl Gate {
         let prefix = &local.live.config.server.prefix;
         let path_and_query = uri.path_and_query().map_or("/", |pq| pq.as_str());
         let look = Look::navigated(path_and_query, uri.query().unwrap_or(""), prefix);
-        self.protect(&visit, Going { request, path, look }).await
+        self.protect(
+            &visit,
+            Going {
+                request,
+                path,
+                look,
+            },
+        )
+        .await
     }
 
     /// Outside every room: straight to the origin.
@@ -204,7 +241,11 @@ impl Gate {
         path: Option<&str>,
     ) -> Result<Response<Body>, Fault> {
         let origin = &local.origins[origin];
-        let passage = Passage { client, visitor: None, path };
+        let passage = Passage {
+            client,
+            visitor: None,
+            path,
+        };
         let started = clock::monotonic();
         match origin.pool.forward(request, &passage).await {
             Ok(forwarded) => {
@@ -221,7 +262,11 @@ impl Gate {
     fn origin_failed(&self, counts: &WorkerOrigin, error: &OriginError) {
         counts.failed(failure(error.kind));
         if !error.kind.is_client() {
-            warn!(reason = error.kind.name(), sent = error.was_sent, "a request failed at the origin");
+            warn!(
+                reason = error.kind.name(),
+                sent = error.was_sent,
+                "a request failed at the origin"
+            );
         }
     }
 }
@@ -239,8 +284,12 @@ impl Handler for Gate {
         let (decision, response) = self.route(asked).await;
         let local = self.local();
         let room = note.room.borrow();
-        let counts = room.as_ref().and_then(|name| local.rooms.iter().find(|room| Rc::ptr_eq(&room.name, name)));
-        counts.map_or(&local.outside, |room| &room.counts).request(decision);
+        let counts = room
+            .as_ref()
+            .and_then(|name| local.rooms.iter().find(|room| Rc::ptr_eq(&room.name, name)));
+        counts
+            .map_or(&local.outside, |room| &room.counts)
+            .request(decision);
         note.decision.set(Some(decision.name()));
         response
     }
@@ -255,7 +304,13 @@ impl Handler for Gate {
             Fault::Panicked => Calm::Trouble,
         };
         let accept = trouble.languages.and_then(|value| value.to_str().ok());
-        calm(&local.live, kind, trouble.status, trouble.is_navigation, accept)
+        calm(
+            &local.live,
+            kind,
+            trouble.status,
+            trouble.is_navigation,
+            accept,
+        )
     }
 
     fn log(&self, record: &Record<'_>) {
@@ -264,7 +319,10 @@ impl Handler for Gate {
         let Some(log) = &self.log else { return };
         let room = record.note.room.borrow();
         let name = record.note.decision.get();
-        let decision = Decision::ALL.iter().copied().find(|decision| Some(decision.name()) == name);
+        let decision = Decision::ALL
+            .iter()
+            .copied()
+            .find(|decision| Some(decision.name()) == name);
         let finished = clock::monotonic();
         log.borrow_mut().write(&Entry {
             started: finished.checked_sub(record.duration).unwrap_or(finished),
@@ -301,13 +359,18 @@ fn counted(act: Act, response: &Result<Response<Body>, Fault>) -> Decision {
         Act::Through => Decision::Bypass,
         Act::Preflight => Decision::Preflight,
         Act::Refuse => Decision::Problem,
-        Act::Collect | Act::Join | Act::Check | Act::Show | Act::Pending | Act::Unusable => Decision::Page,
+        Act::Collect | Act::Join | Act::Check | Act::Show | Act::Pending | Act::Unusable => {
+            Decision::Page
+        }
     }
 }
 
 /// The host the visitor asked for, without its port, in lower case.
 fn host_of(client: &Client, request: &Request<Incoming>) -> String {
-    let host = client.host.as_ref().or_else(|| request.headers().get(header::HOST));
+    let host = client
+        .host
+        .as_ref()
+        .or_else(|| request.headers().get(header::HOST));
     let host = host.and_then(|host| host.to_str().ok()).unwrap_or("");
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
@@ -319,20 +382,46 @@ fn host_of(client: &Client, request: &Request<Incoming>) -> String {
 /// Nothing is at this address.
 fn nothing_here(live: &Live, request: &Request<Incoming>) -> Response<Body> {
     let is_navigation = crate::message::accept::is_navigation(request.method(), request.headers());
-    let accept = request.headers().get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
-    calm(live, Calm::NotFound, StatusCode::NOT_FOUND, is_navigation, accept)
+    let accept = request
+        .headers()
+        .get(header::ACCEPT_LANGUAGE)
+        .and_then(|value| value.to_str().ok());
+    calm(
+        live,
+        Calm::NotFound,
+        StatusCode::NOT_FOUND,
+        is_navigation,
+        accept,
+    )
 }
 
 /// A calm answer that concerns no room.
-fn calm(live: &Live, kind: Calm, status: StatusCode, is_navigation: bool, accept: Option<&str>) -> Response<Body> {
-    let now = i64::try_from(clock::wall_us()).ok().and_then(|us| jiff::Timestamp::from_microsecond(us).ok());
-    let mut view = View::new(&live.texts, State::Origin, now.unwrap_or(jiff::Timestamp::UNIX_EPOCH));
+fn calm(
+    live: &Live,
+    kind: Calm,
+    status: StatusCode,
+    is_navigation: bool,
+    accept: Option<&str>,
+) -> Response<Body> {
+    let now = i64::try_from(clock::wall_us())
+        .ok()
+        .and_then(|us| jiff::Timestamp::from_microsecond(us).ok());
+    let mut view = View::new(
+        &live.texts,
+        State::Origin,
+        now.unwrap_or(jiff::Timestamp::UNIX_EPOCH),
+    );
     view.lang = negotiate(None, accept, &live.texts.languages).lang;
     let pages = &live.pages;
     let mut response = if is_navigation {
         reply::ours(status, Media::Html, pages.calm(kind, &view), pages.csp())
     } else {
-        reply::ours(status, Media::Problem, pages.calm_problem(kind, &view, status.as_u16()), "")
+        reply::ours(
+            status,
+            Media::Problem,
+            pages.calm_problem(kind, &view, status.as_u16()),
+            "",
+        )
     };
     if status == StatusCode::SERVICE_UNAVAILABLE || status == StatusCode::TOO_MANY_REQUESTS {
         reply::retry_after(response.headers_mut(), 5);

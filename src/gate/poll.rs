@@ -13,13 +13,17 @@ const COUNTED_MAX: usize = 65_536;
 
 /// How long to tell a visitor to wait before it asks again, in milliseconds.
 pub(crate) fn poll_ms(snapshot: &Snapshot, standing: &Standing) -> u64 {
-    let Some(answer) = snapshot.answer() else { return 5_000 };
+    let Some(answer) = snapshot.answer() else {
+        return 5_000;
+    };
     let tier_ms = match standing.state {
         State::Entering => 2_000,
         State::Turn | State::Returning if standing.asked => 3_000,
         State::Turn => 20_000,
         State::Late if standing.asked => 5_000,
-        State::Waiting | State::Near => waiting_ms(standing, answer.measured.effective_rate_per_hour),
+        State::Waiting | State::Near => {
+            waiting_ms(standing, answer.measured.effective_rate_per_hour)
+        }
         State::Late
         | State::Returning
         | State::Early
@@ -37,7 +41,8 @@ pub(crate) fn poll_ms(snapshot: &Snapshot, standing: &Standing) -> u64 {
     };
     let presence_ms = answer.settings.presence_us / 1_000;
     let tier_ms = tier_ms.min(presence_ms * 2 / 5).max(1_000);
-    let near = matches!(standing.state, State::Near | State::Turn | State::Entering) || standing.place <= 1_000;
+    let near = matches!(standing.state, State::Near | State::Turn | State::Entering)
+        || standing.place <= 1_000;
     if near {
         return tier_ms;
     }

@@ -19,7 +19,10 @@ const RETURN_BYTES_MAX: usize = 2_048;
 
 /// The value of a parameter in `a=b&c=d`, percent-decoded; the first one counts.
 pub(crate) fn parameter<'q>(query: &'q str, name: &str) -> Option<Cow<'q, str>> {
-    let pairs = query.split('&').take(PARAMETERS_MAX).filter_map(|pair| pair.split_once('='));
+    let pairs = query
+        .split('&')
+        .take(PARAMETERS_MAX)
+        .filter_map(|pair| pair.split_once('='));
     let value = pairs.into_iter().find(|(key, _)| *key == name)?.1;
     decode(value)
 }
@@ -41,12 +44,17 @@ fn decode(value: &str) -> Option<Cow<'_, str>> {
 }
 
 fn hex(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+    char::from(digit)
+        .to_digit(16)
+        .and_then(|value| u8::try_from(value).ok())
 }
 
 /// A form's body as text; `None` when it is too long, too slow or not text.
 pub(crate) async fn form(body: Incoming) -> Option<String> {
-    let collected = timeout(FORM_DEADLINE, Limited::new(body, FORM_BYTES_MAX).collect()).await.ok()?.ok()?;
+    let collected = timeout(FORM_DEADLINE, Limited::new(body, FORM_BYTES_MAX).collect())
+        .await
+        .ok()?
+        .ok()?;
     String::from_utf8(collected.to_bytes().to_vec()).ok()
 }
 
@@ -59,7 +67,9 @@ pub(crate) fn return_to(wanted: Option<&str>, prefix: &str) -> String {
             && address.starts_with('/')
             && !address.starts_with("//")
             && !address.starts_with(prefix)
-            && address.bytes().all(|b| b.is_ascii_graphic() && b != b'\\' && b != b'#')
+            && address
+                .bytes()
+                .all(|b| b.is_ascii_graphic() && b != b'\\' && b != b'#')
     };
     wanted.filter(safe).unwrap_or("/").to_owned()
 }
@@ -72,7 +82,10 @@ mod tests {
     fn parameters_are_found_and_decoded_once() {
         let query = "lang=it&return=%2Fbooking%2Fa%3Fb%3D1+2&return=/other";
         assert_eq!(parameter(query, "lang").as_deref(), Some("it"));
-        assert_eq!(parameter(query, "return").as_deref(), Some("/booking/a?b=1 2"));
+        assert_eq!(
+            parameter(query, "return").as_deref(),
+            Some("/booking/a?b=1 2")
+        );
         assert_eq!(parameter(query, "missing"), None);
         assert_eq!(parameter("a=%zz", "a"), None);
         assert_eq!(parameter("a=%f", "a"), None);
@@ -81,13 +94,25 @@ mod tests {
     #[test]
     fn nobody_is_sent_to_another_origin() {
         let hostile = [
-            "//evil.example/", "/\\evil.example", "https://evil.example/", "javascript:alert(1)", "", "booking",
-            "/a\r\nSet-Cookie: x", "/a b", "/.anteroom/main/leave", "/caf\u{e9}", "/a#b",
+            "//evil.example/",
+            "/\\evil.example",
+            "https://evil.example/",
+            "javascript:alert(1)",
+            "",
+            "booking",
+            "/a\r\nSet-Cookie: x",
+            "/a b",
+            "/.anteroom/main/leave",
+            "/caf\u{e9}",
+            "/a#b",
         ];
         for address in hostile {
             assert_eq!(return_to(Some(address), "/.anteroom/"), "/", "{address:?}");
         }
-        assert_eq!(return_to(Some("/booking?a=1&b=%20"), "/.anteroom/"), "/booking?a=1&b=%20");
+        assert_eq!(
+            return_to(Some("/booking?a=1&b=%20"), "/.anteroom/"),
+            "/booking?a=1&b=%20"
+        );
         assert_eq!(return_to(None, "/.anteroom/"), "/");
     }
 }

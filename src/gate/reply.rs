@@ -49,10 +49,16 @@ pub(crate) fn ours(status: StatusCode, media: Media, body: Bytes, csp: &str) -> 
         },
     );
     headers.insert(header::CACHE_CONTROL, NO_STORE);
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
     if media == Media::Html {
         headers.insert(ROBOTS, HeaderValue::from_static("noindex"));
-        headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+        headers.insert(
+            header::REFERRER_POLICY,
+            HeaderValue::from_static("same-origin"),
+        );
         if let Ok(csp) = HeaderValue::from_str(csp) {
             headers.insert(header::CONTENT_SECURITY_POLICY, csp);
         }
@@ -66,7 +72,9 @@ pub(crate) fn see_other(to: &str) -> Response<Body> {
     *response.status_mut() = StatusCode::SEE_OTHER;
     let to = HeaderValue::from_str(to).unwrap_or(HeaderValue::from_static("/"));
     response.headers_mut().insert(header::LOCATION, to);
-    response.headers_mut().insert(header::CACHE_CONTROL, NO_STORE);
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, NO_STORE);
     response
 }
 
@@ -89,7 +97,9 @@ pub(crate) fn give_ticket(headers: &mut HeaderMap, visit: &Visit<'_>, ticket: &T
     if let Some(cookie) = visit.site.cookies.set_ticket(visit.https, &text) {
         headers.append(header::SET_COOKIE, cookie);
     }
-    if visit.by_header && let Ok(value) = HeaderValue::from_str(&text) {
+    if visit.by_header
+        && let Ok(value) = HeaderValue::from_str(&text)
+    {
         headers.insert(TICKET, value);
     }
     text
@@ -101,7 +111,9 @@ pub(crate) fn give_pass(headers: &mut HeaderMap, visit: &Visit<'_>, pass: &Pass)
     if let Some(cookie) = visit.site.cookies.set_pass(visit.https, &text) {
         headers.append(header::SET_COOKIE, cookie);
     }
-    if visit.by_header && let Ok(value) = HeaderValue::from_str(&text) {
+    if visit.by_header
+        && let Ok(value) = HeaderValue::from_str(&text)
+    {
         headers.insert(PASS, value);
     }
     text
@@ -109,8 +121,16 @@ pub(crate) fn give_pass(headers: &mut HeaderMap, visit: &Visit<'_>, pass: &Pass)
 
 /// Keeps shared caches from storing a response that carries a visitor's cookie (RFC 9111 §5.2.2.7).
 pub(crate) fn keep_private(headers: &mut HeaderMap) {
-    let values: Vec<_> = headers.get_all(header::CACHE_CONTROL).iter().filter_map(|v| v.to_str().ok()).collect();
-    let directives = values.iter().flat_map(|value| value.split(',')).map(str::trim).filter(|d| !d.is_empty());
+    let values: Vec<_> = headers
+        .get_all(header::CACHE_CONTROL)
+        .iter()
+        .filter_map(|v| v.to_str().ok())
+        .collect();
+    let directives = values
+        .iter()
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .filter(|d| !d.is_empty());
     let mut kept = Vec::new();
     for directive in directives {
         let name = directive.split('=').next().unwrap_or(directive).trim();
@@ -119,7 +139,10 @@ pub(crate) fn keep_private(headers: &mut HeaderMap) {
         }
         // What only shared caches obey, and `private` with names, which covers only those fields.
         let shared = ["public", "private", "s-maxage", "proxy-revalidate"];
-        if !shared.iter().any(|shared| name.eq_ignore_ascii_case(shared)) {
+        if !shared
+            .iter()
+            .any(|shared| name.eq_ignore_ascii_case(shared))
+        {
             kept.push(directive);
         }
     }
@@ -137,9 +160,15 @@ mod tests {
     fn a_response_with_our_cookie_is_private() {
         let cases = [
             (None, "private"),
-            (Some("public, max-age=600, s-maxage=60"), "private, max-age=600"),
+            (
+                Some("public, max-age=600, s-maxage=60"),
+                "private, max-age=600",
+            ),
             (Some("no-store"), "no-store"),
-            (Some("private=\"x\", must-revalidate"), "private, must-revalidate"),
+            (
+                Some("private=\"x\", must-revalidate"),
+                "private, must-revalidate",
+            ),
         ];
         for (before, after) in cases {
             let mut headers = HeaderMap::new();

@@ -1,10 +1,11 @@
 //! Which request belongs where: to a room's own addresses, into a room, or straight to an origin.
 
+use std::sync::Arc;
+
 use http::Method;
 
 use crate::config::Config;
-use crate::config::routes;
-use crate::config::routes::Found;
+use crate::config::pattern::HostPattern;
 
 /// Where a request goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,20 +37,29 @@ pub enum Route<'a> {
 #[derive(Debug)]
 pub struct Routes {
     prefix: String,
-    rooms: Vec<String>,
-    origins: Vec<String>,
-    table: routes::Routes,
+    rooms: Vec<(Arc<crate::config::Room>, usize)>,
+    origins: Vec<Arc<crate::config::Origin>>,
 }
 
 impl Routes {
     /// The routes of this configuration.
     #[must_use]
     pub fn new(config: &Config) -> Self {
+        let index_of = |name: &str| {
+            config
+                .origins
+                .keys()
+                .position(|key| key == name)
+                .unwrap_or(0)
+        };
         Self {
             prefix: config.server.prefix.clone(),
-            rooms: config.rooms.keys().cloned().collect(),
-            origins: config.origins.keys().cloned().collect(),
-            table: routes::Routes::new(config),
+            rooms: config
+                .rooms
+                .values()
+                .map(|room| (Arc::clone(room), index_of(&room.origin)))
+                .collect(),
+            origins: config.origins.values().cloned().collect(),
         }
     }
 
@@ -59,21 +69,62 @@ impl Routes {
         if let Some(rest) = path.strip_prefix(self.prefix.as_str()) {
             return self.reserved(rest);
         }
-        match self.table.find(method, host, path) {
-            Found::Room { room, .. } => index(&self.rooms, &room.name).map_or(Route::Nowhere, |room| Route::Protected { room }),
-            Found::Bypass { origin, .. } | Found::Outside { origin, .. } => {
-                index(&self.origins, &origin.name).map_or(Route::Nowhere, |origin| Route::Open { origin })
-            }
-            Found::Nowhere => Route::Nowhere,
+        let matching = (0..)
+            .zip(&self.rooms)
+            .filter_map(|(index, (room, origin))| {
+                let takes = room.methods.is_empty() || room.methods.contains(method);
+                let path = room
+                    .paths
+                    .iter()
+                    .filter(|pattern| pattern.matches(path))
+                    .map(|p| p.closeness())
+                    .max()?;
+                let host = closest_host(&room.hosts, host)?;
+                takes.then_some(((host, path), index, room, *origin))
+            });
+        // The closest host, then the closest path; of equals the first by name.
+        let best = matching.reduce(|best, next| if next.0 > best.0 { next } else { best });
+        if let Some((_, room, config, origin)) = best {
+            let bypassed = config.bypass.iter().any(|pattern| pattern.matches(path));
+            return if bypassed {
+                Route::Open { origin }
+            } else {
+                Route::Protected { room }
+            };
         }
+        self.open(host)
     }
 
     fn reserved<'a>(&self, rest: &'a str) -> Route<'a> {
-        let Some((name, call)) = rest.split_once('/') else { return Route::Unknown };
-        index(&self.rooms, name).map_or(Route::Unknown, |room| Route::Reserved { room, call })
+        let Some((name, call)) = rest.split_once('/') else {
+            return Route::Unknown;
+        };
+        let room = self.rooms.iter().position(|(room, _)| room.name == name);
+        room.map_or(Route::Unknown, |room| Route::Reserved { room, call })
+    }
+
+    /// Outside every room: the origin that names this host, or takes any.
+    fn open(&self, host: &str) -> Route<'static> {
+        let origins = self.origins.iter().enumerate();
+        let matching = origins
+            .filter_map(|(origin, config)| closest_host(&config.hosts, host).map(|c| (c, origin)));
+        let best = matching.reduce(|best, next| if next.0 > best.0 { next } else { best });
+        best.map_or(Route::Nowhere, |(_, origin)| Route::Open { origin })
     }
 }
 
-fn index(names: &[String], name: &str) -> Option<usize> {
-    names.binary_search_by(|known| known.as_str().cmp(name)).ok()
+/// How closely the closest of these patterns fits; no patterns fit every host, loosely.
+fn closest_host(
+    hosts: &[HostPattern],
+    host: &str,
+) -> Option<Option<crate::config::pattern::Closeness>> {
+    if hosts.is_empty() {
+        return Some(None);
+    }
+    let closest = hosts
+        .iter()
+        .filter(|pattern| pattern.matches(host))
+        .map(HostPattern::closeness)
+        .max();
+    closest.map(Some)
 }

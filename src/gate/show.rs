@@ -67,8 +67,13 @@ impl<'a> Look<'a> {
 /// Where a visit stands, and whether its ticket goes on asking.
 pub(crate) fn stand(visit: &Visit<'_>) -> Option<(Ticket, Standing)> {
     let ticket = visit.ticket()?;
-    let known = Known { had_pass: visit.had_pass(&ticket) };
-    Some((ticket, standing::stand(&visit.snapshot, &ticket, known, visit.now, clock::wall_us())))
+    let known = Known {
+        had_pass: visit.had_pass(&ticket),
+    };
+    Some((
+        ticket,
+        standing::stand(&visit.snapshot, &ticket, known, visit.now, clock::wall_us()),
+    ))
 }
 
 /// Notes that a waiting visitor was heard from, and repeats that it is asking.
@@ -82,9 +87,17 @@ pub(crate) fn hear(visit: &Visit<'_>, ticket: &Ticket, standing: &Standing, poll
 }
 
 /// Everything about this visitor, for the renderer.
-pub(crate) fn view<'v>(visit: &'v Visit<'_>, look: &'v Look<'_>, ticket: Option<&Ticket>, standing: &Standing) -> View<'v> {
+pub(crate) fn view<'v>(
+    visit: &'v Visit<'_>,
+    look: &'v Look<'_>,
+    ticket: Option<&Ticket>,
+    standing: &Standing,
+) -> View<'v> {
     let now = Timestamp::now_from(clock::wall_us());
-    let accept = visit.headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+    let accept = visit
+        .headers
+        .get(header::ACCEPT_LANGUAGE)
+        .and_then(|value| value.to_str().ok());
     let mut view = View::new(&visit.site.texts, standing.state, now);
     view.lang = negotiate(look.lang.as_deref(), accept, &visit.site.texts.languages).lang;
     view.base = &visit.site.base;
@@ -113,7 +126,11 @@ fn turn(visit: &Visit<'_>, standing: &Standing, now: Timestamp) -> Option<Turn> 
         (State::Turn | State::Late | State::Entering, None) => now,
         _ => return None,
     };
-    Some(Turn { called: enter_by - length, enter_by, more_left: MORE_MAX })
+    Some(Turn {
+        called: enter_by - length,
+        enter_by,
+        more_left: MORE_MAX,
+    })
 }
 
 fn since(visit: &Visit<'_>) -> Option<Timestamp> {
@@ -132,7 +149,10 @@ trait FromMicros {
 
 impl FromMicros for Timestamp {
     fn now_from(us: u64) -> Self {
-        i64::try_from(us).ok().and_then(|us| Self::from_microsecond(us).ok()).unwrap_or(Self::UNIX_EPOCH)
+        i64::try_from(us)
+            .ok()
+            .and_then(|us| Self::from_microsecond(us).ok())
+            .unwrap_or(Self::UNIX_EPOCH)
     }
 }
 
@@ -144,7 +164,11 @@ pub(crate) fn without_ticket(visit: &Visit<'_>, state: State) -> Standing {
         asked_wait_s: 0,
         place: 0,
         turn_left_us: None,
-        wait: standing::wait(&visit.snapshot, visit.snapshot.tail() + 1, i64::try_from(clock::wall_us()).unwrap_or(0)),
+        wait: standing::wait(
+            &visit.snapshot,
+            visit.snapshot.tail() + 1,
+            i64::try_from(clock::wall_us()).unwrap_or(0),
+        ),
     }
 }
 
@@ -163,13 +187,20 @@ pub(crate) fn page(visit: &Visit<'_>, view: &View<'_>, status: StatusCode) -> Re
     let mut response = reply::ours(status, Media::Html, pages.html(view), pages.csp());
     reply::say_state(response.headers_mut(), view.state, view.number);
     if view.auto_refresh && !view.state.is_final() {
-        response.headers_mut().insert(header::REFRESH, HeaderValue::from_static("60"));
+        response
+            .headers_mut()
+            .insert(header::REFRESH, HeaderValue::from_static("60"));
     }
     response
 }
 
 /// The status of a view, with the ticket for whoever asked for one.
-pub(crate) fn status(visit: &Visit<'_>, view: &View<'_>, have: &str, ticket: Option<&str>) -> Response<Body> {
+pub(crate) fn status(
+    visit: &Visit<'_>,
+    view: &View<'_>,
+    have: &str,
+    ticket: Option<&str>,
+) -> Response<Body> {
     let pages = &visit.live.pages;
     let mut body = pages.status_json(view, have);
     if let Some(ticket) = ticket {
@@ -192,7 +223,11 @@ fn with_field(object: &Bytes, name: &str, value: &str) -> Bytes {
 /// The problem document of a view: how to join, and when to come back.
 pub(crate) fn problem(visit: &Visit<'_>, view: &View<'_>) -> Response<Body> {
     let seconds = (view.poll_ms / 1_000).clamp(1, 120);
-    let body = visit.live.pages.problem(view, StatusCode::SERVICE_UNAVAILABLE.as_u16(), Some(seconds));
+    let body = visit.live.pages.problem(
+        view,
+        StatusCode::SERVICE_UNAVAILABLE.as_u16(),
+        Some(seconds),
+    );
     let mut response = reply::ours(StatusCode::SERVICE_UNAVAILABLE, Media::Problem, body, "");
     reply::say_state(response.headers_mut(), view.state, view.number);
     reply::retry_after(response.headers_mut(), seconds);

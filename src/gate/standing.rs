@@ -34,7 +34,13 @@ pub(crate) struct Known {
 }
 
 /// Where this ticket, of the snapshot's epoch, stands now.
-pub(crate) fn stand(snapshot: &Snapshot, ticket: &Ticket, known: Known, now: Instant, wall_us: u64) -> Standing {
+pub(crate) fn stand(
+    snapshot: &Snapshot,
+    ticket: &Ticket,
+    known: Known,
+    now: Instant,
+    wall_us: u64,
+) -> Standing {
     let head = snapshot.head();
     let wall_us = i64::try_from(wall_us).unwrap_or(i64::MAX);
     let mut standing = Standing {
@@ -57,7 +63,9 @@ pub(crate) fn stand(snapshot: &Snapshot, ticket: &Ticket, known: Known, now: Ins
         Mode::Closed => State::Closed,
         Mode::SoldOut => State::SoldOut,
         Mode::Paused => State::Paused,
-        Mode::Open | Mode::Bypass | Mode::Observe => open(snapshot, ticket, known, now, &mut standing),
+        Mode::Open | Mode::Bypass | Mode::Observe => {
+            open(snapshot, ticket, known, now, &mut standing)
+        }
     };
     if standing.state == State::Waiting {
         standing.wait = wait(snapshot, ticket.number, wall_us);
@@ -68,13 +76,21 @@ pub(crate) fn stand(snapshot: &Snapshot, ticket: &Ticket, known: Known, now: Ins
     standing
 }
 
-fn open(snapshot: &Snapshot, ticket: &Ticket, known: Known, now: Instant, standing: &mut Standing) -> State {
+fn open(
+    snapshot: &Snapshot,
+    ticket: &Ticket,
+    known: Known,
+    now: Instant,
+    standing: &mut Standing,
+) -> State {
     if ticket.number > snapshot.head() {
         return State::Waiting;
     }
     let turn_us = snapshot.turn_us(now);
-    standing.turn_left_us =
-        snapshot.turn_until_us(ticket.number).map(|until| until.saturating_sub(turn_us)).filter(|&left| left > 0);
+    standing.turn_left_us = snapshot
+        .turn_until_us(ticket.number)
+        .map(|until| until.saturating_sub(turn_us))
+        .filter(|&left| left > 0);
     let called = if known.had_pass {
         State::Returning
     } else if standing.turn_left_us.is_some() {
@@ -82,15 +98,25 @@ fn open(snapshot: &Snapshot, ticket: &Ticket, known: Known, now: Instant, standi
     } else {
         State::Late
     };
-    if standing.asked && snapshot.is_up() && standing.asked_wait_s <= ENTERING_S_MAX { State::Entering } else { called }
+    if standing.asked && snapshot.is_up() && standing.asked_wait_s <= ENTERING_S_MAX {
+        State::Entering
+    } else {
+        called
+    }
 }
 
 /// How long somebody who asks now is going to wait, in seconds.
 fn asked_wait_s(snapshot: &Snapshot) -> u64 {
-    let Some(answer) = snapshot.answer() else { return 0 };
+    let Some(answer) = snapshot.answer() else {
+        return 0;
+    };
     let rate = answer.measured.effective_rate_per_hour;
     let before = answer.counts.asking + answer.counts.asking_late;
-    if rate == 0 { u64::MAX / 2 } else { (before * 3_600).div_ceil(rate) }
+    if rate == 0 {
+        u64::MAX / 2
+    } else {
+        (before * 3_600).div_ceil(rate)
+    }
 }
 
 /// How long until this number is called.

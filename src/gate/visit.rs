@@ -54,7 +54,14 @@ pub(crate) struct Visit<'a> {
 impl<'a> Visit<'a> {
     /// Looks at the pass; the ticket is looked at when it matters.
     pub(crate) fn new(parts: VisitParts<'a>, metrics: &WorkerMetrics) -> Self {
-        let VisitParts { live, site, port, client, headers, now } = parts;
+        let VisitParts {
+            live,
+            site,
+            port,
+            client,
+            headers,
+            now,
+        } = parts;
         let https = client.https || live.external_https;
         let mut visit = Self {
             live,
@@ -76,9 +83,19 @@ impl<'a> Visit<'a> {
 
     /// The same visitor once more, to be looked at in a newer picture of the room.
     pub(crate) fn again(&self) -> Self {
-        let (live, site, port, client, headers) = (self.live, self.site, self.port, self.client, self.headers);
+        let (live, site, port, client, headers) =
+            (self.live, self.site, self.port, self.client, self.headers);
         let snapshot = Arc::clone(&port.snapshot());
-        Self { live, site, port, client, headers, snapshot, ticket: OnceCell::new(), ..*self }
+        Self {
+            live,
+            site,
+            port,
+            client,
+            headers,
+            snapshot,
+            ticket: OnceCell::new(),
+            ..*self
+        }
     }
 
     fn recognise_pass(&mut self, metrics: &WorkerMetrics) {
@@ -102,7 +119,9 @@ impl<'a> Visit<'a> {
         } else {
             let over_us = line_us - pass.until_us;
             let grace_us = u64::try_from(self.site.config.grace.as_micros()).unwrap_or(u64::MAX);
-            PassFact::RanOut { within_grace: over_us <= grace_us }
+            PassFact::RanOut {
+                within_grace: over_us <= grace_us,
+            }
         };
         if pass.number > self.snapshot.head() && self.snapshot.epoch().is_some() {
             self.port.floor(pass.epoch, pass.number, pass.number);
@@ -127,7 +146,9 @@ impl<'a> Visit<'a> {
                     return (TicketFact::Valid { inside }, Some(*ticket));
                 }
                 Ok(_) => fact = TicketFact::Old,
-                Err(Rejected::UnknownKey(_)) if fact == TicketFact::None => fact = TicketFact::UnknownKey,
+                Err(Rejected::UnknownKey(_)) if fact == TicketFact::None => {
+                    fact = TicketFact::UnknownKey
+                }
                 Err(_) => {}
             }
         }
@@ -146,7 +167,8 @@ impl<'a> Visit<'a> {
 
     /// Whether the visitor carries a pass of this ticket that ran out.
     pub(crate) fn had_pass(&self, ticket: &Ticket) -> bool {
-        matches!(self.pass, PassFact::RanOut { .. }) && self.held_pass.is_some_and(|pass| pass.id == ticket.id)
+        matches!(self.pass, PassFact::RanOut { .. })
+            && self.held_pass.is_some_and(|pass| pass.id == ticket.id)
     }
 
     /// The facts to decide by.
@@ -156,10 +178,15 @@ impl<'a> Visit<'a> {
             kind: kind(method, self.headers),
             mode: self.snapshot.mode(),
             store_up: self.snapshot.is_up(),
-            opens_on_failure: self.site.config.on_store_failure == crate::config::room::OnStoreFailure::Open,
+            opens_on_failure: self.site.config.on_store_failure
+                == crate::config::room::OnStoreFailure::Open,
             is_unsafe: !method.is_safe(),
             pass: self.pass,
-            ticket: if live { TicketFact::None } else { self.ticket_fact() },
+            ticket: if live {
+                TicketFact::None
+            } else {
+                self.ticket_fact()
+            },
         }
     }
 }
@@ -176,13 +203,22 @@ pub(crate) struct VisitParts<'a> {
 
 /// A ticket as the line meets its visitor.
 pub(crate) fn visitor(ticket: &Ticket) -> Visitor {
-    Visitor { number: ticket.number, id: ticket.id }
+    Visitor {
+        number: ticket.number,
+        id: ticket.id,
+    }
 }
 
 /// The texts shown under a header's or a cookie's name; the header outranks the cookies.
-fn texts<'h>(headers: &'h HeaderMap, name: &HeaderName, cookie: &'h str) -> impl Iterator<Item = &'h [u8]> {
+fn texts<'h>(
+    headers: &'h HeaderMap,
+    name: &HeaderName,
+    cookie: &'h str,
+) -> impl Iterator<Item = &'h [u8]> {
     let header = headers.get(name).map(http::HeaderValue::as_bytes);
-    let cookies = cookies::named(headers, cookie).filter(move |_| header.is_none()).take(COOKIES_MAX);
+    let cookies = cookies::named(headers, cookie)
+        .filter(move |_| header.is_none())
+        .take(COOKIES_MAX);
     header.into_iter().chain(cookies)
 }
 
@@ -198,5 +234,9 @@ fn kind(method: &Method, headers: &HeaderMap) -> Kind {
     if *method == Method::OPTIONS && asks_method && headers.contains_key(header::ORIGIN) {
         return Kind::Preflight;
     }
-    if !method.is_safe() && accept::is_from_document(headers) { Kind::Form } else { Kind::Other }
+    if !method.is_safe() && accept::is_from_document(headers) {
+        Kind::Form
+    } else {
+        Kind::Other
+    }
 }

@@ -150,7 +150,10 @@ impl AccessLog {
     #[must_use]
     pub fn close(self, limit: Duration) -> bool {
         drop(self.lines);
-        let ended = self.ended.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let ended = self
+            .ended
+            .into_inner()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         ended.recv_timeout(limit).is_ok()
     }
 }
