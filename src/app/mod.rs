@@ -119,16 +119,10 @@ pub async fn start(loaded: Loaded, file: Option<PathBuf>) -> Result<Running, Sta
     let live = control::assemble(parts, None, &metrics)
         .await
         .map_err(unusable)?;
-    let control = Arc::new(Control::new(
-        file,
-        loaded,
-        live,
-        tls.clone(),
-        Arc::clone(&metrics),
-    ));
+    let control = Arc::new(Control::new(file, loaded, live, tls, Arc::clone(&metrics)));
 
     let access_log = open_access_log(&config, &metrics)?;
-    let server = start_server(&config, tls, &control, &access_log)?;
+    let server = start_server(&config, &control, access_log.clone())?;
     let (orders, inbox) = mpsc::channel(16);
     let admin = start_admin(&config, &control, orders).await?;
     let tasks = vec![
@@ -165,9 +159,8 @@ fn open_access_log(
 
 fn start_server(
     config: &crate::config::Config,
-    tls: Option<server::SharedTls>,
     control: &Arc<Control>,
-    access_log: &Option<Arc<AccessLog>>,
+    access_log: Option<Arc<AccessLog>>,
 ) -> Result<server::Running, StartError> {
     let settings = ServerSettings {
         listen: config
@@ -176,7 +169,7 @@ fn start_server(
             .iter()
             .map(|&addr| ListenSettings {
                 addr,
-                tls: tls.clone(),
+                tls: control.tls.clone(),
             })
             .collect(),
         workers: build::workers(config),

@@ -30,7 +30,7 @@ pub struct Serve {
     /// The configuration file; without it and without --origin, anteroom.toml
     #[arg(long, short, value_name = "FILE", conflicts_with = "origin")]
     pub config: Option<PathBuf>,
-    /// Run without a file: the portal to put the room in front of, as http://127.0.0.1:8000
+    /// Run without a file: the portal to put the room in front of, as `http://127.0.0.1:8000`
     #[arg(long, value_name = "URL")]
     pub origin: Option<String>,
     /// Run without a file: how many visitors to let in, as 120/min
@@ -47,7 +47,7 @@ pub struct Serve {
     /// Run without a file: where operators connect
     #[arg(long, value_name = "ADDR", requires = "origin")]
     pub admin: Option<String>,
-    /// Run without a file: where the line lives, as redis://127.0.0.1:6379
+    /// Run without a file: where the line lives, as `redis://127.0.0.1:6379`
     #[arg(long, value_name = "URL", requires = "origin")]
     pub store: Option<String>,
 }

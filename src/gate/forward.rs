@@ -10,6 +10,7 @@ use crate::gate::counted::Counted;
 use crate::gate::reply;
 use crate::gate::reply::Media;
 use crate::gate::show;
+use crate::gate::show::Look;
 use crate::gate::visit::Visit;
 use crate::line::exchange::Finish;
 use crate::line::exchange::Visitor;
@@ -152,6 +153,8 @@ impl Gate {
             visitor: through.id(),
             path: going.path,
         };
+        let uri = going.uri;
+        let prefix = &visit.live.config.server.prefix;
         let started = clock::monotonic();
         let mut response = match origin.pool.forward(going.request, &passage).await {
             Ok(forwarded) => {
@@ -164,7 +167,7 @@ impl Gate {
                 if error.kind.is_client() {
                     return Err(Fault::from(&error));
                 }
-                troubled(visit, &going.look, &error)
+                troubled(visit, &Look::navigated(&uri, prefix), &error)
             }
         };
         let headers = response.headers_mut();
@@ -218,12 +221,12 @@ fn obey(visit: &Visit<'_>, through: &Through, command: Option<Command>, stock: O
 }
 
 /// The origin failed somebody inside: calm words, the pass stays.
-fn troubled(visit: &Visit<'_>, look: &show::Look<'_>, error: &OriginError) -> Response<Body> {
+fn troubled(visit: &Visit<'_>, look: &Look<'_>, error: &OriginError) -> Response<Body> {
     let status = error.status();
     let standing = show::without_ticket(visit, State::Origin);
     let view = show::view(visit, look, None, &standing);
     let pages = &visit.live.pages;
-    let mut response = if crate::message::accept::accepts(visit.headers, "text/html") {
+    let mut response = if visit.wishes.accepts("text/html") {
         reply::ours(
             status,
             Media::Html,

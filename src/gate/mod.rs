@@ -5,6 +5,7 @@
 //! knows rooms, pages, seals and the proxy, which know nothing of one another.
 
 mod act;
+mod answers;
 mod api;
 mod cookies;
 mod counted;
@@ -37,12 +38,12 @@ use crate::clock;
 use crate::gate::act::Going;
 use crate::gate::decide::Decision as Act;
 use crate::gate::local::Local;
-use crate::gate::local::LocalRoom;
+use crate::gate::local::LocalOrigin;
 use crate::gate::poll::Hammering;
 use crate::gate::reply::Media;
-use crate::gate::show::Look;
+use crate::gate::visit::Here;
+use crate::gate::visit::Shown;
 use crate::gate::visit::Visit;
-use crate::gate::visit::VisitParts;
 use crate::message::Asked;
 use crate::message::Body;
 use crate::message::Client;
@@ -148,106 +149,77 @@ impl Gate {
             note,
         } = asked;
         let client = live.trusted.client(peer, request.headers());
+        let uri = request.uri().clone();
         // A request for "*" (RFC 9112 §3.2.4) is about the server as a whole.
-        let path = if request.uri().path() == "*" {
-            "/"
-        } else {
-            request.uri().path()
-        }
-        .to_owned();
-        let normal = match NormalPath::parse(&path) {
+        let path = if uri.path() == "*" { "/" } else { uri.path() };
+        let normal = match NormalPath::parse(path) {
             Ok(normal) => normal,
             Err(error) => return (Decision::Error, Err(Fault::Refused(error.into()))),
         };
         let host = host_of(&client, &request);
         match live.routes.find(request.method(), &host, normal.as_str()) {
             Route::Protected { room } => {
-                let here = &local.rooms[room];
-                *note.room.borrow_mut() = Some(Rc::clone(&here.name));
-                let (act, response) = self
-                    .protected(&local, here, room, request, &client, normal.rewritten())
-                    .await;
+                *note.room.borrow_mut() = Some(Rc::clone(&local.rooms[room].name));
+                let here = Here {
+                    live,
+                    site: &live.sites[room],
+                    port: &local.rooms[room].port,
+                    client: &client,
+                };
+                let shown = Shown {
+                    method: request.method(),
+                    headers: request.headers(),
+                    wants_ticket: false,
+                };
+                let visit = Visit::new(here, shown, &self.metrics);
+                let going = Going {
+                    path: normal.rewritten(),
+                    uri: uri.clone(),
+                    request,
+                };
+                let (act, response) = self.protect(&visit, going).await;
                 (counted(act, &response), response)
             }
             Route::Reserved { room, call } => {
-                let here = &local.rooms[room];
-                *note.room.borrow_mut() = Some(Rc::clone(&here.name));
-                let headers = request.headers().clone();
-                let visit = self.visit(&local, here, room, &client, &headers);
+                *note.room.borrow_mut() = Some(Rc::clone(&local.rooms[room].name));
+                let here = Here {
+                    live,
+                    site: &live.sites[room],
+                    port: &local.rooms[room].port,
+                    client: &client,
+                };
+                let shown = Shown {
+                    method: request.method(),
+                    headers: request.headers(),
+                    wants_ticket: true,
+                };
+                let visit = Visit::new(here, shown, &self.metrics);
                 self.call(&visit, request, call).await
             }
-            Route::Open { origin } => (
-                Decision::Bypass,
-                self.open(&local, origin, request, &client, normal.rewritten())
-                    .await,
-            ),
+            Route::Open { origin } => {
+                let passage = Passage {
+                    client: &client,
+                    visitor: None,
+                    path: normal.rewritten(),
+                };
+                (
+                    Decision::Bypass,
+                    self.open(&local.origins[origin], request, &passage).await,
+                )
+            }
             Route::Unknown | Route::Nowhere => (Decision::Error, Ok(nothing_here(live, &request))),
         }
-    }
-
-    fn visit<'a>(
-        &self,
-        local: &'a Local,
-        here: &'a LocalRoom,
-        room: usize,
-        client: &'a Client,
-        headers: &'a http::HeaderMap,
-    ) -> Visit<'a> {
-        let live = &*local.live;
-        let parts = VisitParts {
-            live,
-            site: &live.sites[room],
-            port: &here.port,
-            client,
-            headers,
-            now: clock::monotonic(),
-        };
-        Visit::new(parts, &self.metrics)
-    }
-
-    async fn protected(
-        &self,
-        local: &Local,
-        here: &LocalRoom,
-        room: usize,
-        request: Request<Incoming>,
-        client: &Client,
-        path: Option<&str>,
-    ) -> (Act, Result<Response<Body>, Fault>) {
-        let headers = request.headers().clone();
-        let uri = request.uri().clone();
-        let visit = self.visit(local, here, room, client, &headers);
-        let prefix = &local.live.config.server.prefix;
-        let path_and_query = uri.path_and_query().map_or("/", |pq| pq.as_str());
-        let look = Look::navigated(path_and_query, uri.query().unwrap_or(""), prefix);
-        self.protect(
-            &visit,
-            Going {
-                request,
-                path,
-                look,
-            },
-        )
-        .await
     }
 
     /// Outside every room: straight to the origin.
     async fn open(
         &self,
-        local: &Local,
-        origin: usize,
+        origin: &LocalOrigin,
         request: Request<Incoming>,
-        client: &Client,
-        path: Option<&str>,
+        passage: &Passage<'_>,
     ) -> Result<Response<Body>, Fault> {
-        let origin = &local.origins[origin];
-        let passage = Passage {
-            client,
-            visitor: None,
-            path,
-        };
         let started = clock::monotonic();
-        match origin.pool.forward(request, &passage).await {
+        match origin.pool.forward(request, passage).await {
             Ok(forwarded) => {
                 origin.counts.answered(clock::monotonic() - started);
                 Ok(forwarded.response)

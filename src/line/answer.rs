@@ -43,7 +43,8 @@ impl Line {
         let (turns, turns_to, cut_turns) = self.turns_after(known(exchange.known.turns));
         let answer = Answer {
             sequence: exchange.sequence,
-            epoch: self.epoch.unwrap_or_default(),
+            // One that may yet give way to an older one must not be remembered by anybody.
+            epoch: self.epoch.filter(|_| !self.provisional).unwrap_or_default(),
             healing: step.healing,
             more: step.more || cut_entered || cut_finished || cut_turns,
             now_us: self.now_us,

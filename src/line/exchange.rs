@@ -230,7 +230,7 @@ pub struct Measured {
 pub struct Answer {
     /// The sequence number of the exchange it answers.
     pub sequence: u64,
-    /// The line's epoch.
+    /// The line's epoch; the zero epoch while the line heals and does not know one for certain.
     pub epoch: Epoch,
     /// The line is healing: nothing is issued, called or entered.
     pub healing: bool,

@@ -83,10 +83,17 @@ impl Line {
         let latest = self.now_us + self.settings.pass_idle_us;
         for renewal in &exchange.renewals {
             let until = renewal.until_us.min(latest);
-            if until > self.now_us && self.finished.score(renewal.id).is_none() {
-                let held = self.inside.score(renewal.id).unwrap_or(0);
-                self.inside.put(renewal.id, held.max(until));
+            if until <= self.now_us {
+                continue;
             }
+            if let Some(kept) = self.finished.score(renewal.id) {
+                // Signed before the news came: remembered for as long as that pass could be shown.
+                self.finished.put(renewal.id, kept.max(until));
+                continue;
+            }
+            self.drop_asking(renewal.id);
+            let held = self.inside.score(renewal.id).unwrap_or(0);
+            self.inside.put(renewal.id, held.max(until));
         }
     }
 
@@ -94,11 +101,14 @@ impl Line {
     pub(crate) fn finish(&mut self, exchange: &Exchange) {
         for finish in &exchange.finishes {
             let Visitor { number, id } = finish.visitor;
-            if self.finished.score(id).is_none() {
+            let held = self.inside.score(id).unwrap_or(0);
+            let until = finish.until_us.max(held).max(self.now_us + 1);
+            let kept = self.finished.score(id);
+            if kept.is_none() {
                 self.finished_seq += 1;
                 self.finished_order.put(id, self.finished_seq);
-                self.finished.put(id, finish.until_us.max(self.now_us + 1));
             }
+            self.finished.put(id, until.max(kept.unwrap_or(0)));
             self.drop_inside(id);
             self.drop_asking(id);
             if number == 0 || number > self.tail {
@@ -183,6 +193,8 @@ impl Line {
                 if number <= self.tail && number - self.head <= AHEAD_MAX {
                     self.asking_turn.put(id, number);
                     self.asking.put(id, self.now_us);
+                    // Who asks is present.
+                    self.current_slice().set(number);
                 }
                 standing
             }

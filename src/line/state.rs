@@ -199,8 +199,9 @@ pub struct Line {
     pub(crate) minute_before: u64,
     /// Since when every replica has been heard from without a break.
     pub(crate) listen_us: u64,
-    /// The longest poll interval told lately, and when.
+    /// The longest poll interval told in this window and in the one before, and when this one began.
     pub(crate) told_us: u64,
+    pub(crate) told_before_us: u64,
     pub(crate) told_at_us: u64,
     pub(crate) slice: u64,
     pub(crate) slice_us: u64,
@@ -305,21 +306,30 @@ impl Line {
         self.expire(&mut step);
         self.accrue(&step);
         self.follow(exchange);
-        self.hear(exchange);
-        self.renew(exchange);
-        self.finish(exchange);
+        // A ticket means nothing in another epoch.
+        let same_epoch = exchange.known.epoch == self.epoch;
+        if same_epoch {
+            self.hear(exchange);
+            self.renew(exchange);
+            self.finish(exchange);
+        }
         self.join(exchange, &mut step);
-        let mut standings = self.ask(exchange);
+        let mut standings = Vec::new();
+        if same_epoch {
+            standings = self.ask(exchange);
+        }
         self.enter(&mut step);
         self.call(&mut step);
         self.enter(&mut step);
         self.keep_eager(&mut step);
-        standings.extend(
-            exchange
-                .checks
-                .iter()
-                .map(|&visitor| self.standing(visitor)),
-        );
+        if same_epoch {
+            standings.extend(
+                exchange
+                    .checks
+                    .iter()
+                    .map(|&visitor| self.standing(visitor)),
+            );
+        }
         self.answer(exchange, step, standings)
     }
 
@@ -332,7 +342,8 @@ impl Line {
 
     /// The presence window, in microseconds.
     pub(crate) fn window_us(&self) -> u64 {
-        self.settings.presence_us.max(self.told_us * 5 / 2)
+        let told_us = self.told_us.max(self.told_before_us);
+        self.settings.presence_us.max(told_us * 5 / 2)
     }
 
     /// Highest number called.

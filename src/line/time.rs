@@ -35,7 +35,7 @@ impl Line {
 
     /// Starts a line that has no epoch: the one the replica knows, or a new one.
     fn found(&mut self, clock_us: u64, exchange: &Exchange) {
-        let shown = exchange.known.epoch;
+        let shown = shown(exchange);
         *self = Self {
             seen: std::mem::take(&mut self.seen),
             answered: std::mem::take(&mut self.answered),
@@ -50,7 +50,8 @@ impl Line {
             provisional: shown.is_none(),
             store: exchange.store,
             clock_us,
-            now_us: clock_us.max(shown.map_or(0, |_| exchange.known.now_us)),
+            // Line time of a known epoch goes on from where it was, whatever the clock has done since.
+            now_us: shown.map_or(clock_us, |_| exchange.known.now_us),
             share_ppm: 1_000_000,
             delay_us: DELAY_US,
             slice: 1,
@@ -79,7 +80,7 @@ impl Line {
 
     /// While healing, a newer epoch than ours (any, if ours was only made for want of one) is the line's.
     fn adopt(&mut self, exchange: &Exchange) {
-        let Some(shown) = exchange.known.epoch else {
+        let Some(shown) = shown(exchange) else {
             return;
         };
         let healing = self.now_us < self.heal_until_us;
@@ -92,21 +93,31 @@ impl Line {
 
     /// Numbers and line times that were answered or signed in exactly this epoch are never taken back.
     fn raise_floors(&mut self, exchange: &Exchange) {
-        if exchange.known.epoch == self.epoch {
-            self.tail = self.tail.max(exchange.known.tail).max(exchange.known.head);
-            self.head = self.head.max(exchange.known.head);
+        let known = &exchange.known;
+        if known.epoch != self.epoch {
+            return;
+        }
+        self.tail = self.tail.max(known.tail).max(known.head);
+        self.head = self.head.max(known.head);
+        self.entries_seq = self.entries_seq.max(known.entries);
+        self.finished_seq = self.finished_seq.max(known.finished);
+        if self.now_us < self.heal_until_us && known.now_us > self.now_us {
+            self.heal_until_us += known.now_us - self.now_us;
+            self.now_us = known.now_us;
+            self.listen_us = self.now_us;
         }
     }
 
     /// Line time follows the store's clock by at most two seconds an exchange and never backwards.
     fn advance(&mut self, clock_us: u64, step: &mut Step) {
         let elapsed = clock_us.saturating_sub(self.clock_us);
-        if elapsed > STEP_US_MAX || clock_us < self.clock_us {
-            self.listen_us = self.now_us;
-        }
+        let silent = elapsed > STEP_US_MAX || clock_us < self.clock_us;
         self.clock_us = clock_us;
         step.elapsed_us = elapsed.min(STEP_US_MAX);
         self.now_us += step.elapsed_us;
+        if silent {
+            self.listen_us = self.now_us;
+        }
         if self.moves() {
             self.turn_now_us += step.elapsed_us;
         }
@@ -124,29 +135,41 @@ impl Line {
 
     /// Keeps track of the replicas: absence of a visitor counts only while all of them are heard from.
     pub(crate) fn listen(&mut self, exchange: &Exchange) {
+        self.note_told(exchange.told_us);
         let window_us = self.window_us();
-        if exchange.told_us >= self.told_us || self.now_us - self.told_at_us > window_us {
-            self.told_us = exchange.told_us;
-            self.told_at_us = self.now_us;
-        }
-        if self.seen.score(exchange.instance).is_none() {
+        let missing_us = self.now_us.saturating_sub(MISSING_US);
+        if self
+            .seen
+            .score(exchange.instance)
+            .is_none_or(|at| at < missing_us)
+        {
             self.listen_us = self.now_us;
         }
         for instance in self.seen.up_to(self.now_us.saturating_sub(FORGET_US)) {
             self.seen.take(instance);
             self.answered.remove(&instance);
         }
-        self.seen.put(
-            exchange.instance,
-            if exchange.leaving { 0 } else { self.now_us },
-        );
-        let silent = self.seen.count_above(self.now_us.saturating_sub(window_us));
-        let heard = self
-            .seen
-            .count_above(self.now_us.saturating_sub(MISSING_US));
-        if silent > heard {
+        // One that leaves is not waited for, but its last answer is kept, in case it gets lost.
+        let left_us = self.now_us.saturating_sub(window_us);
+        let at_us = if exchange.leaving {
+            left_us
+        } else {
+            self.now_us
+        };
+        self.seen.put(exchange.instance, at_us);
+        if self.seen.count_above(left_us) > self.seen.count_above(missing_us) {
             self.listen_us = self.now_us;
         }
+    }
+
+    /// Remembers the longest interval told for at least one whole window, and at most two.
+    fn note_told(&mut self, told_us: u64) {
+        if self.now_us - self.told_at_us > self.window_us() {
+            self.told_before_us = self.told_us;
+            self.told_us = 0;
+            self.told_at_us = self.now_us;
+        }
+        self.told_us = self.told_us.max(told_us);
     }
 
     /// Whether a full presence window of unbroken listening has passed, so that absence is proven.
@@ -188,4 +211,12 @@ impl Line {
             self.listen_us = self.now_us;
         }
     }
+}
+
+/// The epoch a replica knows; the zero epoch, answered while there is none for certain, is none.
+fn shown(exchange: &Exchange) -> Option<Epoch> {
+    exchange
+        .known
+        .epoch
+        .filter(|&epoch| epoch != Epoch::default())
 }

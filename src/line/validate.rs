@@ -70,9 +70,10 @@ impl Exchange {
         {
             return Err(Refused::OutOfRange("number"));
         }
-        let times = times.chain([self.known.now_us]).chain(self.stock);
+        let known = [self.known.now_us, self.known.entries, self.known.finished];
+        let times = times.chain(known).chain(self.stock);
         if times.into_iter().any(|value| value > INTEGER_MAX / 2) {
-            return Err(Refused::OutOfRange("time or stock"));
+            return Err(Refused::OutOfRange("time or count"));
         }
         Ok(())
     }

@@ -10,7 +10,6 @@ use crate::clock;
 use crate::line::Line;
 use crate::line::exchange::Answer;
 use crate::line::exchange::Exchange;
-use crate::line::ids::KeyHash;
 use crate::store::StoreError;
 
 /// Where the embedded store keeps its files.
@@ -60,10 +59,7 @@ impl Memory {
         let (answer, answered) = oneshot::channel();
         let order = Order {
             clock_us: clock_us.unwrap_or_else(clock::wall_us),
-            exchange: Exchange {
-                store: KeyHash::default(),
-                ..exchange.clone()
-            },
+            exchange: exchange.clone(),
             answer,
         };
         self.orders

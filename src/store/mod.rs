@@ -59,8 +59,8 @@ impl Store {
         }
     }
 
-    /// As [`Store::exchange`], at a given time of the store's clock (microseconds since 1970): for tests and
-    /// rehearsals that play a history.
+    /// As [`Store::exchange`], at a given time of the store's clock (microseconds since 1970) and with the exchange's
+    /// own `store`: for tests and rehearsals that play a history.
     ///
     /// # Errors
     /// As [`Store::exchange`].

@@ -5,7 +5,7 @@
 lang-label = Lingua
 help = Serve aiuto? Chiami il numero { $phone }.
 help-hours = Serve aiuto? Chiami il numero { $phone } ({ $hours }).
-help-code = Comunichi il Suo codice.
+help-code = Comunichi il Suo codice:
 cookie-line = Questa pagina usa un solo cookie, che conserva il Suo posto in coda. Non contiene nomi e non serve a tracciarLa.
 link-privacy = Privacy
 link-accessibility = Accessibilità
@@ -108,7 +108,7 @@ say-scarce = Potrebbe non esserci un appuntamento per tutte le persone in coda.
 ## Your turn
 
 turn-h = È il Suo turno
-turn-lead = Prema il pulsante per entrare. Entri entro le ore <b>{ $by }</b>.
+turn-lead = Prema il pulsante per entrare, entro le ore <b>{ $by }</b>.
 turn-lead-open = Prema il pulsante per entrare.
 turn-left-label = Tempo per entrare
 turn-left = { $left ->
@@ -140,6 +140,7 @@ asked-lead = { $asked ->
     [one] Ha premuto il pulsante. Entrerà tra circa { $asked } minuto.
    *[other] Ha premuto il pulsante. Entrerà tra circa { $asked } minuti.
 }
+asked-open = Ha premuto il pulsante. Entrerà appena c’è posto.
 asked-keep = Tenga aperta questa pagina. Non deve premere di nuovo.
 entering-h = Sta entrando
 entering-lead = Il servizio di prenotazione si sta aprendo. Può richiedere fino a 20 secondi. Non prema di nuovo il pulsante.

@@ -1,5 +1,8 @@
 //! What the line promises, one behaviour at a time.
 
+mod losses;
+mod presence;
+
 use super::Line;
 use super::exchange::Answer;
 use super::exchange::Exchange;

@@ -1,0 +1,129 @@
+//! What goes wrong in a world, and what its operator does.
+
+use anteroom::line::ids::KeyHash;
+
+use crate::plan;
+use crate::plan::SECOND;
+use crate::plan::Trouble;
+use crate::replica::File;
+use crate::world::Event;
+use crate::world::World;
+
+impl World {
+    /// One trouble of those this run has.
+    pub(crate) fn trouble(&mut self) {
+        if self.plan.troubles.is_empty() {
+            return;
+        }
+        let at = self.rng.index(self.plan.troubles.len());
+        let trouble = self.plan.troubles[at];
+        self.say(|| format!("trouble: {trouble:?}"));
+        match trouble {
+            Trouble::Edit => self.edit(),
+            Trouble::OldFile => {
+                let old = self.rng.index(self.files.len());
+                let file = self.files[old];
+                self.crash(file);
+            }
+            Trouble::StoreClock => {
+                let jump_us = self.rng.below(7_200) * SECOND;
+                let clock_us = &mut self.store.clock_at_zero_us;
+                *clock_us = (*clock_us + jump_us).saturating_sub(3_600 * SECOND);
+            }
+            Trouble::ReplicaClock => {
+                let at = self.rng.index(self.replicas.len());
+                let jump_us = self.rng.below(3_600) * SECOND;
+                self.replicas[at].clock_ahead_us += jump_us;
+            }
+            Trouble::Outage => {
+                let time_us = self.rng.between(SECOND, 180 * SECOND);
+                self.store.away_until_us = self.now_us + time_us;
+            }
+            Trouble::Restart => self.restart(),
+            Trouble::Flush => self.store.empty(&mut self.rng),
+            Trouble::Crash => {
+                let file = self.newest_file();
+                self.crash(file);
+            }
+            Trouble::Leave => {
+                let at = self.rng.index(self.replicas.len());
+                self.replicas[at].leaving = true;
+                self.send(at);
+            }
+            Trouble::Partition => {
+                let at = self.rng.index(self.replicas.len());
+                let time_us = self.rng.between(SECOND, 240 * SECOND);
+                self.replicas[at].cut_until_us = self.now_us + time_us;
+            }
+            Trouble::Rush => {
+                let room = self.plan.people.saturating_sub(self.people.len());
+                (0..room).for_each(|_| self.newcomer());
+            }
+            Trouble::Exodus => {
+                for person in &mut self.people {
+                    if self.rng.chance(500) {
+                        person.state = crate::person::State::Away;
+                        person.visit += 1;
+                    }
+                }
+            }
+            Trouble::Homecoming => self.homecoming(),
+            Trouble::SoldOut => {
+                let at = self.rng.index(self.replicas.len());
+                self.replicas[at].sold_out();
+            }
+        }
+    }
+
+    /// Everybody who went away comes back.
+    pub(crate) fn homecoming(&mut self) {
+        let away: Vec<_> = self.away().collect();
+        for person in away {
+            let time_us = self.rng.below(SECOND);
+            self.visit_after(person, time_us);
+        }
+    }
+
+    /// The operator edits the file; each replica reads it within a few seconds.
+    fn edit(&mut self) {
+        let file = File {
+            content: KeyHash(self.rng.wide()),
+            settings: plan::settings(&mut self.rng, false),
+        };
+        self.put_file(file);
+    }
+
+    /// A file reaches every replica in its own time.
+    pub(crate) fn put_file(&mut self, file: File) {
+        self.files.push(file);
+        for at in 0..self.replicas.len() {
+            let instance = self.replicas[at].instance;
+            let time_us = self.rng.below(5 * SECOND);
+            self.after(time_us, Event::Edit(at, instance, file));
+        }
+    }
+
+    /// A replica dies with all it knew.
+    fn crash(&mut self, file: File) {
+        let at = self.rng.index(self.replicas.len());
+        let was_alive = std::mem::replace(&mut self.replicas[at].alive, false);
+        if !was_alive {
+            return;
+        }
+        if self.rng.chance(500) {
+            let time_us = self.rng.below(20 * SECOND);
+            self.after(time_us, Event::Start(file));
+        } else {
+            self.start_replica(file);
+        }
+    }
+
+    fn restart(&mut self) {
+        self.store.restart(&mut self.rng);
+        if self.plan.embedded {
+            // It lives in the replica's own process.
+            let file = self.newest_file();
+            self.crash(file);
+        }
+    }
+}
