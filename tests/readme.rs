@@ -194,7 +194,9 @@ fn steps(block: &str) -> Vec<Step> {
 fn type_in(steps: &[Step], running: &Running) -> Vec<String> {
     let mut script = String::from("set -euo pipefail\n");
     for step in steps {
-        let typed = step.typed.replace("127.0.0.1:8080", &running.addr.to_string());
+        let typed = step
+            .typed
+            .replace("127.0.0.1:8080", &running.addr.to_string());
         let _ = writeln!(script, "{typed}\nprintf '%s\\n' '{STEP}'");
     }
     let output = Command::new("bash")
@@ -214,7 +216,10 @@ fn type_in(steps: &[Step], running: &Running) -> Vec<String> {
 fn the_walk_works_as_written() {
     let origin = Origin::start();
     let start = blocks("Walk through it with curl", "sh").remove(0);
-    let serve = start.lines().find(|line| line.contains("-- serve")).unwrap();
+    let serve = start
+        .lines()
+        .find(|line| line.contains("-- serve"))
+        .unwrap();
     let running = Running::start(serve, origin.addr);
     let steps = steps(&blocks("Walk through it with curl", "sh")[1]);
     let printed = type_in(&steps, &running);
@@ -241,7 +246,8 @@ fn the_table_of_metrics_is_every_series() {
         "SecondsVec" => "histogram",
         _ => "gauge",
     };
-    let row = |series: &Series| format!("| `{}` | {} | {} |", series.name, kind(series), series.help);
+    let row =
+        |series: &Series| format!("| `{}` | {} | {} |", series.name, kind(series), series.help);
     let expected: Vec<_> = Metrics::SERIES.iter().map(row).collect();
     let expected = expected.join("\n");
     assert!(
@@ -303,7 +309,10 @@ fn configurations_it_shows_can_be_used() {
 
 #[test]
 fn whatever_it_links_to_is_there() {
-    let links = README.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    let links = README
+        .split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split(')').next());
     for link in links.filter(|link| !link.contains("://")) {
         let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
         assert!(Path::new(ROOT).join(path).exists(), "{link}");
@@ -312,6 +321,9 @@ fn whatever_it_links_to_is_there() {
             let words = line.trim_start_matches('#').trim().to_lowercase();
             words.replace(' ', "-").replace([',', '.', '’'], "")
         });
-        assert!(anchor.is_empty() || anchors.any(|held| held == anchor), "{link}");
+        assert!(
+            anchor.is_empty() || anchors.any(|held| held == anchor),
+            "{link}"
+        );
     }
 }
