@@ -1,5 +1,6 @@
 //! Acts on what was decided about a request to a room: forwards it, gives it a number, or shows where it stands.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use http::Request;
@@ -27,6 +28,7 @@ use crate::line::exchange::Standing as LineStanding;
 use crate::line::exchange::Visitor;
 use crate::message::Body;
 use crate::message::Fault;
+use crate::message::Note;
 use crate::page::State;
 use crate::room::Asked;
 use crate::room::Joined;
@@ -44,6 +46,8 @@ pub(crate) struct Going<'a> {
     pub(crate) request: Request<Incoming>,
     /// The path the origin is asked for, where it is not the one received.
     pub(crate) path: Option<&'a str>,
+    /// What the request's log line is made of; it is there until the response has ended.
+    pub(crate) note: &'a Rc<Note>,
     /// What was asked for, kept for when the request itself has gone to the origin.
     pub(crate) uri: Uri,
 }

@@ -19,6 +19,7 @@ mod reply;
 pub mod routes;
 mod show;
 mod standing;
+mod streams;
 mod visit;
 
 use std::cell::Cell;
@@ -41,6 +42,7 @@ use crate::gate::local::Local;
 use crate::gate::local::LocalOrigin;
 use crate::gate::poll::Hammering;
 use crate::gate::reply::Media;
+use crate::gate::streams::Streams;
 use crate::gate::visit::Here;
 use crate::gate::visit::Shown;
 use crate::gate::visit::Visit;
@@ -87,6 +89,8 @@ pub struct Gate {
     held: Cell<usize>,
     /// Preflights being forwarded.
     preflights: Cell<usize>,
+    /// Responses that go on after their head was sent.
+    streams: Streams,
 }
 
 impl Gate {
@@ -108,6 +112,7 @@ impl Gate {
             hammering: RefCell::default(),
             held: Cell::new(0),
             preflights: Cell::new(0),
+            streams: Streams::default(),
         })
     }
 
@@ -117,6 +122,7 @@ impl Gate {
         for room in &local.rooms {
             room.port.flush();
         }
+        self.streams.tick(clock::monotonic());
         self.metrics.flush();
         if let Some(log) = &self.log {
             log.borrow_mut().tick(clock::monotonic(), clock::wall_us());
@@ -175,6 +181,7 @@ impl Gate {
                 let going = Going {
                     path: normal.rewritten(),
                     uri: uri.clone(),
+                    note: &note,
                     request,
                 };
                 let (act, response) = self.protect(&visit, going).await;
@@ -201,6 +208,7 @@ impl Gate {
                     client: &client,
                     visitor: None,
                     path: normal.rewritten(),
+                    note: &note,
                 };
                 (
                     Decision::Bypass,

@@ -1,5 +1,6 @@
 //! Recognises a visitor: its ticket and its pass, from cookies or headers, verified before anything is believed.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -38,7 +39,7 @@ const COOKIES_MAX: usize = 4;
 pub(crate) struct Visit<'a> {
     pub(crate) live: &'a Live,
     pub(crate) site: &'a Site,
-    pub(crate) port: &'a Port,
+    pub(crate) port: &'a Rc<Port>,
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) client: &'a Client,
     pub(crate) https: bool,
@@ -226,7 +227,7 @@ impl<'a> Visit<'a> {
 pub(crate) struct Here<'a> {
     pub(crate) live: &'a Live,
     pub(crate) site: &'a Site,
-    pub(crate) port: &'a Port,
+    pub(crate) port: &'a Rc<Port>,
     pub(crate) client: &'a Client,
 }
 

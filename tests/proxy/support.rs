@@ -80,6 +80,7 @@ impl Handler for ForwardAll {
             client: &client,
             visitor: Some(VISITOR),
             path: None,
+            note: &asked.note,
         };
         match self.pool.forward(asked.request, &passage).await {
             Ok(forwarded) => {
