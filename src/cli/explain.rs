@@ -28,7 +28,8 @@ const NOBODY: &str = "nobody: it is answered 404";
 /// Arguments of `explain`.
 #[derive(Debug, Args)]
 pub struct Explain {
-    /// A key, like "rate" or "room.turn"; or a URL, like <https://booking.example.org/new>
+    /// A key, or a URL.
+    #[arg(help = "A key, like rate or room.turn; or a URL, like https://booking.example.org/new")]
     #[arg(value_name = "KEY|URL", required_unless_present = "all")]
     pub what: Option<String>,
     /// Print the whole reference file

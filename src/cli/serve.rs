@@ -115,7 +115,11 @@ async fn serve(loaded: Loaded, file: Option<PathBuf>) -> Result<(), Box<dyn std:
         warn!("the configuration has warnings:\n{warnings}");
     }
     let limit = raise_descriptor_limit();
-    info!(open_files_max = ?limit, version = env!("CARGO_PKG_VERSION"), "anteroom starts");
+    info!(
+        open_files_max = limit.now,
+        version = env!("CARGO_PKG_VERSION"),
+        "anteroom starts"
+    );
     let (mut changes, mut stops) = (Changes::listen()?, Stops::listen()?);
     let running = app::start(loaded, file).await?;
     loop {
