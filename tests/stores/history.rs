@@ -289,6 +289,10 @@ impl History {
             let count = if self.random.chance(50) { most } else { count };
             exchange.heard = (0..count).map(|_| self.number()).collect();
         }
+        if self.vast && self.random.chance(300) {
+            let anywhere = |random: &mut Random| random.within(self.head, self.tail);
+            exchange.heard = (0..400).map(|_| anywhere(&mut self.random)).collect();
+        }
         if self.random.chance(400) {
             exchange.asks = self.visitors();
         }
