@@ -122,12 +122,13 @@ fn explain_says_where_a_url_goes_and_why() {
     let explain = |args: &[&str]| anteroom(folder.path(), &[&["explain"], args].concat()).1;
     let out = explain(&["https://booking.example.org/booking/%6eew?x=1"]);
     assert!(
-        out.contains("read as  /booking/new") && out.contains("room     vaccination"),
+        out.contains("read as  /booking/new")
+            && out.contains("to       room vaccination at 120/min"),
         "{out}"
     );
     assert!(
         explain(&["https://booking.example.org/booking/static/a.css"])
-            .contains("bypass /booking/static/*")
+            .contains("`bypass` of room vaccination")
     );
     assert!(explain(&["https://booking.example.org/"]).contains("it belongs to no room"));
     assert!(

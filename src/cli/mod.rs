@@ -3,8 +3,11 @@
 //! Data goes to standard output and everything said about it to standard error, so that output can be piped.
 
 pub mod check;
+pub mod demo;
 pub mod exit;
 pub mod explain;
+pub mod reload;
+pub mod serve;
 
 use std::io;
 use std::io::Write;
@@ -13,8 +16,11 @@ use clap::Parser;
 use clap::Subcommand;
 
 use crate::cli::check::Check;
+use crate::cli::demo::Demo;
 use crate::cli::exit::Exit;
 use crate::cli::explain::Explain;
+use crate::cli::reload::Reload;
+use crate::cli::serve::Serve;
 
 /// The configuration file where none is named.
 pub const CONFIG_FILE: &str = "anteroom.toml";
@@ -31,6 +37,12 @@ pub struct Cli {
 /// What there is to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Run the waiting room in front of a portal until told to stop
+    Serve(Serve),
+    /// Watch it work: a portal that breaks, a room in front of it, and a crowd
+    Demo(Demo),
+    /// Tell the running anteroom to read its configuration file again
+    Reload(Reload),
     /// Check a configuration file: all problems at once, each with its remedy
     Check(Check),
     /// Explain a configuration key, or which room a URL belongs to and why
@@ -39,8 +51,12 @@ pub enum Command {
 
 /// Runs a command to its end.
 pub fn run(cli: &Cli) -> Exit {
-    let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
+    // Not locked: what runs for long writes logs, an access log and a screen meanwhile.
+    let (mut out, mut err) = (io::stdout(), io::stderr());
     let ended = match &cli.command {
+        Command::Serve(serve) => serve.run(&mut err),
+        Command::Demo(demo) => demo.run(&mut err),
+        Command::Reload(reload) => reload.run(&mut out, &mut err),
         Command::Check(check) => check.run(&mut out, &mut err),
         Command::Explain(explain) => explain.run(&mut out, &mut err),
     };
