@@ -14,6 +14,7 @@ mod plan;
 mod record;
 mod replica;
 mod rng;
+mod scenarios;
 mod shadow;
 mod store;
 mod trouble;

@@ -6,10 +6,14 @@ use std::rc::Rc;
 use anteroom::line::Line;
 use anteroom::line::exchange::Answer;
 use anteroom::line::exchange::Exchange;
+use anteroom::line::exchange::Known;
+use anteroom::line::exchange::NEWS_MAX;
 use anteroom::line::exchange::Refused;
+use anteroom::line::exchange::Turn;
 use anteroom::line::ids::Epoch;
 use anteroom::line::ids::InstanceId;
 use anteroom::line::ids::TicketId;
+use anteroom::line::promises::Broken;
 use anteroom::line::promises::Promise;
 use anteroom::line::settings::Mode;
 
@@ -62,8 +66,10 @@ pub(crate) struct Record {
     /// The store ever lost anything.
     pub(crate) has_lost: bool,
     /// Times at which somebody entered, in the record's own line time.
-    now_us: u64,
+    pub(crate) now_us: u64,
     pub(crate) entries: Vec<u64>,
+    /// How many were skipped as absent.
+    pub(crate) skipped: u64,
 }
 
 impl Record {
@@ -81,6 +87,7 @@ impl Record {
             has_lost: false,
             now_us: 0,
             entries: Vec::new(),
+            skipped: 0,
         }
     }
 
@@ -113,10 +120,16 @@ impl Record {
         }
         let answer = line.apply(clock_us, exchange).map_err(|refused| {
             let (promise, what) = (Promise::P5, format!("{refused}: {exchange:?}"));
-            anteroom::line::promises::Broken { promise, what }
+            Broken { promise, what }
         })?;
         self.pace_before(shadow, clock_us);
-        let done = shadow.follow(clock_us, exchange, joiners, &answer)?;
+        let done = if answer.turns.len() < NEWS_MAX {
+            shadow.follow(clock_us, exchange, joiners, &answer)?
+        } else {
+            let mut told = answer.clone();
+            told.turns = turns_after(line, clock_us, exchange, shadow.head)?;
+            shadow.follow(clock_us, exchange, joiners, &told)?
+        };
         self.note(shadow, exchange, &done)?;
         let answer = Rc::new(answer);
         let kept = (exchange.sequence, Rc::clone(&answer));
@@ -137,6 +150,7 @@ impl Record {
     fn note(&mut self, shadow: &Shadow, exchange: &Exchange, done: &Done) -> Verdict {
         self.returns = self.returns.max(shadow.settings.returns);
         self.epochs(shadow, exchange, done)?;
+        self.skipped += done.skipped;
         let epoch = shadow.epoch.unwrap_or_default();
         if self.any_forgotten && exchange.known.epoch == Some(epoch) {
             let told = |h: &&mut Holder| h.epoch == epoch && h.number <= exchange.known.tail;
@@ -288,4 +302,28 @@ impl Record {
             holder.finished = false;
         }
     }
+}
+
+/// The turns above this number, which one answer was too short to tell: asked of a copy of the line.
+fn turns_after(line: &Line, clock_us: u64, exchange: &Exchange, head: u64) -> Verdict<Vec<Turn>> {
+    let exchange = Exchange {
+        instance: InstanceId(1),
+        sequence: 1,
+        store: exchange.store,
+        known: Known {
+            epoch: line.epoch(),
+            turns: head,
+            ..Known::default()
+        },
+        ..Exchange::default()
+    };
+    let answer = line.clone().apply(clock_us, &exchange).map_err(|refused| {
+        let (promise, what) = (Promise::P5, refused.to_string());
+        Broken { promise, what }
+    })?;
+    Ok(answer
+        .turns
+        .into_iter()
+        .filter(|t| t.number <= line.head())
+        .collect())
 }

@@ -96,12 +96,17 @@ impl World {
         let id = joiner.id;
         person.ticket = Some((epoch, Visitor { number, id }));
         person.state = State::Waiting;
-        if self.rng.chance(20) && !self.calm {
+        if self.has_whims() && self.rng.chance(20) {
             // The response is lost and so is the ticket: nobody will ever come with it.
             self.people[p].renew_id(&mut self.rng);
         }
         let time_us = self.rng.below(500 * MILLI);
         self.visit_after(p, time_us);
+    }
+
+    /// Whether visitors leave, finish and open second tabs as they like.
+    fn has_whims(&self) -> bool {
+        !self.calm && !self.steady
     }
 
     /// A poll of a ticket.
@@ -136,7 +141,7 @@ impl World {
             format!("the place of {visitor:?} grew from {before} to {place}")
         })?;
         let manner = self.people[p].manner;
-        if !self.calm
+        if self.has_whims()
             && self.rng.chance(if manner.vanish || manner.wander {
                 60
             } else {
@@ -149,15 +154,28 @@ impl World {
         if self.calm || manner.auto && place <= 40 {
             self.replicas[at].ask(visitor);
         }
-        let presence_us = self.presence_us(at);
-        let near = if place <= 20 { 2 * SECOND } else { presence_us };
         let poll_us = if manner.hammer {
             50 * MILLI
         } else {
-            near.min(presence_us * 2 / 5).max(self.plan.poll_us)
+            self.poll_us(at, place)
         };
         self.come_back(p, at, poll_us);
         Ok(())
+    }
+
+    /// The sooner its turn comes, the sooner a visitor is told to ask again.
+    fn poll_us(&self, at: usize, place: u64) -> u64 {
+        let last = self.replicas[at].last.as_ref();
+        let rate_per_hour = last.map_or(0, |l| l.0.measured.effective_rate_per_hour);
+        let tier_us = match (place * 3_600).checked_div(rate_per_hour) {
+            Some(0..=20) => 2 * SECOND,
+            Some(21..=60) => 4 * SECOND,
+            Some(61..=600) => 10 * SECOND,
+            _ => 30 * SECOND,
+        };
+        tier_us
+            .min(self.presence_us(at) * 2 / 5)
+            .max(self.plan.poll_us)
     }
 
     fn presence_us(&self, at: usize) -> u64 {
@@ -225,22 +243,22 @@ impl World {
         if (!manner.never || self.calm) && now_us >= press_at_us {
             self.replicas[at].ask(visitor);
             self.send(at);
-            if self.rng.chance(50) && !self.calm {
+            if self.has_whims() && self.rng.chance(50) {
                 // A second tab, at another replica.
                 let other = self.rng.index(self.replicas.len());
                 if self.replicas[other].known.epoch == self.replicas[at].known.epoch {
                     self.replicas[other].ask(visitor);
                 }
-            } else if self.rng.chance(20) && !self.calm {
+            } else if self.has_whims() && self.rng.chance(20) {
                 self.replicas[at].unask(visitor);
             }
         } else if self.rng.chance(200) {
             self.replicas[at].check(visitor);
         }
-        let poll_us = if manner.hammer {
-            50 * MILLI
-        } else {
-            2 * SECOND
+        let poll_us = match (manner.hammer, manner.never) {
+            (true, _) => 50 * MILLI,
+            (false, true) => 10 * SECOND,
+            (false, false) => 2 * SECOND,
         };
         self.come_back(p, at, poll_us.min(self.presence_us(at) * 2 / 5));
         Ok(())
@@ -268,14 +286,14 @@ impl World {
             .last
             .as_ref()
             .map_or(SECOND, |(answer, _)| answer.settings.pass_idle_us);
-        if !self.calm && self.rng.chance(150) {
+        if self.has_whims() && self.rng.chance(150) {
             self.replicas[at].finish(visitor, until_us);
             self.people[p].left = true;
             self.people[p].state = State::Spent;
             self.visit_after(p, 5 * SECOND);
             return;
         }
-        if !self.calm && self.rng.chance(250) {
+        if self.has_whims() && self.rng.chance(250) {
             // Stops using it, and comes back when it has run out.
             self.people[p].state = State::Idle;
             let time_us = idle_us.min(300 * SECOND) + self.rng.below(20 * SECOND);

@@ -55,7 +55,10 @@ pub(crate) struct World {
     pub(crate) people: Vec<Person>,
     /// The newest file, and all there ever were.
     pub(crate) files: Vec<File>,
+    /// Everybody is back for good and presses.
     pub(crate) calm: bool,
+    /// Nobody leaves by chance.
+    pub(crate) steady: bool,
     /// A hash of all that happened.
     pub(crate) trace: u64,
     /// Says what happens as it happens.
@@ -88,6 +91,7 @@ impl World {
             people: Vec::new(),
             files: vec![file],
             calm: false,
+            steady: false,
             trace: 0xcbf2_9ce4_8422_2325,
             loud: false,
             events: BTreeMap::new(),

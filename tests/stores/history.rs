@@ -61,6 +61,8 @@ pub struct History {
     busy: u64,
     /// A calm history has steady clocks and replicas, so that absence gets proven; else anything may happen.
     calm: bool,
+    /// Millions of numbers are known to be issued, of whom few are heard from.
+    vast: bool,
     healing: bool,
 }
 
@@ -76,6 +78,7 @@ impl History {
             store: random.pick(&[KeyHash(0), KeyHash(7)]),
             busy: random.pick(&[5, 40, 500]),
             calm,
+            vast: calm && random.chance(100),
             healing: false,
             random,
             seed,
@@ -188,6 +191,9 @@ impl History {
         let replica = &mut self.replicas[self.sender];
         replica.sequence += 1 + self.random.below(40) / 39;
         let mut known = replica.known;
+        if self.vast && !self.healing && self.tail < 1_000_000 {
+            known.tail = self.tail + 3_000_000;
+        }
         if self.random.chance(if self.healing { 300 } else { 15 }) {
             known = self.odd_known(known);
         }
@@ -282,6 +288,10 @@ impl History {
             let count = self.random.length(most);
             let count = if self.random.chance(50) { most } else { count };
             exchange.heard = (0..count).map(|_| self.number()).collect();
+        }
+        if self.vast && self.random.chance(300) {
+            let anywhere = |random: &mut Random| random.within(self.head, self.tail);
+            exchange.heard = (0..400).map(|_| anywhere(&mut self.random)).collect();
         }
         if self.random.chance(400) {
             exchange.asks = self.visitors();

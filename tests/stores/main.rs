@@ -11,6 +11,7 @@
     reason = "tests wait by the machine's clock, and a test that cannot go on panics"
 )]
 
+mod durability;
 mod equality;
 mod history;
 mod random;

@@ -9,7 +9,7 @@ use anteroom::line::Line;
 
 /// The scalars in the order the script packs them.
 const SCALARS: &str = "created nonce provisional store tail head clock_us now_us turn_now_us heal_until_us credit \
-    credit_rest late_due share_ppm delay_us aged_us minute_us minute minute_before listen_us told_us told_at_us slice \
+    credit_rest late_due share_ppm delay_us aged_us minute_us minute minute_before listen_us told_us told_before_us told_at_us slice \
     slice_us rate_per_hour active_max mode presence_us turn_us late_share_ppm pass_idle_us returns line_max revision \
     content stock entered entries_seq finished_seq";
 

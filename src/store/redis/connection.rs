@@ -85,15 +85,18 @@ impl Connection {
             plan.answer_deadline,
             run(&mut self.link, known, || command("EVAL", &plan.script.text)),
         );
-        match reply.await? {
-            Value::BulkString(bytes) => wire::answer(&bytes),
-            Value::Int(last) => Err(StoreError::Refused(Refused::Stale {
+        let reply = reply.await?;
+        if let Value::BulkString(bytes) = reply {
+            wire::answer(&bytes)
+        } else if let Value::Int(last) = reply {
+            Err(StoreError::Refused(Refused::Stale {
                 given: exchange.sequence,
                 last: u64::try_from(last).unwrap_or(0),
-            })),
-            _ => Err(StoreError::Unreadable(
+            }))
+        } else {
+            Err(StoreError::Unreadable(
                 "it is not of the kind the script returns",
-            )),
+            ))
         }
     }
 }
@@ -122,9 +125,11 @@ async fn within<T>(
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => {
             let (addr, cause) = (plan.addr.clone(), cause(&error));
-            Err(match error.kind() {
-                ErrorKind::Server(_) | ErrorKind::Extension => StoreError::Failed { addr, cause },
-                _ => StoreError::Unreachable { addr, cause },
+            let answered = matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension);
+            Err(if answered {
+                StoreError::Failed { addr, cause }
+            } else {
+                StoreError::Unreachable { addr, cause }
             })
         }
         Err(_elapsed) => Err(StoreError::Timeout {

@@ -89,6 +89,7 @@ fn fill_in(text: &str) -> String {
     values.extend([
         ("DEFAULT_SETTINGS", defaults.join(", ")),
         ("NO_STORE", format!("'{:032}'", 0)),
+        ("NO_NONCE", format!("'{:016}'", 0)),
         ("STATE_FORMAT", format!("'{}'", wire::STATE_FORMAT)),
         ("ANSWER_FORMAT", format!("'{}'", wire::ANSWER_FORMAT)),
         ("EPOCH_KEYS_FIRST", "5".to_owned()),

@@ -23,7 +23,7 @@ use crate::store::StoreError;
 
 /// The line's scalars as the script packs them; `answer.lua` has their names.
 pub(crate) const STATE_FORMAT: &str =
-    ">I8c16I8c32I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8c32I8I8I8I8";
+    ">I8c16I8c32I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8c32I8I8I8I8";
 /// The answer's fixed fields as the script packs them; [`answer`] reads them.
 pub(crate) const ANSWER_FORMAT: &str =
     ">I8I8c16I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8c32I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8";
@@ -40,7 +40,8 @@ pub(crate) fn add_exchange(
     cmd.arg(exchange.instance.to_string())
         .arg(exchange.sequence);
     cmd.arg(store.to_string()).arg(exchange.nonce.to_string());
-    match known.epoch {
+    // The zero epoch was answered while there was none for certain: it is none.
+    match known.epoch.filter(|&epoch| epoch != Epoch::default()) {
         Some(epoch) => cmd.arg(epoch.created_us).arg(epoch.nonce.to_string()),
         None => cmd.arg("").arg(""),
     };
@@ -118,12 +119,12 @@ fn add_lists(cmd: &mut Cmd, exchange: &Exchange) {
     }
     let id = |visitor: &Visitor| visitor.id.to_string();
     texts(cmd, &mut asks.iter().chain(checks).map(id));
+    texts(cmd, &mut finishes.iter().map(|finish| id(&finish.visitor)));
+    texts(cmd, &mut unasks.iter().map(id));
     texts(
         cmd,
         &mut renewals.iter().map(|renewal| renewal.id.to_string()),
     );
-    texts(cmd, &mut finishes.iter().map(|finish| id(&finish.visitor)));
-    texts(cmd, &mut unasks.iter().map(id));
     // Numbers are members of sorted sets, whose order is that of their text.
     let number = |number: u64| format!("{number:010}");
     texts(

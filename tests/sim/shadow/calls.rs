@@ -30,8 +30,8 @@ impl Shadow {
         claim(from == to || self.moves(), Promise::P2, || {
             "somebody was called while nobody may".to_owned()
         })?;
-        claim(answer.turns.len() < NEWS_MAX, Promise::P2, || {
-            "too many turns for the shadow to follow".to_owned()
+        claim(answer.turns.len() < NEWS_MAX, Promise::P9, || {
+            "more turns are told than news may hold".to_owned()
         })?;
         let granted = self.newly_granted(answer)?;
         let eager: BTreeMap<u64, TicketId> = (answer.first..)
@@ -68,6 +68,7 @@ impl Shadow {
                 self.may_be_called(number, proven)?;
             } else if ahead.is_empty() && !eager.get(&number).is_some_and(|id| granted.contains(id))
             {
+                done.skipped += 1;
                 self.may_be_skipped(number, proven)?;
             }
         }

@@ -71,6 +71,8 @@ pub(crate) struct Done {
     pub(crate) finished: Vec<TicketId>,
     /// Tickets of numbers called in this exchange.
     pub(crate) called: u64,
+    /// Numbers that were skipped as absent.
+    pub(crate) skipped: u64,
     pub(crate) healing: bool,
 }
 

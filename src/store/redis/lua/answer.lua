@@ -44,7 +44,9 @@ local entries_to, entered_n = news(INSIDE_ORDER, INSIDE, same and tonumber(ARGV[
 local finished_to, finished_n = news(FINISHED_ORDER, FINISHED, same and tonumber(ARGV[13]) or 0, finished_seq)
 local turns_to, turns_n = turns_after(same and tonumber(ARGV[11]) or 0)
 
-local answer = struct.pack(ANSWER_FORMAT, sequence, created, nonce, healing and 1 or 0, more and 1 or 0, now_us,
+-- An epoch that may yet give way to an older one must not be remembered by anybody.
+local certain = provisional == 0
+local answer = struct.pack(ANSWER_FORMAT, sequence, certain and created or 0, certain and nonce or NO_NONCE, healing and 1 or 0, more and 1 or 0, now_us,
   turn_now_us, tail, head, first, issued, entries_to, turns_to, finished_to, slice, rate, active_max, mode,
   presence_us, turn_us, late_share_ppm, pass_idle_us, returns, line_max, revision, content, length(INSIDE),
   asking_on_time(), length(ASKING_LATE), length(TURNS), entered, live, delay_us, share_ppm, effective_rate(), stock,
@@ -52,7 +54,7 @@ local answer = struct.pack(ANSWER_FORMAT, sequence, created, nonce, healing and 
 call('HSET', ANSWERED, instance, answer)
 call('SET', STATE, struct.pack(STATE_FORMAT, created, nonce, provisional, store, tail, head, clock_us, now_us,
   turn_now_us, heal_until_us, credit, credit_rest, late_due, share_ppm, delay_us, aged_us, minute_us, minute,
-  minute_before, listen_us, told_us, told_at_us, slice, slice_us, rate, active_max, mode, presence_us, turn_us,
+  minute_before, listen_us, told_us, told_before_us, told_at_us, slice, slice_us, rate, active_max, mode, presence_us, turn_us,
   late_share_ppm, pass_idle_us, returns, line_max, revision, content, stock, entered, entries_seq, finished_seq),
   'KEEPTTL')
 if touch then

@@ -19,16 +19,16 @@ if last then
 end
 
 local told, joins = tonumber(ARGV[14]), tonumber(ARGV[15])
-local known_created, known_nonce = tonumber(ARGV[6]), ARGV[7]
+local known_created, known_nonce, known_now_us = tonumber(ARGV[6]), ARGV[7], tonumber(ARGV[10])
 local stored = call('GET', STATE)
 local created, nonce, provisional, store, tail, head, clock_us, now_us, turn_now_us, heal_until_us, credit,
   credit_rest, late_due, share_ppm, delay_us, aged_us, minute_us, minute, minute_before, listen_us, told_us,
-  told_at_us, slice, slice_us, rate, active_max, mode, presence_us, turn_us, late_share_ppm, pass_idle_us, returns,
+  told_before_us, told_at_us, slice, slice_us, rate, active_max, mode, presence_us, turn_us, late_share_ppm, pass_idle_us, returns,
   line_max, revision, content, stock, entered, entries_seq, finished_seq
 if stored then
   created, nonce, provisional, store, tail, head, clock_us, now_us, turn_now_us, heal_until_us, credit,
   credit_rest, late_due, share_ppm, delay_us, aged_us, minute_us, minute, minute_before, listen_us, told_us,
-  told_at_us, slice, slice_us, rate, active_max, mode, presence_us, turn_us, late_share_ppm, pass_idle_us, returns,
+  told_before_us, told_at_us, slice, slice_us, rate, active_max, mode, presence_us, turn_us, late_share_ppm, pass_idle_us, returns,
   line_max, revision, content, stock, entered, entries_seq, finished_seq = struct.unpack(STATE_FORMAT, stored)
 else
   rate, active_max, mode, presence_us, turn_us, late_share_ppm, pass_idle_us, returns, line_max = DEFAULT_SETTINGS
@@ -49,7 +49,7 @@ local function moves()
 end
 
 local function window_us()
-  return max(presence_us, floor(told_us * 5 / 2))
+  return max(presence_us, floor(max(told_us, told_before_us) * 5 / 2))
 end
 
 local function heal()
@@ -61,15 +61,15 @@ end
 -- Starts a line that has no epoch: the one the replica knows, or a new one.
 local function found(at_us)
   store = ARGV[4]
-  clock_us, now_us = at_us, at_us
+  clock_us = at_us
   if known_created then
-    created, nonce, provisional = known_created, known_nonce, 0
-    now_us = max(at_us, tonumber(ARGV[10]))
+    created, nonce, provisional, now_us = known_created, known_nonce, 0, known_now_us
   else
-    created, nonce, provisional = at_us, ARGV[5], 1
+    created, nonce, provisional, now_us = at_us, ARGV[5], 1, at_us
   end
   tail, head, heal_until_us, credit, credit_rest, late_due = 0, 0, 0, 0, 0, 0
-  minute, minute_before, told_us, told_at_us, stock, entered, entries_seq, finished_seq = 0, 0, 0, 0, 0, 0, 0, 0
+  minute, minute_before, told_us, told_before_us, told_at_us = 0, 0, 0, 0, 0
+  stock, entered, entries_seq, finished_seq = 0, 0, 0, 0
   share_ppm, delay_us, slice = 1000000, DELAY_US, 1
   turn_now_us, aged_us, minute_us, slice_us, listen_us = now_us, now_us, now_us, now_us, now_us
   if store == NO_STORE and provisional == 1 then
@@ -86,10 +86,11 @@ if not created then found(clock) end
 
 -- advance: line time follows the store's clock by at most two seconds an exchange and never backwards.
 local elapsed_us = max(clock - clock_us, 0)
-if elapsed_us > STEP_US_MAX or clock < clock_us then listen_us = now_us end
+local unheard = elapsed_us > STEP_US_MAX or clock < clock_us
 clock_us = clock
 elapsed_us = min(elapsed_us, STEP_US_MAX)
 now_us = now_us + elapsed_us
+if unheard then listen_us = now_us end
 if moves() then turn_now_us = turn_now_us + elapsed_us end
 if now_us - minute_us >= 60 * SECOND_US then
   minute_us = minute_us + 60 * SECOND_US
@@ -117,30 +118,36 @@ local same = known_created == created and known_nonce == nonce
 if same then
   local known_head = tonumber(ARGV[9])
   tail, head = max(tail, tonumber(ARGV[8]), known_head), max(head, known_head)
+  entries_seq, finished_seq = max(entries_seq, tonumber(ARGV[12])), max(finished_seq, tonumber(ARGV[13]))
+  if now_us < heal_until_us and known_now_us > now_us then
+    heal_until_us = heal_until_us + known_now_us - now_us
+    now_us, listen_us = known_now_us, known_now_us
+  end
 end
 local healing = now_us < heal_until_us
 if not healing then provisional = 0 end
 
 -- listen
-local window = window_us()
-if told >= told_us or now_us - told_at_us > window then
-  told_us, told_at_us = told, now_us
-end
+if now_us - told_at_us > window_us() then told_before_us, told_us, told_at_us = told_us, 0, now_us end
+told_us = max(told_us, told)
 local more = false
-local live, silent, heard, is_new, gone = 0, 0, 0, true, {}
+local live = 0
 do
   local rows = call('ZRANGE', SEEN, 0, -1, 'WITHSCORES')
-  local forget = max(now_us - FORGET_US, 0)
-  local at_us = ARGV[18] == '1' and 0 or now_us
+  local silent, heard, is_new, gone = 0, 0, true, {}
+  local left_us, missing_us, live_us = max(now_us - window_us(), 0), max(now_us - MISSING_US, 0), max(now_us - LIVE_US, 0)
+  local forget_us = max(now_us - FORGET_US, 0)
+  -- One that leaves is not waited for, but its last answer is kept, in case it gets lost.
+  local at_us = ARGV[18] == '1' and left_us or now_us
   local function count(score)
-    if score > max(now_us - window, 0) then silent = silent + 1 end
-    if score > max(now_us - MISSING_US, 0) then heard = heard + 1 end
-    if score > max(now_us - LIVE_US, 0) then live = live + 1 end
+    if score > left_us then silent = silent + 1 end
+    if score > missing_us then heard = heard + 1 end
+    if score > live_us then live = live + 1 end
   end
   for i = 1, #rows, 2 do
     local score = tonumber(rows[i + 1])
-    if rows[i] == instance then is_new = false end
-    if score <= forget and #gone < ITEMS_MAX then
+    if rows[i] == instance then is_new = score < missing_us end
+    if score <= forget_us and #gone < ITEMS_MAX then
       gone[#gone + 1] = rows[i]
     elseif rows[i] ~= instance then
       count(score)

@@ -11,23 +11,31 @@ for i = HEARD + 1, HEARD + heard_n do
   if number >= 1 and number <= tail then set_bits('u1', ARGV[i], 1) end
 end
 
--- renew: passes in use live on; one the store has lost is inside again, a finished one is not revived. Two commands,
--- even without any, so that requests of those inside cost the store nothing that an idle exchange does not.
-do
-  local rows, n, latest = {'GT'}, 1, now_us + pass_idle_us
-  if renewals_n == 0 then
-    call('ZMSCORE', FINISHED, '-')
-  else
-    local finished = call('ZMSCORE', FINISHED, unpack(ARGV, RENEWAL_IDS + 1, RENEWAL_IDS + renewals_n))
-    for i = 1, renewals_n do
-      local until_us = min(tonumber(ARGV[RENEWAL_TIMES + i]), latest)
-      if until_us > now_us and not finished[i] then
-        rows[n + 1], rows[n + 2], n = until_us, ARGV[RENEWAL_IDS + i], n + 2
-      end
+-- renew: passes in use live on; one the store has lost is inside again, a finished one is not revived but remembered
+-- for as long as that pass could be shown. Three commands, even without any, so that requests of those inside cost the
+-- store nothing that an idle exchange does not.
+if renewals_n == 0 then
+  call('ZMSCORE', FINISHED, '-')
+  call('ZREM', ASKING, '-')
+  call('ZADD', INSIDE, 'XX', 0, '-')
+else
+  local rows, spent, ids, latest = {'GT'}, {'GT'}, {'-'}, now_us + pass_idle_us
+  local finished = call('ZMSCORE', FINISHED, unpack(ARGV, RENEWAL_IDS + 1, RENEWAL_IDS + renewals_n))
+  for i = 1, renewals_n do
+    local id, until_us = ARGV[RENEWAL_IDS + i], min(tonumber(ARGV[RENEWAL_TIMES + i]), latest)
+    if until_us > now_us then
+      local to = rows
+      if finished[i] then to = spent else ids[#ids + 1] = id end
+      to[#to + 1] = until_us
+      to[#to + 1] = id
     end
   end
-  if n == 1 then rows = {'XX', 0, '-'} end
-  call('ZADD', INSIDE, unpack(rows))
+  if call('ZREM', ASKING, unpack(ids)) > 0 then
+    call('ZREM', ASKING_TURN, unpack(ids))
+    call('ZREM', ASKING_LATE, unpack(ids))
+  end
+  if #rows > 1 then call('ZADD', INSIDE, unpack(rows)) end
+  if #spent > 1 then call('ZADD', FINISHED, unpack(spent)) end
 end
 
 local standing_codes, standing_times, standing_n = {}, {}, 0
@@ -39,9 +47,9 @@ local first, issued, keyed = tail + 1, min(joins, free), {}
 
 local function learn_visitors()
   learn(FINISHED, ASK_IDS, UNASK_IDS)
-  learn(INSIDE, ASK_IDS, RENEWAL_IDS)
-  learn(ASKING, ASK_IDS, ASK_NUMBERS)
-  learn(ASKING_TURN, UNASK_IDS, ASK_NUMBERS)
+  learn(INSIDE, ASK_IDS, UNASK_IDS)
+  learn(ASKING, ASK_IDS, RENEWAL_IDS)
+  learn(ASKING_TURN, UNASK_IDS, RENEWAL_IDS)
   learn(RESIGNED, ASK_IDS, CHECK_IDS)
   learn(TURNS, ASK_NUMBERS, FINISH_NUMBERS)
   learn(CALLED, ASK_NUMBERS, CHECK_NUMBERS)
@@ -92,11 +100,12 @@ local function finish()
   for i = 1, finishes_n do
     local id, member = ARGV[FINISH_IDS + i], ARGV[FINISH_NUMBERS + i]
     local number = tonumber(member)
-    if not known[FINISHED][id] then
+    local kept = known[FINISHED][id]
+    if not kept then
       finished_seq = finished_seq + 1
       put(FINISHED_ORDER, id, finished_seq)
-      put(FINISHED, id, max(tonumber(ARGV[FINISH_TIMES + i]), now_us + 1))
     end
+    put(FINISHED, id, max(tonumber(ARGV[FINISH_TIMES + i]), known[INSIDE][id] or 0, now_us + 1, kept or 0))
     put(INSIDE, id, false)
     put(INSIDE_ORDER, id, false)
     put(RESIGNED, id, false)
@@ -190,6 +199,8 @@ local function ask_one(id, number, member)
     if number <= tail and number - head <= AHEAD_MAX then
       put(ASKING_TURN, id, number)
       put(ASKING, id, now_us)
+      -- Who asks is present.
+      set_bits('u1', format('%d', number), 1)
     end
   elseif code == 4 then
     put(ASKING, id, now_us)

@@ -61,16 +61,18 @@ local KEYS_OF_JOINS = EAGER + eager_n
 local HEARD = KEYS_OF_JOINS + keyed_n
 local ASK_IDS = HEARD + heard_n
 local CHECK_IDS = ASK_IDS + asks_n
-local RENEWAL_IDS = CHECK_IDS + checks_n
-local FINISH_IDS = RENEWAL_IDS + renewals_n
+local FINISH_IDS = CHECK_IDS + checks_n
 local UNASK_IDS = FINISH_IDS + finishes_n
-local ASK_NUMBERS = UNASK_IDS + unasks_n
+local RENEWAL_IDS = UNASK_IDS + unasks_n
+local ASK_NUMBERS = RENEWAL_IDS + renewals_n
 local CHECK_NUMBERS = ASK_NUMBERS + asks_n
 local MORE_NUMBERS = CHECK_NUMBERS + checks_n
 local FINISH_NUMBERS = MORE_NUMBERS + more_n
 local UNASK_NUMBERS = FINISH_NUMBERS + finishes_n
 local RENEWAL_TIMES = UNASK_NUMBERS + unasks_n
 local FINISH_TIMES = RENEWAL_TIMES + renewals_n
+-- A ticket means nothing in another epoch: of such an exchange only the newcomers are looked at.
+if not same then heard_n, asks_n, checks_n, more_n, renewals_n, finishes_n, unasks_n = 0, 0, 0, 0, 0, 0, 0 end
 
 -- Learns the scores of the members ARGV[first + 1 .. last]; asks for one that never is when there are none.
 local function learn(key, first, last)
