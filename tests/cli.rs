@@ -144,3 +144,25 @@ fn explain_all_is_the_reference_file() {
     assert_eq!(code, 0);
     assert!(out == include_str!("../config/reference.toml"));
 }
+
+#[test]
+fn keys_are_added_at_once_and_dropped_only_when_somebody_says_so() {
+    let folder = folder(MINIMAL);
+    let lines = |text: &str| text.lines().count();
+    assert_eq!(anteroom(folder.path(), &["keys", "list"]).0, 1);
+    let file = folder.path().join("ticket.keys");
+    let made = anteroom::seal::load_or_create(&file, 1_795_352_400_000_000);
+    assert!(made.expect("a key file").created);
+    let (code, out, _) = anteroom(folder.path(), &["keys", "rotate"]);
+    assert_eq!(code, 0, "{out}");
+    let (_, out, _) = anteroom(folder.path(), &["keys", "list"]);
+    assert_eq!(lines(&out), 2);
+    assert!(out.ends_with("signs\n"), "{out}");
+    let (code, out, err) = anteroom(folder.path(), &["keys", "prune"]);
+    assert_eq!((code, out.as_str()), (4, ""));
+    assert!(err.contains("would drop") && err.contains("--yes"), "{err}");
+    let (code, out, _) = anteroom(folder.path(), &["keys", "prune", "--yes"]);
+    assert_eq!((code, lines(&out)), (0, 1));
+    let (_, out, _) = anteroom(folder.path(), &["keys", "list"]);
+    assert_eq!(lines(&out), 1);
+}

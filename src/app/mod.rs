@@ -122,7 +122,7 @@ pub async fn start(loaded: Loaded, file: Option<PathBuf>) -> Result<Running, Sta
     let control = Arc::new(Control::new(file, loaded, live, tls, Arc::clone(&metrics)));
 
     let access_log = open_access_log(&config, &metrics)?;
-    let server = start_server(&config, &control, access_log.clone())?;
+    let server = start_server(&config, &control, access_log.as_ref())?;
     let (orders, inbox) = mpsc::channel(16);
     let admin = start_admin(&config, &control, orders).await?;
     let tasks = vec![
@@ -160,7 +160,7 @@ fn open_access_log(
 fn start_server(
     config: &crate::config::Config,
     control: &Arc<Control>,
-    access_log: Option<Arc<AccessLog>>,
+    access_log: Option<&Arc<AccessLog>>,
 ) -> Result<server::Running, StartError> {
     let settings = ServerSettings {
         listen: config
@@ -178,7 +178,7 @@ fn start_server(
     let (live, metrics, log) = (
         Arc::clone(&control.live),
         Arc::clone(&control.metrics),
-        access_log.clone(),
+        access_log.cloned(),
     );
     let make = move |worker: Worker| make_gate(&live, &metrics, log.as_deref(), &worker);
     server::start(settings, make).map_err(|error| StartError::Listen(build::cause(&error)))

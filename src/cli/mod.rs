@@ -6,6 +6,7 @@ pub mod check;
 pub mod demo;
 pub mod exit;
 pub mod explain;
+pub mod keys;
 pub mod reload;
 pub mod serve;
 
@@ -19,15 +20,30 @@ use crate::cli::check::Check;
 use crate::cli::demo::Demo;
 use crate::cli::exit::Exit;
 use crate::cli::explain::Explain;
+use crate::cli::keys::Keys;
 use crate::cli::reload::Reload;
 use crate::cli::serve::Serve;
 
 /// The configuration file where none is named.
 pub const CONFIG_FILE: &str = "anteroom.toml";
 
+/// What stands below the list of commands.
+const FIRST_STEPS: &str = "\
+First steps:
+  anteroom demo                                                      watch it work
+  anteroom serve --origin http://127.0.0.1:8000 --rate 120/min       in front of your own portal
+
+Exit codes: 0 done, 1 failed, 2 called wrongly, 3 configuration invalid, 4 needs confirmation,
+5 not reachable, 6 refused, 10 differences found";
+
 /// A virtual waiting room in front of a booking portal.
 #[derive(Debug, Parser)]
-#[command(name = "anteroom", version, arg_required_else_help = true)]
+#[command(
+    name = "anteroom",
+    version,
+    arg_required_else_help = true,
+    after_help = FIRST_STEPS
+)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -47,6 +63,8 @@ pub enum Command {
     Check(Check),
     /// Explain a configuration key, or which room a URL belongs to and why
     Explain(Explain),
+    /// List, add and drop the keys that sign tickets and passes
+    Keys(Keys),
 }
 
 /// Runs a command to its end.
@@ -59,6 +77,7 @@ pub fn run(cli: &Cli) -> Exit {
         Command::Reload(reload) => reload.run(&mut out, &mut err),
         Command::Check(check) => check.run(&mut out, &mut err),
         Command::Explain(explain) => explain.run(&mut out, &mut err),
+        Command::Keys(keys) => keys.run(&mut out, &mut err),
     };
     // Whoever read the output has closed it: there is nobody to tell.
     ended

@@ -150,6 +150,9 @@ fn tell(answer: &serde_json::Value, out: &mut dyn Write, err: &mut dyn Write) ->
     match answer["result"].as_str() {
         Some("unchanged") => writeln!(out, "nothing has changed"),
         Some("applied") => {
+            if lines("live").is_empty() && lines("needs_restart").is_empty() {
+                writeln!(out, "in force: the keys")?;
+            }
             for change in lines("live") {
                 writeln!(out, "in force: {}", change.as_str().unwrap_or_default())?;
             }
