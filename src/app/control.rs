@@ -313,6 +313,7 @@ async fn start_room(
     ))
 }
 
+/// Shows what the file says, until the lines say what holds.
 fn show_settings(metrics: &Metrics, config: &Config) {
     for room in config.rooms.values() {
         metrics.set_settings(&room.name, room.rate.per_hour(), room.active_max, room.mode);
