@@ -135,10 +135,14 @@ impl Control {
         let before = self.live.load_full();
         let same_keys = keys.ids().eq(before.keys.ids());
         let changes = read.changes(&in_force);
-        if let (Some(shared), Some(tls)) = (&self.tls, tls) {
-            shared.store(tls);
-        }
+        let take_tls = || {
+            if let (Some(shared), Some(tls)) = (&self.tls, tls) {
+                shared.store(tls);
+            }
+        };
         if changes.is_empty() && same_keys {
+            // The certificate may be another one in the same files.
+            take_tls();
             return Ok(Reloaded::Unchanged);
         }
         for room in &changes.removed_rooms {
@@ -151,8 +155,8 @@ impl Control {
             pages: Arc::clone(&before.pages),
         };
         let live = assemble(parts, Some(&before), &self.metrics).await?;
+        take_tls();
         self.take(&before, live);
-        show_settings(&self.metrics, &applied.config);
         *in_force = applied;
         Ok(Reloaded::Applied(changes))
     }
