@@ -33,13 +33,12 @@ use crate::page::State;
 use crate::room::Asked;
 use crate::room::Joined;
 use crate::seal;
+use crate::seal::Pass;
 use crate::seal::Ticket;
 use crate::telemetry::metrics::Decision;
 
 /// How long pressing the button waits for the entry itself.
 const ENTER_WAIT: Duration = Duration::from_secs(1);
-/// Longest `Idempotency-Key`.
-const KEY_BYTES_MAX: usize = 256;
 
 /// A call to one of a room's own addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -244,12 +243,10 @@ impl Gate {
 
     /// Asks to enter; the pass, or where the visitor stands.
     async fn enter(&self, visit: &Visit<'_>, look: &Look<'_>) -> Response<Body> {
-        if visit.pass == PassFact::Live
-            && visit
-                .ticket()
-                .is_none_or(|t| visit.held_pass.is_some_and(|p| p.id == t.id))
-        {
-            return reply::see_other(&look.return_to);
+        let live = visit.held_pass.filter(|_| visit.pass == PassFact::Live);
+        let is_of = |pass: &Pass| visit.ticket().is_none_or(|ticket| ticket.id == pass.id);
+        if let Some(pass) = live.filter(is_of) {
+            return answers::admitted(visit, look, &pass);
         }
         let Some(ticket) = visit.ticket() else {
             return self.not_entered(visit, look, None);
