@@ -295,6 +295,7 @@ impl Gate {
         };
         let known = super::standing::Known {
             had_pass: visit.had_pass(&ticket),
+            ..super::standing::Known::default()
         };
         let standing =
             super::standing::stand(&visit.snapshot, &ticket, known, visit.now, clock::wall_us());
