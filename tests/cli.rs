@@ -122,12 +122,13 @@ fn explain_says_where_a_url_goes_and_why() {
     let explain = |args: &[&str]| anteroom(folder.path(), &[&["explain"], args].concat()).1;
     let out = explain(&["https://booking.example.org/booking/%6eew?x=1"]);
     assert!(
-        out.contains("read as  /booking/new") && out.contains("room     vaccination"),
+        out.contains("read as  /booking/new")
+            && out.contains("to       room vaccination at 120/min"),
         "{out}"
     );
     assert!(
         explain(&["https://booking.example.org/booking/static/a.css"])
-            .contains("bypass /booking/static/*")
+            .contains("`bypass` of room vaccination")
     );
     assert!(explain(&["https://booking.example.org/"]).contains("it belongs to no room"));
     assert!(
@@ -142,4 +143,26 @@ fn explain_all_is_the_reference_file() {
     let (code, out, _) = anteroom(folder.path(), &["explain", "--all"]);
     assert_eq!(code, 0);
     assert!(out == include_str!("../config/reference.toml"));
+}
+
+#[test]
+fn keys_are_added_at_once_and_dropped_only_when_somebody_says_so() {
+    let folder = folder(MINIMAL);
+    let lines = |text: &str| text.lines().count();
+    assert_eq!(anteroom(folder.path(), &["keys", "list"]).0, 1);
+    let file = folder.path().join("ticket.keys");
+    let made = anteroom::seal::load_or_create(&file, 1_795_352_400_000_000);
+    assert!(made.expect("a key file").created);
+    let (code, out, _) = anteroom(folder.path(), &["keys", "rotate"]);
+    assert_eq!(code, 0, "{out}");
+    let (_, out, _) = anteroom(folder.path(), &["keys", "list"]);
+    assert_eq!(lines(&out), 2);
+    assert!(out.ends_with("signs\n"), "{out}");
+    let (code, out, err) = anteroom(folder.path(), &["keys", "prune"]);
+    assert_eq!((code, out.as_str()), (4, ""));
+    assert!(err.contains("would drop") && err.contains("--yes"), "{err}");
+    let (code, out, _) = anteroom(folder.path(), &["keys", "prune", "--yes"]);
+    assert_eq!((code, lines(&out)), (0, 1));
+    let (_, out, _) = anteroom(folder.path(), &["keys", "list"]);
+    assert_eq!(lines(&out), 1);
 }

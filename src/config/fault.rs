@@ -51,8 +51,8 @@ pub enum Code {
     ZeroRate,
     /// Warning: an origin no room uses.
     UnusedOrigin,
-    /// Warning: requests outside every room have no single origin.
-    NoWayOut,
+    /// Warning: two origins that could take the same requests outside every room.
+    SameHosts,
     /// Warning: everybody is trusted to say who they are.
     TrustsEverybody,
 }
@@ -85,7 +85,7 @@ impl Code {
             Self::ClockChange => "W106",
             Self::ZeroRate => "W107",
             Self::UnusedOrigin => "W108",
-            Self::NoWayOut => "W109",
+            Self::SameHosts => "W109",
             Self::TrustsEverybody => "W110",
         }
     }

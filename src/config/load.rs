@@ -117,12 +117,15 @@ impl WithoutFile<'_> {
             }
         }
         text.push_str(&format!("rate = {}\n", quote(self.rate)));
-        parse(
+        let loaded = parse(
             Path::new("command line"),
             Path::new(""),
             &text,
             surroundings,
-        )
+        )?;
+        // There is no word to give the number with.
+        let report = loaded.report.without(Code::NoPhone);
+        Ok(Loaded { report, ..loaded })
     }
 }
 

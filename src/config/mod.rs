@@ -1,7 +1,7 @@
 //! The configuration: one TOML file, checked as a whole before anything of it counts.
 //!
 //! [`keys`] is the one table of every key: the reader checks values with it, `explain` prints it, a reload compares
-//! by it, and the reference file is made from it. [`load`] reads a file into a [`Loaded`], or into a
+//! by it, and the reference file is made from it. [`load()`] reads a file into a [`Loaded`], or into a
 //! [`Report`] of everything that is wrong with it. Nothing here reads a secret or opens a connection.
 
 use std::collections::BTreeMap;
@@ -17,12 +17,12 @@ mod read;
 pub mod reload;
 pub mod report;
 pub mod room;
-pub mod routes;
 pub mod secret;
 pub mod server;
 pub mod store;
 pub mod units;
 pub mod url;
+mod values;
 
 pub use crate::config::load::Loaded;
 pub use crate::config::load::Surroundings;

@@ -82,6 +82,13 @@ impl Report {
         )
     }
 
+    /// The report without problems of this kind.
+    #[must_use]
+    pub(super) fn without(mut self, code: Code) -> Self {
+        self.problems.retain(|problem| problem.fault.code != code);
+        self
+    }
+
     /// The problems, in the order of their lines.
     #[must_use]
     pub fn problems(&self) -> &[Problem] {

@@ -1,10 +1,12 @@
 //! Acts on what was decided about a request to a room: forwards it, gives it a number, or shows where it stands.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use http::Request;
 use http::Response;
 use http::StatusCode;
+use http::Uri;
 use hyper::body::Incoming;
 
 use crate::config::room::Enter;
@@ -26,6 +28,7 @@ use crate::line::exchange::Standing as LineStanding;
 use crate::line::exchange::Visitor;
 use crate::message::Body;
 use crate::message::Fault;
+use crate::message::Note;
 use crate::page::State;
 use crate::room::Asked;
 use crate::room::Joined;
@@ -43,7 +46,16 @@ pub(crate) struct Going<'a> {
     pub(crate) request: Request<Incoming>,
     /// The path the origin is asked for, where it is not the one received.
     pub(crate) path: Option<&'a str>,
-    pub(crate) look: Look<'a>,
+    /// What the request's log line is made of; it is there until the response has ended.
+    pub(crate) note: &'a Rc<Note>,
+    /// What was asked for, kept for when the request itself has gone to the origin.
+    pub(crate) uri: Uri,
+}
+
+impl Going<'_> {
+    fn look(&self, visit: &Visit<'_>) -> Look<'_> {
+        Look::navigated(&self.uri, &visit.live.config.server.prefix)
+    }
 }
 
 impl Gate {
@@ -54,22 +66,22 @@ impl Gate {
         going: Going<'_>,
     ) -> (Decision, Result<Response<Body>, Fault>) {
         let facts = visit.facts(going.request.method());
-        let mut decision = decide::decide(&facts);
+        let mut decision = decide::decide(facts);
         if decision == Decision::Check {
             if let Some(pass) = self.still_inside(visit).await {
                 let through = Through::renewed(pass);
                 return (Decision::Admit, self.forward(visit, going, through).await);
             }
-            decision = decide::without_pass(&facts);
+            decision = decide::without_pass(facts);
         }
-        (decision, self.act(visit, going, &facts, decision).await)
+        (decision, self.act(visit, going, facts, decision).await)
     }
 
     async fn act(
         &self,
         visit: &Visit<'_>,
         going: Going<'_>,
-        facts: &Facts,
+        facts: Facts,
         decision: Decision,
     ) -> Result<Response<Body>, Fault> {
         match decision {
@@ -80,10 +92,10 @@ impl Gate {
             Decision::Preflight => self.preflight(visit, going).await,
             Decision::Collect => self.collect(visit, going).await,
             Decision::Join => self.join(visit, going).await,
-            Decision::Show | Decision::Check => Ok(self.show(visit, &going.look)),
-            Decision::Pending => Ok(pending(visit, &going.look)),
-            Decision::Unusable => Ok(unusable(visit, &going.look)),
-            Decision::Refuse => Ok(refuse(visit, &going.look, facts)),
+            Decision::Show | Decision::Check => Ok(self.show(visit, &going.look(visit))),
+            Decision::Pending => Ok(pending(visit, &going.look(visit))),
+            Decision::Unusable => Ok(unusable(visit, &going.look(visit))),
+            Decision::Refuse => Ok(refuse(visit, &going.look(visit), facts)),
         }
     }
 
@@ -111,12 +123,12 @@ impl Gate {
     async fn join(&self, visit: &Visit<'_>, going: Going<'_>) -> Result<Response<Body>, Fault> {
         let id = seal::ticket_id();
         match visit.port.join(id, true).await {
-            Joined::Away => Ok(pending(visit, &going.look)),
+            Joined::Away => Ok(pending(visit, &going.look(visit))),
             Joined::Refused => {
                 let standing = show::without_ticket(visit, show::refused_state(visit));
                 Ok(show::page(
                     visit,
-                    &show::view(visit, &going.look, None, &standing),
+                    &show::view(visit, &going.look(visit), None, &standing),
                     StatusCode::OK,
                 ))
             }
@@ -141,7 +153,7 @@ impl Gate {
                     let through = Through::entered(visit, &ticket, until_us).with_ticket(ticket);
                     return self.forward(visit, going, through).await;
                 }
-                Ok(first_page(visit, &going.look, &ticket))
+                Ok(first_page(visit, &going.look(visit), &ticket))
             }
         }
     }
@@ -179,14 +191,14 @@ impl Gate {
     /// Somebody let in meanwhile fetches its pass and goes on.
     async fn collect(&self, visit: &Visit<'_>, going: Going<'_>) -> Result<Response<Body>, Fault> {
         let Some(ticket) = visit.ticket() else {
-            return Ok(self.show(visit, &going.look));
+            return Ok(self.show(visit, &going.look(visit)));
         };
         match visit.port.ask(visitor(&ticket), COLLECT_WAIT).await {
             Asked::Entered { until_us } | Asked::Standing(LineStanding::Inside { until_us }) => {
                 let through = Through::entered(visit, &ticket, until_us);
                 self.forward(visit, going, through).await
             }
-            Asked::Standing(_) | Asked::Away => Ok(self.show(visit, &going.look)),
+            Asked::Standing(_) | Asked::Away => Ok(self.show(visit, &going.look(visit))),
         }
     }
 
@@ -247,7 +259,7 @@ fn unusable(visit: &Visit<'_>, look: &Look<'_>) -> Response<Body> {
 }
 
 /// What is not a navigation waits with 503; a person who sent a form reads what was not sent.
-fn refuse(visit: &Visit<'_>, look: &Look<'_>, facts: &Facts) -> Response<Body> {
+fn refuse(visit: &Visit<'_>, look: &Look<'_>, facts: Facts) -> Response<Body> {
     let stood = show::stand(visit);
     let state = if visit.snapshot.mode().issues() {
         State::Waiting

@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 
 use crate::clock;
 use crate::gate::Gate;
+use crate::gate::answers;
 use crate::gate::decide::PassFact;
 use crate::gate::query;
 use crate::gate::reply;
@@ -21,20 +22,17 @@ use crate::gate::show;
 use crate::gate::show::Look;
 use crate::gate::visit::Visit;
 use crate::gate::visit::visitor;
-use crate::line::exchange::Finish;
 use crate::line::exchange::Standing as LineStanding;
-use crate::line::exchange::Visitor;
+use crate::line::ids::KeyHash;
 use crate::line::settings::Mode;
 use crate::message::Body;
 use crate::message::Fault;
 use crate::message::accept;
 use crate::page::Calm;
-use crate::page::Public;
 use crate::page::State;
 use crate::room::Asked;
 use crate::room::Joined;
 use crate::seal;
-use crate::seal::Pass;
 use crate::seal::Ticket;
 use crate::telemetry::metrics::Decision;
 
@@ -42,8 +40,6 @@ use crate::telemetry::metrics::Decision;
 const ENTER_WAIT: Duration = Duration::from_secs(1);
 /// Longest `Idempotency-Key`.
 const KEY_BYTES_MAX: usize = 256;
-/// A ticket given up is remembered as finished for this long, for every replica to learn of it.
-const GIVEN_UP_US: u64 = 60_000_000;
 
 /// A call to one of a room's own addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,10 +102,15 @@ impl Gate {
         let (parts, body) = request.into_parts();
         let query = parts.uri.query().unwrap_or("");
         let look = Look::asked(query, prefix);
-        if call.changes() && !is_same_origin(visit) {
+        if call.changes() && !is_same_origin(visit, &parts.headers) {
             return (
                 Decision::Error,
-                Ok(calm(visit, &look, Calm::BadRequest, StatusCode::FORBIDDEN)),
+                Ok(answers::calm(
+                    visit,
+                    &look,
+                    Calm::BadRequest,
+                    StatusCode::FORBIDDEN,
+                )),
             );
         }
         let form = if call.changes() {
@@ -120,19 +121,22 @@ impl Gate {
         let look = with_form(look, &form, prefix);
         let response = match call {
             Call::Status => self.status(visit, &look),
-            Call::Join => self.join_call(visit, &look).await,
+            Call::Join => {
+                self.join_call(visit, &look, key_of(visit, &parts.headers))
+                    .await
+            }
             Call::Enter => self.enter(visit, &look).await,
             Call::More => self.more(visit, &look).await,
-            Call::Leave => leave(visit, &look),
-            Call::AskLeave => ask_leave(visit, &look),
-            Call::Public => public(visit),
-            Call::WrongMethod => calm(
+            Call::Leave => answers::leave(visit, &look),
+            Call::AskLeave => answers::ask_leave(visit, &look),
+            Call::Public => answers::public(visit),
+            Call::WrongMethod => answers::calm(
                 visit,
                 &look,
                 Calm::BadRequest,
                 StatusCode::METHOD_NOT_ALLOWED,
             ),
-            Call::Unknown => calm(visit, &look, Calm::NotFound, StatusCode::NOT_FOUND),
+            Call::Unknown => answers::calm(visit, &look, Calm::NotFound, StatusCode::NOT_FOUND),
         };
         (call.counted(), Ok(response))
     }
@@ -173,16 +177,21 @@ impl Gate {
     }
 
     /// For apps, and for the button that joins anew: a number in this very response.
-    async fn join_call(&self, visit: &Visit<'_>, look: &Look<'_>) -> Response<Body> {
-        let wants_page = accept::accepts(visit.headers, "text/html");
+    async fn join_call(
+        &self,
+        visit: &Visit<'_>,
+        look: &Look<'_>,
+        key: Option<KeyHash>,
+    ) -> Response<Body> {
+        let wants_page = visit.wishes.accepts("text/html");
         if let Some((ticket, standing)) =
             show::stand(visit).filter(|(_, standing)| standing.state != State::Left)
         {
             let view = show::view(visit, look, Some(&ticket), &standing);
             show::hear(visit, &ticket, &standing, view.poll_ms);
-            return joined(visit, look, &view, Some(&ticket), wants_page);
+            return answers::joined(visit, look, &view, Some(&ticket), wants_page);
         }
-        let (ticket, state) = match self.number(visit).await {
+        let (ticket, state) = match self.number(visit, key).await {
             Ok(ticket) => (Some(ticket), State::Waiting),
             Err(state) => (None, state),
         };
@@ -198,17 +207,12 @@ impl Gate {
         if let Some(ticket) = &ticket {
             show::hear(&fresh, ticket, &standing, view.poll_ms);
         }
-        joined(&fresh, look, &view, ticket.as_ref(), wants_page)
+        answers::joined(&fresh, look, &view, ticket.as_ref(), wants_page)
     }
 
     /// A number, or the state of somebody who gets none.
-    async fn number(&self, visit: &Visit<'_>) -> Result<Ticket, State> {
+    async fn number(&self, visit: &Visit<'_>, key: Option<KeyHash>) -> Result<Ticket, State> {
         let keys = &visit.live.keys;
-        let key = visit
-            .headers
-            .get("idempotency-key")
-            .filter(|key| key.len() <= KEY_BYTES_MAX);
-        let key = key.map(|key| keys.key_hash(visit.site.name(), key.as_bytes()));
         let (joined, id) = match key {
             Some(key) => (visit.port.join_keyed(key).await, None),
             None => {
@@ -257,11 +261,11 @@ impl Gate {
         }
         match visit.port.ask(visitor(&ticket), ENTER_WAIT).await {
             Asked::Entered { until_us } | Asked::Standing(LineStanding::Inside { until_us }) => {
-                entered(visit, look, &ticket, until_us)
+                answers::entered(visit, look, &ticket, until_us)
             }
             Asked::Standing(LineStanding::Spent) => {
                 let standing = show::without_ticket(visit, State::Left);
-                not_entered(
+                answers::not_entered(
                     visit,
                     &show::view(visit, look, Some(&ticket), &standing),
                     Some(&ticket),
@@ -290,7 +294,7 @@ impl Gate {
         let visit = visit.again();
         let Some(ticket) = ticket else {
             let standing = show::without_ticket(&visit, State::Invalid);
-            return not_entered(&visit, &show::view(&visit, look, None, &standing), None);
+            return answers::not_entered(&visit, &show::view(&visit, look, None, &standing), None);
         };
         let known = super::standing::Known {
             had_pass: visit.had_pass(&ticket),
@@ -299,7 +303,7 @@ impl Gate {
             super::standing::stand(&visit.snapshot, &ticket, known, visit.now, clock::wall_us());
         let view = show::view(&visit, look, Some(&ticket), &standing);
         show::hear(&visit, &ticket, &standing, view.poll_ms);
-        not_entered(&visit, &view, Some(&ticket))
+        answers::not_entered(&visit, &view, Some(&ticket))
     }
 
     /// A longer turn.
@@ -314,200 +318,30 @@ impl Gate {
             visit.port.prolonged(ticket.number, until_us);
         }
         let visit = visit.again();
-        if accept::accepts(visit.headers, "text/html") {
+        if visit.wishes.accepts("text/html") {
             return reply::see_other(&look.return_to);
         }
         self.status(&visit, look)
     }
 }
 
-/// The response to whoever is let in.
-fn entered(visit: &Visit<'_>, look: &Look<'_>, ticket: &Ticket, until_us: u64) -> Response<Body> {
-    let now_us = visit.port.snapshot().line_us(visit.now);
-    let Ticket {
-        epoch, number, id, ..
-    } = *ticket;
-    let pass = Pass {
-        epoch,
-        number,
-        id,
-        signed_us: now_us,
-        until_us,
-        entered_us: now_us,
-    };
-    let mut cookies = HeaderMap::new();
-    let text = reply::give_pass(&mut cookies, visit, &pass);
-    let mut response = if wants_json(visit) {
-        let body =
-            serde_json::json!({ "state": State::Entered.name(), "number": number, "pass": text });
-        reply::ours(StatusCode::OK, Media::Json, body.to_string().into(), "")
-    } else {
-        reply::see_other(&look.return_to)
-    };
-    response.headers_mut().extend(cookies);
-    reply::say_state(response.headers_mut(), State::Entered, Some(number));
-    response
-}
-
-/// The response to whoever is not let in yet.
-fn not_entered(
-    visit: &Visit<'_>,
-    view: &crate::page::View<'_>,
-    ticket: Option<&Ticket>,
-) -> Response<Body> {
-    let mut response = if wants_json(visit) {
-        let mut response = show::status(visit, view, "", None);
-        *response.status_mut() = StatusCode::CONFLICT;
-        reply::retry_after(response.headers_mut(), (view.poll_ms / 1_000).max(1));
-        response
-    } else {
-        show::page(visit, view, StatusCode::OK)
-    };
-    if let Some(ticket) = ticket {
-        reply::give_ticket(response.headers_mut(), visit, ticket);
-    }
-    response
-}
-
-/// The response to a join.
-fn joined(
-    visit: &Visit<'_>,
-    look: &Look<'_>,
-    view: &crate::page::View<'_>,
-    ticket: Option<&Ticket>,
-    wants_page: bool,
-) -> Response<Body> {
-    let mut cookies = HeaderMap::new();
-    let text = ticket.map(|ticket| reply::give_ticket(&mut cookies, visit, ticket));
-    let mut response = if wants_page {
-        reply::see_other(&look.return_to)
-    } else {
-        show::status(visit, view, "", text.as_deref())
-    };
-    response.headers_mut().extend(cookies);
-    response
-}
-
-/// Gives up a place, or ends a stay.
-fn leave(visit: &Visit<'_>, look: &Look<'_>) -> Response<Body> {
-    let ticket = visit.ticket();
-    let line_us = visit.snapshot.line_us(visit.now);
-    let held = visit.held_pass.map(|pass| {
-        (
-            Visitor {
-                number: pass.number,
-                id: pass.id,
-            },
-            pass.until_us,
-        )
-    });
-    let mine = held.or(ticket.map(|ticket| (visitor(&ticket), line_us + GIVEN_UP_US)));
-    if let Some((visitor, until_us)) = mine {
-        let grace_us = u64::try_from(visit.site.config.grace.as_micros()).unwrap_or(0);
-        visit.port.finish(Finish {
-            visitor,
-            until_us: until_us.max(line_us) + grace_us,
-        });
-    }
-    let standing = show::without_ticket(visit, State::Left);
-    let view = show::view(visit, look, None, &standing);
-    let mut response = if wants_json(visit) {
-        show::status(visit, &view, "", None)
-    } else {
-        show::page(visit, &view, StatusCode::OK)
-    };
-    for cookie in visit.site.cookies.forget(visit.https) {
-        response.headers_mut().append(header::SET_COOKIE, cookie);
-    }
-    response
-}
-
-/// `GET …/leave` only asks.
-fn ask_leave(visit: &Visit<'_>, look: &Look<'_>) -> Response<Body> {
-    let kind = if visit.pass == PassFact::Live {
-        Calm::LeaveInside
-    } else {
-        Calm::Leave
-    };
-    match show::stand(visit) {
-        Some((ticket, standing)) => {
-            let view = show::view(visit, look, Some(&ticket), &standing);
-            show::hear(visit, &ticket, &standing, view.poll_ms);
-            let pages = &visit.live.pages;
-            reply::ours(
-                StatusCode::OK,
-                Media::Html,
-                pages.calm(kind, &view),
-                pages.csp(),
-            )
-        }
-        None => calm(visit, look, kind, StatusCode::OK),
-    }
-}
-
-/// What everybody may know, for a second or two.
-fn public(visit: &Visit<'_>) -> Response<Body> {
-    let snapshot = &visit.snapshot;
-    let state = match snapshot.mode() {
-        Mode::Paused => State::Paused,
-        Mode::Closed | Mode::SoldOut => show::refused_state(visit),
-        Mode::Open | Mode::Bypass | Mode::Observe if snapshot.tail() > snapshot.head() => {
-            State::Waiting
-        }
-        Mode::Open | Mode::Bypass | Mode::Observe => State::Entered,
-    };
-    let body = visit.live.pages.public_json(&Public {
-        state,
-        waiting: snapshot.tail().saturating_sub(snapshot.head()),
-        serving: snapshot.head(),
-        wait: show::without_ticket(visit, state).wait,
-        stock: snapshot.answer().and_then(|answer| answer.stock),
-        opens_at: None,
-    });
-    let mut response = reply::ours(StatusCode::OK, Media::Json, body, "");
-    let headers = response.headers_mut();
-    headers.insert(
-        header::CACHE_CONTROL,
-        http::HeaderValue::from_static("public, max-age=2"),
-    );
-    headers.insert(
-        header::ACCESS_CONTROL_ALLOW_ORIGIN,
-        http::HeaderValue::from_static("*"),
-    );
-    response
-}
-
-/// A calm page, or its problem document.
-fn calm(visit: &Visit<'_>, look: &Look<'_>, kind: Calm, status: StatusCode) -> Response<Body> {
-    let standing = show::without_ticket(visit, State::Waiting);
-    let view = show::view(visit, look, None, &standing);
-    let pages = &visit.live.pages;
-    if accept::accepts(visit.headers, "text/html") {
-        reply::ours(status, Media::Html, pages.calm(kind, &view), pages.csp())
-    } else {
-        reply::ours(
-            status,
-            Media::Problem,
-            pages.calm_problem(kind, &view, status.as_u16()),
-            "",
-        )
-    }
-}
-
-fn wants_json(visit: &Visit<'_>) -> bool {
-    accept::accepts(visit.headers, "application/json")
-        && !accept::accepts(visit.headers, "text/html")
-}
-
 /// Calls that change something come from this very origin, when the browser says where they come from.
-fn is_same_origin(visit: &Visit<'_>) -> bool {
+fn is_same_origin(visit: &Visit<'_>, headers: &HeaderMap) -> bool {
     let host = visit
         .client
         .host
         .as_ref()
-        .or_else(|| visit.headers.get(header::HOST));
+        .or_else(|| headers.get(header::HOST));
     let host = host.and_then(|host| host.to_str().ok()).unwrap_or("");
-    accept::is_same_origin(visit.headers, host, visit.https)
+    accept::is_same_origin(headers, host, visit.https)
+}
+
+/// What an `Idempotency-Key` is remembered by, if the request carries one that is not too long.
+fn key_of(visit: &Visit<'_>, headers: &HeaderMap) -> Option<KeyHash> {
+    let key = headers
+        .get("idempotency-key")
+        .filter(|key| key.len() <= KEY_BYTES_MAX)?;
+    Some(visit.live.keys.key_hash(visit.site.name(), key.as_bytes()))
 }
 
 /// The fields of a form of ours; anything else is not read.

@@ -92,7 +92,7 @@ pub(crate) enum Decision {
 }
 
 /// The table.
-pub(crate) fn decide(facts: &Facts) -> Decision {
+pub(crate) fn decide(facts: Facts) -> Decision {
     if facts.pass == PassFact::Live {
         return Decision::Admit;
     }
@@ -111,7 +111,7 @@ pub(crate) fn decide(facts: &Facts) -> Decision {
 }
 
 /// The table for requests whose pass does not let them through.
-pub(crate) fn without_pass(facts: &Facts) -> Decision {
+pub(crate) fn without_pass(facts: Facts) -> Decision {
     if !facts.store_up && facts.opens_on_failure {
         return Decision::Through;
     }
@@ -122,7 +122,7 @@ pub(crate) fn without_pass(facts: &Facts) -> Decision {
     }
 }
 
-fn navigation(facts: &Facts) -> Decision {
+fn navigation(facts: Facts) -> Decision {
     match facts.ticket {
         TicketFact::Valid { inside: true } if facts.store_up && facts.mode == Mode::Open => {
             Decision::Collect
@@ -169,7 +169,7 @@ mod tests {
                         TicketFact::Valid { inside: false },
                     ] {
                         for pass in [PassFact::None, PassFact::Finished] {
-                            let decision = decide(&Facts {
+                            let decision = decide(Facts {
                                 kind,
                                 mode,
                                 store_up,
@@ -209,7 +209,7 @@ mod tests {
                         pass: PassFact::Live,
                         ..NEW
                     };
-                    assert_eq!(decide(&facts), Decision::Admit);
+                    assert_eq!(decide(facts), Decision::Admit);
                 }
             }
         }
@@ -217,30 +217,30 @@ mod tests {
 
     #[test]
     fn only_a_navigation_joins_and_only_while_numbers_are_issued() {
-        assert_eq!(decide(&NEW), Decision::Join);
+        assert_eq!(decide(NEW), Decision::Join);
         assert_eq!(
-            decide(&Facts {
+            decide(Facts {
                 mode: Mode::Paused,
                 ..NEW
             }),
             Decision::Join
         );
         assert_eq!(
-            decide(&Facts {
+            decide(Facts {
                 mode: Mode::Closed,
                 ..NEW
             }),
             Decision::Show
         );
         assert_eq!(
-            decide(&Facts {
+            decide(Facts {
                 store_up: false,
                 ..NEW
             }),
             Decision::Pending
         );
         for kind in [Kind::Form, Kind::Speculative, Kind::Other] {
-            assert_eq!(decide(&Facts { kind, ..NEW }), Decision::Refuse);
+            assert_eq!(decide(Facts { kind, ..NEW }), Decision::Refuse);
         }
     }
 
@@ -253,16 +253,16 @@ mod tests {
             pass,
             ..NEW
         };
-        assert_eq!(decide(&form), Decision::Grace);
+        assert_eq!(decide(form), Decision::Grace);
         assert_eq!(
-            decide(&Facts {
+            decide(Facts {
                 store_up: false,
                 ..form
             }),
             Decision::Grace
         );
         assert_eq!(
-            decide(&Facts {
+            decide(Facts {
                 kind: Kind::Navigation,
                 is_unsafe: false,
                 ..form
@@ -275,14 +275,14 @@ mod tests {
             },
             ..form
         };
-        assert_eq!(decide(&over), Decision::Check);
-        assert_eq!(without_pass(&over), Decision::Refuse);
+        assert_eq!(decide(over), Decision::Check);
+        assert_eq!(without_pass(over), Decision::Refuse);
     }
 
     #[test]
     fn a_failing_store_opens_the_doors_only_where_the_operator_chose_so() {
         assert_eq!(
-            decide(&Facts {
+            decide(Facts {
                 store_up: false,
                 opens_on_failure: true,
                 ..NEW
@@ -290,7 +290,7 @@ mod tests {
             Decision::Through
         );
         assert_eq!(
-            decide(&Facts {
+            decide(Facts {
                 store_up: true,
                 opens_on_failure: true,
                 ..NEW
@@ -302,7 +302,7 @@ mod tests {
     #[test]
     fn a_ticket_that_cannot_be_read_here_is_never_replaced_by_a_new_one() {
         for ticket in [TicketFact::Old, TicketFact::UnknownKey] {
-            assert_eq!(decide(&Facts { ticket, ..NEW }), Decision::Unusable);
+            assert_eq!(decide(Facts { ticket, ..NEW }), Decision::Unusable);
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Forwards what may go through: with the visitor's pass, renewed when it is due, and the origin's orders obeyed.
 
+use std::rc::Rc;
+
 use http::Response;
 use http::StatusCode;
 
@@ -10,12 +12,15 @@ use crate::gate::counted::Counted;
 use crate::gate::reply;
 use crate::gate::reply::Media;
 use crate::gate::show;
+use crate::gate::show::Look;
+use crate::gate::streams::Open;
 use crate::gate::visit::Visit;
 use crate::line::exchange::Finish;
 use crate::line::exchange::Visitor;
 use crate::line::ids::TicketId;
 use crate::message::Body;
 use crate::message::Fault;
+use crate::message::Note;
 use crate::page::Calm;
 use crate::page::State;
 use crate::proxy::Command;
@@ -151,7 +156,10 @@ impl Gate {
             client: visit.client,
             visitor: through.id(),
             path: going.path,
+            note: going.note,
         };
+        let uri = going.uri;
+        let prefix = &visit.live.config.server.prefix;
         let started = clock::monotonic();
         let mut response = match origin.pool.forward(going.request, &passage).await {
             Ok(forwarded) => {
@@ -164,9 +172,10 @@ impl Gate {
                 if error.kind.is_client() {
                     return Err(Fault::from(&error));
                 }
-                troubled(visit, &going.look, &error)
+                troubled(visit, &Look::navigated(&uri, prefix), &error)
             }
         };
+        self.keep_open(visit, &through, going.note, &response);
         let headers = response.headers_mut();
         if let Some(ticket) = &through.ticket {
             reply::give_ticket(headers, visit, ticket);
@@ -181,6 +190,22 @@ impl Gate {
             );
         }
         Ok(response)
+    }
+
+    /// A response that goes on keeps its visitor's pass alive.
+    fn keep_open(
+        &self,
+        visit: &Visit<'_>,
+        through: &Through,
+        note: &Rc<Note>,
+        response: &Response<Body>,
+    ) {
+        let goes_on = matches!(response.body(), Body::Streaming(_))
+            || response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        if let Some(pass) = through.pass.filter(|_| goes_on) {
+            self.streams
+                .add(Open::new(note, visit.port, pass, &visit.site.config));
+        }
     }
 
     /// Forwards a CORS preflight, which carries no cookies, in a small number at a time.
@@ -218,12 +243,12 @@ fn obey(visit: &Visit<'_>, through: &Through, command: Option<Command>, stock: O
 }
 
 /// The origin failed somebody inside: calm words, the pass stays.
-fn troubled(visit: &Visit<'_>, look: &show::Look<'_>, error: &OriginError) -> Response<Body> {
+fn troubled(visit: &Visit<'_>, look: &Look<'_>, error: &OriginError) -> Response<Body> {
     let status = error.status();
     let standing = show::without_ticket(visit, State::Origin);
     let view = show::view(visit, look, None, &standing);
     let pages = &visit.live.pages;
-    let mut response = if crate::message::accept::accepts(visit.headers, "text/html") {
+    let mut response = if visit.wishes.accepts("text/html") {
         reply::ours(
             status,
             Media::Html,

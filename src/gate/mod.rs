@@ -5,6 +5,7 @@
 //! knows rooms, pages, seals and the proxy, which know nothing of one another.
 
 mod act;
+mod answers;
 mod api;
 mod cookies;
 mod counted;
@@ -15,9 +16,10 @@ mod local;
 mod poll;
 mod query;
 mod reply;
-mod routes;
+pub mod routes;
 mod show;
 mod standing;
+mod streams;
 mod visit;
 
 use std::cell::Cell;
@@ -37,12 +39,13 @@ use crate::clock;
 use crate::gate::act::Going;
 use crate::gate::decide::Decision as Act;
 use crate::gate::local::Local;
-use crate::gate::local::LocalRoom;
+use crate::gate::local::LocalOrigin;
 use crate::gate::poll::Hammering;
 use crate::gate::reply::Media;
-use crate::gate::show::Look;
+use crate::gate::streams::Streams;
+use crate::gate::visit::Here;
+use crate::gate::visit::Shown;
 use crate::gate::visit::Visit;
-use crate::gate::visit::VisitParts;
 use crate::message::Asked;
 use crate::message::Body;
 use crate::message::Client;
@@ -80,12 +83,14 @@ pub struct Gate {
     local: RefCell<Rc<Local>>,
     background: Background,
     metrics: Arc<WorkerMetrics>,
-    log: RefCell<WorkerLog>,
+    log: Option<RefCell<WorkerLog>>,
     hammering: RefCell<Hammering>,
     /// Requests held while their visitors wait to be let in.
     held: Cell<usize>,
     /// Preflights being forwarded.
     preflights: Cell<usize>,
+    /// Responses that go on after their head was sent.
+    streams: Streams,
 }
 
 impl Gate {
@@ -95,7 +100,7 @@ impl Gate {
         live: Arc<ArcSwap<Live>>,
         background: Background,
         metrics: Arc<WorkerMetrics>,
-        log: WorkerLog,
+        log: Option<WorkerLog>,
     ) -> Rc<Self> {
         let local = Local::new(live.load_full(), None, &background, &metrics);
         Rc::new(Self {
@@ -103,10 +108,11 @@ impl Gate {
             local: RefCell::new(Rc::new(local)),
             background,
             metrics,
-            log: RefCell::new(log),
+            log: log.map(RefCell::new),
             hammering: RefCell::default(),
             held: Cell::new(0),
             preflights: Cell::new(0),
+            streams: Streams::default(),
         })
     }
 
@@ -116,16 +122,11 @@ impl Gate {
         for room in &local.rooms {
             room.port.flush();
         }
+        self.streams.tick(clock::monotonic());
         self.metrics.flush();
-        self.log
-            .borrow_mut()
-            .tick(clock::monotonic(), clock::wall_us());
-    }
-
-    /// Writes out the last lines of the log.
-    pub fn close(&self) {
-        self.tick();
-        self.log.borrow_mut().flush();
+        if let Some(log) = &self.log {
+            log.borrow_mut().tick(clock::monotonic(), clock::wall_us());
+        }
     }
 
     /// This worker's parts of the configuration in force.
@@ -154,106 +155,79 @@ impl Gate {
             note,
         } = asked;
         let client = live.trusted.client(peer, request.headers());
+        let uri = request.uri().clone();
         // A request for "*" (RFC 9112 §3.2.4) is about the server as a whole.
-        let path = if request.uri().path() == "*" {
-            "/"
-        } else {
-            request.uri().path()
-        }
-        .to_owned();
-        let normal = match NormalPath::parse(&path) {
+        let path = if uri.path() == "*" { "/" } else { uri.path() };
+        let normal = match NormalPath::parse(path) {
             Ok(normal) => normal,
             Err(error) => return (Decision::Error, Err(Fault::Refused(error.into()))),
         };
         let host = host_of(&client, &request);
         match live.routes.find(request.method(), &host, normal.as_str()) {
             Route::Protected { room } => {
-                let here = &local.rooms[room];
-                *note.room.borrow_mut() = Some(Rc::clone(&here.name));
-                let (act, response) = self
-                    .protected(&local, here, room, request, &client, normal.rewritten())
-                    .await;
+                *note.room.borrow_mut() = Some(Rc::clone(&local.rooms[room].name));
+                let here = Here {
+                    live,
+                    site: &live.sites[room],
+                    port: &local.rooms[room].port,
+                    client: &client,
+                };
+                let shown = Shown {
+                    method: request.method(),
+                    headers: request.headers(),
+                    wants_ticket: false,
+                };
+                let visit = Visit::new(here, shown, &self.metrics);
+                let going = Going {
+                    path: normal.rewritten(),
+                    uri: uri.clone(),
+                    note: &note,
+                    request,
+                };
+                let (act, response) = self.protect(&visit, going).await;
                 (counted(act, &response), response)
             }
             Route::Reserved { room, call } => {
-                let here = &local.rooms[room];
-                *note.room.borrow_mut() = Some(Rc::clone(&here.name));
-                let headers = request.headers().clone();
-                let visit = self.visit(&local, here, room, &client, &headers);
+                *note.room.borrow_mut() = Some(Rc::clone(&local.rooms[room].name));
+                let here = Here {
+                    live,
+                    site: &live.sites[room],
+                    port: &local.rooms[room].port,
+                    client: &client,
+                };
+                let shown = Shown {
+                    method: request.method(),
+                    headers: request.headers(),
+                    wants_ticket: true,
+                };
+                let visit = Visit::new(here, shown, &self.metrics);
                 self.call(&visit, request, call).await
             }
-            Route::Open { origin } => (
-                Decision::Bypass,
-                self.open(&local, origin, request, &client, normal.rewritten())
-                    .await,
-            ),
+            Route::Open { origin } => {
+                let passage = Passage {
+                    client: &client,
+                    visitor: None,
+                    path: normal.rewritten(),
+                    note: &note,
+                };
+                (
+                    Decision::Bypass,
+                    self.open(&local.origins[origin], request, &passage).await,
+                )
+            }
             Route::Unknown | Route::Nowhere => (Decision::Error, Ok(nothing_here(live, &request))),
         }
-    }
-
-    fn visit<'a>(
-        &self,
-        local: &'a Local,
-        here: &'a LocalRoom,
-        room: usize,
-        client: &'a Client,
-        headers: &'a http::HeaderMap,
-    ) -> Visit<'a> {
-        let live = &*local.live;
-        let parts = VisitParts {
-            live,
-            site: &live.sites[room],
-            port: &here.port,
-            client,
-            headers,
-            now: clock::monotonic(),
-        };
-        Visit::new(parts, &self.metrics)
-    }
-
-    async fn protected(
-        &self,
-        local: &Local,
-        here: &LocalRoom,
-        room: usize,
-        request: Request<Incoming>,
-        client: &Client,
-        path: Option<&str>,
-    ) -> (Act, Result<Response<Body>, Fault>) {
-        let headers = request.headers().clone();
-        let uri = request.uri().clone();
-        let visit = self.visit(local, here, room, client, &headers);
-        let prefix = &local.live.config.server.prefix;
-        let path_and_query = uri.path_and_query().map_or("/", |pq| pq.as_str());
-        let look = Look::navigated(path_and_query, uri.query().unwrap_or(""), prefix);
-        self.protect(
-            &visit,
-            Going {
-                request,
-                path,
-                look,
-            },
-        )
-        .await
     }
 
     /// Outside every room: straight to the origin.
     async fn open(
         &self,
-        local: &Local,
-        origin: usize,
+        origin: &LocalOrigin,
         request: Request<Incoming>,
-        client: &Client,
-        path: Option<&str>,
+        passage: &Passage<'_>,
     ) -> Result<Response<Body>, Fault> {
-        let origin = &local.origins[origin];
-        let passage = Passage {
-            client,
-            visitor: None,
-            path,
-        };
         let started = clock::monotonic();
-        match origin.pool.forward(request, &passage).await {
+        match origin.pool.forward(request, passage).await {
             Ok(forwarded) => {
                 origin.counts.answered(clock::monotonic() - started);
                 Ok(forwarded.response)
@@ -274,6 +248,13 @@ impl Gate {
                 "a request failed at the origin"
             );
         }
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        // The last counts; the log writes its last lines by itself.
+        self.metrics.flush();
     }
 }
 
@@ -315,6 +296,7 @@ impl Handler for Gate {
     fn log(&self, record: &Record<'_>) {
         let status = record.status.map_or(499, |status| status.as_u16());
         self.metrics.response(status);
+        let Some(log) = &self.log else { return };
         let room = record.note.room.borrow();
         let name = record.note.decision.get();
         let decision = Decision::ALL
@@ -322,7 +304,7 @@ impl Handler for Gate {
             .copied()
             .find(|decision| Some(decision.name()) == name);
         let finished = clock::monotonic();
-        self.log.borrow_mut().write(&Entry {
+        log.borrow_mut().write(&Entry {
             started: finished.checked_sub(record.duration).unwrap_or(finished),
             finished,
             peer: record.peer.addr.ip(),

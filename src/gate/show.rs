@@ -6,7 +6,9 @@ use bytes::Bytes;
 use http::HeaderValue;
 use http::Response;
 use http::StatusCode;
+use http::Uri;
 use http::header;
+use http::uri::PathAndQuery;
 use jiff::SignedDuration;
 use jiff::Timestamp;
 
@@ -55,10 +57,12 @@ impl<'a> Look<'a> {
     }
 
     /// For a navigation: the visitor wants to go where it went.
-    pub(crate) fn navigated(path_and_query: &str, query: &'a str, prefix: &str) -> Self {
+    pub(crate) fn navigated(uri: &'a Uri, prefix: &str) -> Self {
+        let query = uri.query().unwrap_or("");
+        let wanted = uri.path_and_query().map(PathAndQuery::as_str);
         Self {
             query,
-            return_to: query::return_to(Some(path_and_query), prefix),
+            return_to: query::return_to(wanted, prefix),
             lang: query::parameter(query, "lang"),
         }
     }
@@ -94,10 +98,7 @@ pub(crate) fn view<'v>(
     standing: &Standing,
 ) -> View<'v> {
     let now = Timestamp::now_from(clock::wall_us());
-    let accept = visit
-        .headers
-        .get(header::ACCEPT_LANGUAGE)
-        .and_then(|value| value.to_str().ok());
+    let accept = visit.wishes.languages();
     let mut view = View::new(&visit.site.texts, standing.state, now);
     view.lang = negotiate(look.lang.as_deref(), accept, &visit.site.texts.languages).lang;
     view.base = &visit.site.base;

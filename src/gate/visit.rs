@@ -1,14 +1,16 @@
 //! Recognises a visitor: its ticket and its pass, from cookies or headers, verified before anything is believed.
 
-use std::cell::OnceCell;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
 use http::HeaderMap;
 use http::HeaderName;
+use http::HeaderValue;
 use http::Method;
 use http::header;
 
+use crate::clock;
 use crate::gate::decide::Facts;
 use crate::gate::decide::Kind;
 use crate::gate::decide::PassFact;
@@ -37,70 +39,100 @@ const COOKIES_MAX: usize = 4;
 pub(crate) struct Visit<'a> {
     pub(crate) live: &'a Live,
     pub(crate) site: &'a Site,
-    pub(crate) port: &'a Port,
+    pub(crate) port: &'a Rc<Port>,
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) client: &'a Client,
-    pub(crate) headers: &'a HeaderMap,
     pub(crate) https: bool,
     pub(crate) now: Instant,
+    pub(crate) wishes: Wishes,
+    /// What kind of request it is; not looked at when the pass holds.
+    kind: Kind,
     pub(crate) pass: PassFact,
     /// An authentic pass of this line, whether it still holds or not.
     pub(crate) held_pass: Option<Pass>,
     /// The client sent its values as headers: it gets new ones as headers as well.
     pub(crate) by_header: bool,
-    ticket: OnceCell<(TicketFact, Option<Ticket>)>,
+    /// Not looked at when the pass holds and the request only wants through.
+    ticket: (TicketFact, Option<Ticket>),
+}
+
+/// What the request wants to be answered with, kept for when the request itself has gone to the origin.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Wishes {
+    accept: Option<HeaderValue>,
+    languages: Option<HeaderValue>,
+}
+
+impl Wishes {
+    fn of(headers: &HeaderMap) -> Self {
+        Self {
+            accept: headers.get(header::ACCEPT).cloned(),
+            languages: headers.get(header::ACCEPT_LANGUAGE).cloned(),
+        }
+    }
+
+    /// Whether this media type is wanted.
+    pub(crate) fn accepts(&self, media_type: &str) -> bool {
+        let accept = self
+            .accept
+            .iter()
+            .map(|value| (header::ACCEPT, value.clone()));
+        accept::accepts(&accept.collect(), media_type)
+    }
+
+    /// The languages asked for (RFC 9110 §12.5.4).
+    pub(crate) fn languages(&self) -> Option<&str> {
+        self.languages
+            .as_ref()
+            .and_then(|value| value.to_str().ok())
+    }
 }
 
 impl<'a> Visit<'a> {
-    /// Looks at the pass; the ticket is looked at when it matters.
-    pub(crate) fn new(parts: VisitParts<'a>, metrics: &WorkerMetrics) -> Self {
-        let VisitParts {
+    /// Looks at the pass, and at the rest unless that lets it through.
+    pub(crate) fn new(here: Here<'a>, request: Shown<'_>, metrics: &WorkerMetrics) -> Self {
+        let Here {
             live,
             site,
             port,
             client,
-            headers,
-            now,
-        } = parts;
-        let https = client.https || live.external_https;
+        } = here;
+        let headers = request.headers;
         let mut visit = Self {
             live,
             site,
             port,
             snapshot: Arc::clone(&port.snapshot()),
             client,
-            headers,
-            https,
-            now,
+            https: client.https || live.external_https,
+            now: clock::monotonic(),
+            wishes: Wishes::of(headers),
+            kind: Kind::Other,
             pass: PassFact::None,
             held_pass: None,
             by_header: headers.contains_key(PASS) || headers.contains_key(TICKET),
-            ticket: OnceCell::new(),
+            ticket: (TicketFact::None, None),
         };
-        visit.recognise_pass(metrics);
+        visit.recognise_pass(headers, metrics);
+        if visit.pass != PassFact::Live || request.wants_ticket {
+            visit.kind = kind(request.method, headers);
+            visit.ticket = visit.recognise_ticket(headers, metrics);
+        }
         visit
     }
 
     /// The same visitor once more, to be looked at in a newer picture of the room.
     pub(crate) fn again(&self) -> Self {
-        let (live, site, port, client, headers) =
-            (self.live, self.site, self.port, self.client, self.headers);
-        let snapshot = Arc::clone(&port.snapshot());
         Self {
-            live,
-            site,
-            port,
-            client,
-            headers,
-            snapshot,
-            ticket: OnceCell::new(),
+            snapshot: Arc::clone(&self.port.snapshot()),
+            wishes: self.wishes.clone(),
             ..*self
         }
     }
 
-    fn recognise_pass(&mut self, metrics: &WorkerMetrics) {
+    fn recognise_pass(&mut self, headers: &HeaderMap, metrics: &WorkerMetrics) {
         let mut held = None;
-        for text in texts(self.headers, &PASS, self.site.cookies.pass(self.https)) {
+        for text in texts(headers, &PASS, self.site.cookies.pass(self.https)) {
             match self.live.keys.verify_pass(self.site.name(), text) {
                 Ok(pass) if self.is_ours(pass.epoch) => {
                     held = Some(*pass);
@@ -134,9 +166,13 @@ impl<'a> Visit<'a> {
         self.snapshot.epoch().is_none_or(|ours| ours == epoch)
     }
 
-    fn recognise_ticket(&self) -> (TicketFact, Option<Ticket>) {
+    fn recognise_ticket(
+        &self,
+        headers: &HeaderMap,
+        metrics: &WorkerMetrics,
+    ) -> (TicketFact, Option<Ticket>) {
         let mut fact = TicketFact::None;
-        for text in texts(self.headers, &TICKET, self.site.cookies.ticket(self.https)) {
+        for text in texts(headers, &TICKET, self.site.cookies.ticket(self.https)) {
             match self.live.keys.verify_ticket(self.site.name(), text) {
                 Ok(ticket) if self.is_ours(ticket.epoch) => {
                     if ticket.number > self.snapshot.tail() && self.snapshot.epoch().is_some() {
@@ -147,9 +183,9 @@ impl<'a> Visit<'a> {
                 }
                 Ok(_) => fact = TicketFact::Old,
                 Err(Rejected::UnknownKey(_)) if fact == TicketFact::None => {
-                    fact = TicketFact::UnknownKey
+                    fact = TicketFact::UnknownKey;
                 }
-                Err(_) => {}
+                Err(reason) => metrics.unbelieved(reason),
             }
         }
         (fact, None)
@@ -157,12 +193,12 @@ impl<'a> Visit<'a> {
 
     /// What the ticket says.
     pub(crate) fn ticket_fact(&self) -> TicketFact {
-        self.ticket.get_or_init(|| self.recognise_ticket()).0
+        self.ticket.0
     }
 
     /// The ticket, if it is authentic and of this line.
     pub(crate) fn ticket(&self) -> Option<Ticket> {
-        self.ticket.get_or_init(|| self.recognise_ticket()).1
+        self.ticket.1
     }
 
     /// Whether the visitor carries a pass of this ticket that ran out.
@@ -173,32 +209,35 @@ impl<'a> Visit<'a> {
 
     /// The facts to decide by.
     pub(crate) fn facts(&self, method: &Method) -> Facts {
-        let live = self.pass == PassFact::Live;
         Facts {
-            kind: kind(method, self.headers),
+            kind: self.kind,
             mode: self.snapshot.mode(),
             store_up: self.snapshot.is_up(),
             opens_on_failure: self.site.config.on_store_failure
                 == crate::config::room::OnStoreFailure::Open,
             is_unsafe: !method.is_safe(),
             pass: self.pass,
-            ticket: if live {
-                TicketFact::None
-            } else {
-                self.ticket_fact()
-            },
+            ticket: self.ticket_fact(),
         }
     }
 }
 
-/// What a visit is made of.
-pub(crate) struct VisitParts<'a> {
+/// Where a request has come to, and from whom.
+#[derive(Clone, Copy)]
+pub(crate) struct Here<'a> {
     pub(crate) live: &'a Live,
     pub(crate) site: &'a Site,
-    pub(crate) port: &'a Port,
+    pub(crate) port: &'a Rc<Port>,
     pub(crate) client: &'a Client,
-    pub(crate) headers: &'a HeaderMap,
-    pub(crate) now: Instant,
+}
+
+/// What of a request its visitor is recognised by.
+#[derive(Clone, Copy)]
+pub(crate) struct Shown<'h> {
+    pub(crate) method: &'h Method,
+    pub(crate) headers: &'h HeaderMap,
+    /// The ticket matters even if the pass holds: the request is to one of the room's own addresses.
+    pub(crate) wants_ticket: bool,
 }
 
 /// A ticket as the line meets its visitor.
@@ -215,7 +254,7 @@ fn texts<'h>(
     name: &HeaderName,
     cookie: &'h str,
 ) -> impl Iterator<Item = &'h [u8]> {
-    let header = headers.get(name).map(http::HeaderValue::as_bytes);
+    let header = headers.get(name).map(HeaderValue::as_bytes);
     let cookies = cookies::named(headers, cookie)
         .filter(move |_| header.is_none())
         .take(COOKIES_MAX);

@@ -74,8 +74,10 @@ pub fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
         })
 }
 
-/// Whether this may change something: `false` for a call that comes from another site, told by `Sec-Fetch-Site` or,
-/// where that is not sent, by `Origin`. Clients that send neither are no browsers and are let through.
+/// Whether this may change something: `false` for a call that comes from another site.
+///
+/// That is told by `Sec-Fetch-Site` or, where it is not sent, by `Origin`. Clients that send neither are no browsers
+/// and are let through.
 ///
 /// `host` is the host the request asked for; `https` whether the client used TLS.
 #[must_use]

@@ -1,7 +1,7 @@
 //! What trusted proxies wrote about the client: `Forwarded` (RFC 7239) and its `X-Forwarded-*` forerunners.
 //!
 //! Lists are walked from the right, the end the nearest proxy wrote to, and no further than the first hop that is
-//! not trusted; at most [`HOPS_MAX`] hops are looked at.
+//! not trusted; at most `HOPS_MAX` hops are looked at.
 
 use std::net::IpAddr;
 use std::net::SocketAddr;
@@ -70,7 +70,7 @@ pub(super) fn from_forwarded(
     client
 }
 
-/// The members of a list header from the last to the first, across lines, at most [`HOPS_MAX`]. A line that is not
+/// The members of a list header from the last to the first, across lines, at most `HOPS_MAX`. A line that is not
 /// visible ASCII ends the list.
 fn from_right<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
     headers

@@ -1,6 +1,5 @@
 //! Headers on their way through: what ends here, what is ours, and what the origin is told about the client.
 
-use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use http::HeaderMap;
@@ -208,16 +207,16 @@ pub fn set_forwarding(
 
 /// RFC 7239 §4: `for`, `host` and `proto` of the hop before us. IPv6 addresses and hosts with a port are quoted.
 fn forwarded_element(client: &Client, host: Option<&HeaderValue>) -> String {
-    let mut element = String::with_capacity(96);
-    // Writing to a string cannot fail.
-    let _ = match client.ip {
-        IpAddr::V4(ip) => write!(element, "for={ip}"),
-        IpAddr::V6(ip) => write!(element, "for=\"[{ip}]\""),
+    let mut element = match client.ip {
+        IpAddr::V4(ip) => format!("for={ip}"),
+        IpAddr::V6(ip) => format!("for=\"[{ip}]\""),
     };
     if let Some(host) = host.and_then(|host| host.to_str().ok())
         && !host.contains(['"', '\\'])
     {
-        let _ = write!(element, ";host=\"{host}\"");
+        element.push_str(";host=\"");
+        element.push_str(host);
+        element.push('"');
     }
     element.push_str(if client.https {
         ";proto=https"
@@ -232,5 +231,100 @@ fn pseudonym(version: Version) -> HeaderValue {
         Version::HTTP_10 => PSEUDONYM_10,
         Version::HTTP_2 => PSEUDONYM_20,
         _ => PSEUDONYM,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(lines: &[(&str, &str)]) -> HeaderMap {
+        let line = |(name, value): &(&str, &str)| {
+            let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
+            (name, HeaderValue::from_str(value).unwrap())
+        };
+        lines.iter().map(line).collect()
+    }
+
+    fn names(headers: &HeaderMap) -> Vec<&str> {
+        let mut names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        names
+    }
+
+    #[test]
+    fn what_connection_nominates_goes_except_what_is_for_everybody() {
+        let mut map = headers(&[
+            ("host", "a"),
+            ("content-length", "0"),
+            ("connection", "close, X-A ,, host"),
+            ("connection", "content-length, x-b, bad name"),
+            ("x-a", "1"),
+            ("x-a", "2"),
+            ("x-b", "1"),
+            ("x-c", "1"),
+            ("te", "gzip"),
+        ]);
+        remove_hop_by_hop(&mut map);
+        assert_eq!(names(&map), ["content-length", "host", "x-c"]);
+    }
+
+    #[test]
+    fn other_cookies_stay_byte_for_byte() {
+        for (before, after) in [
+            ("a=1; anteroom-x=2; b=3", Some("a=1; b=3")),
+            ("anteroom-x=2;  a=\"1;b\" ;c", Some("a=\"1;b\" ;c")),
+            ("a=1;anteroom-x=2;", Some("a=1;")),
+            ("__Host-anteroom-x=2; anteroom-x-pass=1", None),
+            (
+                "anteroom=1; xanteroom-a=1",
+                Some("anteroom=1; xanteroom-a=1"),
+            ),
+            ("a=1", Some("a=1")),
+        ] {
+            let mut map = headers(&[("cookie", before)]);
+            remove_our_cookies(&mut map);
+            assert_eq!(
+                map.get("cookie").map(|line| line.to_str().unwrap()),
+                after,
+                "{before}"
+            );
+        }
+    }
+
+    #[test]
+    fn claims_go_however_they_are_spelled() {
+        let mut map = headers(&[
+            ("anteroom-visitor", "1"),
+            ("anteroom_pass", "1"),
+            ("x-forwarded-for", "1"),
+            ("x_forwarded-host", "1"),
+            ("x-real_ip", "1"),
+            ("forwarded", "1"),
+            ("x-forward", "1"),
+            ("anteroomy", "1"),
+        ]);
+        remove_claims(&mut map);
+        assert_eq!(names(&map), ["anteroomy", "x-forward"]);
+    }
+
+    #[test]
+    fn the_origin_is_told_who_asks_in_every_dialect() {
+        let client = Client {
+            ip: "2001:db8::1".parse().unwrap(),
+            https: true,
+            host: None,
+        };
+        let mut map = headers(&[("host", "a.example:8443"), ("via", "1.0 edge")]);
+        set_forwarding(&mut map, &client, Version::HTTP_2, Forwarding::default());
+        assert_eq!(
+            map["forwarded"],
+            "for=\"[2001:db8::1]\";host=\"a.example:8443\";proto=https"
+        );
+        assert_eq!(map["x-forwarded-for"], "2001:db8::1");
+        assert_eq!(map["x-forwarded-proto"], "https");
+        assert_eq!(map["x-forwarded-host"], "a.example:8443");
+        let via: Vec<_> = map.get_all("via").iter().collect();
+        assert_eq!(via, ["1.0 edge", "2.0 anteroom"]);
     }
 }

@@ -6,6 +6,7 @@ use askama::FastWritable;
 use askama::Values as AskamaValues;
 use askama::filters::HtmlSafe;
 
+use crate::estimate::Wait;
 use crate::page::state::State;
 use crate::page::vars::stock_shown;
 use crate::page::view::View;
@@ -76,12 +77,20 @@ fn variation(view: &View<'_>) -> u32 {
             | u64::from(left(view).is_some()) << 7,
     );
     hash.number(if view.asked {
-        view.asked_wait_s.div_ceil(60)
+        view.asked_wait_s.min(Wait::LONG_S + 1).div_ceil(60)
     } else {
         0
     });
-    for at in [view.since, view.until, view.turn.map(|turn| turn.enter_by)] {
-        hash.number(at.map_or(0, |at| at.as_second().unsigned_abs()));
+    // To the minute, as they are shown: a deadline that is worked out anew at each poll may wander by less.
+    let turn = view.turn.map(|turn| {
+        if view.state == State::Turn {
+            turn.enter_by
+        } else {
+            turn.called
+        }
+    });
+    for at in [view.since, view.until, turn] {
+        hash.number(at.map_or(0, |at| at.as_second().div_euclid(60).unsigned_abs()));
     }
     hash.number(view.turn.map_or(0, |turn| u64::from(turn.more_left.min(1))));
     hash.number(if view.scarce { stock_shown(view) } else { 0 });

@@ -19,7 +19,7 @@ const PAGE_BYTES: usize = 24 * 1024;
 const PANEL_BYTES: usize = 8 * 1024;
 
 #[derive(Template)]
-#[template(path = "page.html")]
+#[template(config = "src/page/askama.toml", path = "page.html")]
 struct Page<'a> {
     s: Speaker<'a>,
     assets: &'a Assets,
@@ -32,7 +32,7 @@ struct Page<'a> {
 }
 
 #[derive(Template)]
-#[template(path = "panel.html")]
+#[template(config = "src/page/askama.toml", path = "panel.html")]
 struct Panel<'a> {
     s: Speaker<'a>,
     words: Words,
@@ -44,7 +44,7 @@ struct Panel<'a> {
 }
 
 #[derive(Template)]
-#[template(path = "calm.html")]
+#[template(config = "src/page/askama.toml", path = "calm.html")]
 struct CalmPage<'a> {
     s: Speaker<'a>,
     assets: &'a Assets,

@@ -16,6 +16,7 @@ mod html;
 mod json;
 mod lang;
 mod message;
+mod preview;
 mod say;
 mod speaker;
 mod state;
@@ -25,6 +26,9 @@ mod url;
 mod vars;
 mod view;
 mod words;
+
+#[cfg(test)]
+mod tests;
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -39,6 +43,10 @@ pub use crate::page::code::Code;
 pub use crate::page::lang::Lang;
 pub use crate::page::lang::Negotiated;
 pub use crate::page::lang::negotiate;
+pub use crate::page::preview::preview;
+pub use crate::page::preview::preview_with;
+pub use crate::page::preview::scenes;
+pub use crate::page::preview::with_scene;
 pub use crate::page::state::State;
 pub use crate::page::texts::Localized;
 pub use crate::page::texts::Texts;

@@ -11,6 +11,7 @@ use crate::page::state::State;
 use crate::page::vars::left_minutes;
 use crate::page::view::View;
 use crate::page::words::asked;
+use crate::page::words::asked_lead;
 use crate::page::words::heading;
 use crate::page::words::is_slower;
 use crate::page::words::wait;
@@ -52,7 +53,7 @@ pub(crate) fn say(view: &View<'_>, from: Option<State>) -> Say {
         keys: [Some(key), None, None],
     };
     match view.state {
-        _ if asked(view) => one("asked", "asked-lead"),
+        _ if asked(view) => one("asked", asked_lead(view)),
         State::Early => match left_minutes(view) {
             0..=1 => one("early-1", "early-say"),
             2..=5 => one("early-5", "early-say"),

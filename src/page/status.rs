@@ -167,7 +167,6 @@ fn texts(json: &mut Json, speaker: Speaker<'_>, from: Option<State>) {
     let view = speaker.view;
     let numbered = view.state.has_place() && view.number.is_some();
     let wait = wait(view);
-    let early = view.state == State::Early;
     json.open("text");
     json.key("title");
     json.string_of(|out| title(&speaker, out));
@@ -186,11 +185,13 @@ fn texts(json: &mut Json, speaker: Speaker<'_>, from: Option<State>) {
             }
         }
     }
-    if early {
+    if view.state == State::Early {
         json.key("now");
         json.string_of(|out| speaker.plain(out, "early-now"));
-        json.key("early");
-        json.string_of(|out| speaker.plain(out, "early-count"));
+        if view.early.is_some() {
+            json.key("early");
+            json.string_of(|out| speaker.plain(out, "early-count"));
+        }
     }
     let say = say(view, from);
     json.key("say");

@@ -47,7 +47,7 @@ pub(crate) enum Var {
 }
 
 impl Var {
-    const NAMES: [(&'static str, Self); 33] = [
+    pub(crate) const NAMES: [(&'static str, Self); 33] = [
         ("place", Self::Place),
         ("ahead", Self::Ahead),
         ("start", Self::Start),

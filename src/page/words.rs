@@ -6,6 +6,7 @@
 )]
 
 use crate::estimate::Trend;
+use crate::estimate::Wait;
 use crate::page::lang::Lang;
 use crate::page::state::State;
 use crate::page::vars::left_minutes;
@@ -79,6 +80,15 @@ pub(crate) fn asked(view: &View<'_>) -> bool {
     view.asked && matches!(view.state, State::Turn | State::Late | State::Returning)
 }
 
+/// How long somebody who has pressed the button still waits, where that can be said.
+pub(crate) fn asked_lead(view: &View<'_>) -> &'static str {
+    if view.asked_wait_s > Wait::LONG_S {
+        "asked-open"
+    } else {
+        "asked-lead"
+    }
+}
+
 pub(crate) fn heading(view: &View<'_>) -> &'static str {
     if asked(view) {
         return "asked-h";
@@ -108,7 +118,7 @@ pub(crate) fn heading(view: &View<'_>) -> &'static str {
 
 fn leads(view: &View<'_>) -> Vec<&'static str> {
     if asked(view) {
-        return vec!["asked-lead"];
+        return vec![asked_lead(view)];
     }
     if view.is_pending() && matches!(view.state, State::Waiting | State::Near) {
         return vec!["pending-lead"];

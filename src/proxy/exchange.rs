@@ -19,10 +19,6 @@ use crate::proxy::ticker::Alarm;
 use crate::proxy::upload::Progress;
 use crate::proxy::upload::Upload;
 
-/// An idle connection this old may be closing just as we use it: a safe request sent on one is kept to repeat.
-/// One used a moment ago is not near its keep-alive limit, and copying every request would cost all of them.
-const RISKY_IDLE_MS: u64 = 500;
-
 /// A response that has begun.
 pub(super) struct Begun {
     pub(super) response: Response<Incoming>,
@@ -46,7 +42,7 @@ pub(super) async fn send(
     request: Request<Upload>,
 ) -> Result<Begun, OriginError> {
     let mut lease = pool.lease(true).await?;
-    let repeatable = repeatable(&lease, &request, pool.ticker().now_ms());
+    let repeatable = repeatable(pool, &lease, &request);
     let is_reused = lease.link.is_reused;
     let mut alarm = pool.ticker().alarm();
     let failure = match attempt(pool, &mut lease, &mut alarm, request).await {
@@ -77,9 +73,18 @@ pub(super) async fn send(
     }
 }
 
-fn repeatable(lease: &Lease, request: &Request<Upload>, now_ms: u64) -> Option<Request<Upload>> {
-    let is_risky =
-        lease.link.is_reused && now_ms.saturating_sub(lease.link.idle_since_ms) >= RISKY_IDLE_MS;
+/// A copy to send again, if that may be needed and is allowed.
+fn repeatable(
+    pool: &OriginPool,
+    lease: &Lease,
+    request: &Request<Upload>,
+) -> Option<Request<Upload>> {
+    let fresh_ms = pool.settings.timeouts.fresh.as_millis();
+    let idle_ms = pool
+        .ticker()
+        .now_ms()
+        .saturating_sub(lease.link.idle_since_ms);
+    let is_risky = lease.link.is_reused && u128::from(idle_ms) >= fresh_ms;
     if !is_risky || !request.method().is_safe() || !request.body().is_empty() {
         return None;
     }

@@ -64,6 +64,10 @@ pub struct OriginStats {
 struct Server {
     address: OriginAddress,
     /// Last in, first out: the busiest connections stay warm, the others age.
+    #[expect(
+        clippy::vec_box,
+        reason = "a link is large, and moves with every request"
+    )]
     idle: RefCell<Vec<Box<Link>>>,
     in_use: Cell<usize>,
     avoid_until_ms: Cell<u64>,
@@ -104,6 +108,7 @@ impl OriginPool {
             in_use: Cell::new(0),
             avoid_until_ms: Cell::new(0),
         };
+        let (tasks, looking_after) = (background.tasks.clone(), background.clone());
         let pool = Rc::new(Self {
             servers: settings.servers.iter().map(server).collect(),
             share: Share::new(settings.in_flight_max, settings.waiting_max),
@@ -112,11 +117,11 @@ impl OriginPool {
             connected: Cell::new(0),
             tunnelled: Cell::new((0, 0)),
             settings,
-            background: background.clone(),
+            background,
         });
         // Unconstrained: with its budget used up, every further connection would look alive.
-        let sweeping = tokio::task::unconstrained(sweep(Rc::downgrade(&pool), background.clone()));
-        background.tasks.spawn_local(sweeping);
+        let sweeping = tokio::task::unconstrained(sweep(Rc::downgrade(&pool), looking_after));
+        tasks.spawn_local(sweeping);
         pool
     }
 

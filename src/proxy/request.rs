@@ -1,5 +1,7 @@
 //! What changes about a request on its way to the origin.
 
+use std::rc::Rc;
+
 use http::HeaderMap;
 use http::HeaderValue;
 use http::Request;
@@ -12,6 +14,7 @@ use hyper::body::Incoming;
 
 use crate::line::ids::TicketId;
 use crate::message::Client;
+use crate::message::Note;
 use crate::message::headers;
 use crate::proxy::settings::HostHeader;
 use crate::proxy::settings::OriginSettings;
@@ -26,6 +29,8 @@ pub struct Passage<'a> {
     pub visitor: Option<TicketId>,
     /// The path to ask for instead of the one received (see [`crate::message::NormalPath::rewritten`]).
     pub path: Option<&'a str>,
+    /// Held as long as the response goes on; an upgraded connection holds it to its own end.
+    pub note: &'a Rc<Note>,
 }
 
 /// The request as the origin gets it: HTTP/1.1, origin-form, without what was meant for us or for one connection.

@@ -36,6 +36,8 @@ struct Download {
     total_at_ms: Option<u64>,
     /// Waiting since the alarm was set, and nothing came.
     is_waiting: bool,
+    /// The end to come once what came before it had a chance to be sent.
+    failed: Option<BodyError>,
 }
 
 struct Held {
@@ -78,6 +80,7 @@ pub(super) async fn to_client(
         held: Some(held),
         total_at_ms,
         is_waiting: false,
+        failed: None,
     };
     let body = std::future::poll_fn(|cx| Poll::Ready(download.take_what_is_here(cx))).await;
     let body = body.unwrap_or_else(|| Body::streaming(download));
@@ -158,6 +161,19 @@ impl Download {
         }
     }
 
+    /// Lets go of the connection, and fails at the next poll: a server whose body fails drops what it has not sent
+    /// yet, be it the head, and a client should get what there is.
+    fn fail(
+        &mut self,
+        error: BodyError,
+        cx: &Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        self.held = None;
+        self.failed = Some(error);
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
     /// Whether we have waited for too long. The time begins when there is nothing to take: a client that takes its
     /// time is not the origin's doing.
     fn check_alarm(&mut self, cx: &mut Context<'_>) -> Option<BodyError> {
@@ -190,6 +206,9 @@ impl http_body::Body for Download {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
+        if let Some(error) = this.failed.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
         let polled = match this.first.take() {
             Some(first) => Poll::Ready(Some(first)),
             None => this.poll_incoming(cx),
@@ -197,10 +216,7 @@ impl http_body::Body for Download {
         match polled {
             Poll::Pending => match this.check_alarm(cx) {
                 None => Poll::Pending,
-                Some(error) => {
-                    this.held = None;
-                    Poll::Ready(Some(Err(error)))
-                }
+                Some(error) => this.fail(error, cx),
             },
             Poll::Ready(Some(Ok(frame))) => {
                 this.is_waiting = false;
@@ -213,15 +229,12 @@ impl http_body::Body for Download {
                 this.finish();
                 Poll::Ready(None)
             }
-            Poll::Ready(Some(Err(error))) => {
-                this.held = None;
-                Poll::Ready(Some(Err(BodyError::Origin(error.into()))))
-            }
+            Poll::Ready(Some(Err(error))) => this.fail(BodyError::Origin(error.into()), cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.first.is_none() && self.incoming.is_end_stream()
+        self.first.is_none() && self.failed.is_none() && self.incoming.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -72,6 +72,9 @@ pub struct OriginTimeouts {
     pub upgrade_idle: Duration,
     /// How long an idle connection is kept.
     pub keep: Duration,
+    /// How long an idle connection is sure to be open. One idle for longer may be closing just as it is used, so that
+    /// a safe request sent on it is kept to be repeated; copying every request would cost all of them.
+    pub fresh: Duration,
 }
 
 impl Default for OriginTimeouts {
@@ -84,6 +87,7 @@ impl Default for OriginTimeouts {
             total: None,
             upgrade_idle: Duration::from_secs(600),
             keep: Duration::from_secs(60),
+            fresh: Duration::from_millis(500),
         }
     }
 }

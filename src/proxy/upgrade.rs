@@ -85,7 +85,12 @@ pub(super) async fn forward(
         });
     }
     let joined = join(Rc::clone(pool), lease, client, place);
-    pool.background.tasks.spawn_local(joined);
+    let note = Rc::clone(passage.note);
+    pool.background.tasks.spawn_local(async move {
+        joined.await;
+        // Whoever asks whether the visitor is still at work is told so until here.
+        drop(note);
+    });
     Ok(agreed(answer, protocol))
 }
 

@@ -221,6 +221,10 @@ impl Exchanger {
 }
 
 impl Course {
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "all events but these four are gathered as they are"
+    )]
     fn take_in(&mut self, batch: &mut Vec<Event>) {
         for event in batch.drain(..) {
             match event {
@@ -230,7 +234,7 @@ impl Course {
                     self.mirror.known.head = self.mirror.known.head.max(head);
                 }
                 Event::Prolonged { number, until_us } => {
-                    self.mirror.picture.turns.insert(number, until_us)
+                    self.mirror.picture.turns.insert(number, until_us);
                 }
                 Event::Ask {
                     visitor,
@@ -242,7 +246,7 @@ impl Course {
                         reply: None,
                     });
                 }
-                event => self.gathered.add(event),
+                other => self.gathered.add(other),
             }
         }
     }

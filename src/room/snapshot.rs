@@ -81,10 +81,11 @@ impl Snapshot {
         self.answer.as_deref()
     }
 
-    /// The line's epoch, once known.
+    /// The line's epoch, once it is known for certain.
     #[must_use]
     pub fn epoch(&self) -> Option<Epoch> {
-        self.answer.as_ref().map(|answer| answer.epoch)
+        let epoch = self.answer.as_ref().map(|answer| answer.epoch);
+        epoch.filter(|&epoch| epoch != Epoch::default())
     }
 
     /// The mode in force; open before the first answer.

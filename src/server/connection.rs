@@ -54,6 +54,9 @@ const RESETS_MAX: usize = 32;
 const PING_EVERY: Duration = Duration::from_secs(30);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// How long a connection that came while we close may take to say something.
+const LATE_PATIENCE: Duration = Duration::from_secs(1);
+
 /// How often a connection that has sent half a word is looked at again.
 const PEEK_AGAIN: Duration = Duration::from_millis(20);
 
@@ -129,10 +132,10 @@ where
         let connection = &place.connection;
         let limit = self.limits.handshake;
         let served = match tls {
-            None => match self.ticker.within(limit, begins_http2(&stream)).await {
-                Some(Ok(true)) => self.http2(stream, peer, connection).await,
-                Some(Ok(false)) => self.http1(stream, peer, connection).await,
-                Some(Err(_)) | None => return,
+            None => match self.begins_http2(&stream, connection).await {
+                Some(true) => self.http2(stream, peer, connection).await,
+                Some(false) => self.http1(stream, peer, connection).await,
+                None => return,
             },
             Some(tls) => {
                 let acceptor = TlsAcceptor::from(tls.load_full());
@@ -152,6 +155,24 @@ where
         if let Err(error) = served {
             tracing::debug!(client.addr = %peer.addr, %error, "connection ended");
         }
+    }
+
+    /// Whether a cleartext connection speaks HTTP/2; `None` when it says nothing in time, or before it is told to end.
+    async fn begins_http2(&self, stream: &TcpStream, connection: &Connection) -> Option<bool> {
+        let is_late = connection.is_told();
+        let limit = if is_late {
+            LATE_PATIENCE
+        } else {
+            self.limits.handshake
+        };
+        let mut begins = pin!(begins_http2(stream));
+        let told_or_begun = std::future::poll_fn(|cx| {
+            if connection.order(cx) != Order::Serve && !is_late {
+                return Poll::Ready(None);
+            }
+            begins.as_mut().poll(cx).map(Result::ok)
+        });
+        self.ticker.within(limit, told_or_begun).await.flatten()
     }
 
     async fn http1<T>(
@@ -253,14 +274,11 @@ where
 }
 
 fn check(request: &mut Request<Incoming>, connection: &Connection) -> Result<(), Refusal> {
-    let headers = request.headers();
-    if request.version() <= Version::HTTP_11 {
-        if headers.contains_key(header::TRANSFER_ENCODING) && !connection.has_one_length() {
-            return Err(Refusal::LengthAmbiguous);
-        }
-        if headers.contains_key(header::UPGRADE) {
-            connection.flow.turn_off();
-        }
+    if request.version() <= Version::HTTP_11
+        && request.headers().contains_key(header::TRANSFER_ENCODING)
+        && !connection.has_one_length()
+    {
+        return Err(Refusal::LengthAmbiguous);
     }
     strict::shape(request)
 }

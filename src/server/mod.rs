@@ -1,7 +1,7 @@
 //! Accepts connections, speaks HTTP/1.1 and HTTP/2 on them, and hands requests to a worker's handler.
 //!
 //! One worker per core: a thread with a current-thread runtime, its own `SO_REUSEPORT` listeners and its own handler.
-//! Workers share nothing that is written on the way of a request. [`stack`] is the table of contents of a request.
+//! Workers share nothing that is written on the way of a request. `stack.rs` is the table of contents of a request.
 
 mod connection;
 mod connections;
@@ -124,7 +124,7 @@ where
             .spawn(move || {
                 let drained = worker::run(&runtime, plan, told, |worker| make(worker));
                 // Nobody waits when the server was dropped.
-                let _ = tx.send(drained);
+                tx.send(drained).ok();
             })
             .map_err(ServerError::Worker)?;
         workers.push(ended);
@@ -155,14 +155,17 @@ impl Running {
 
     /// Waits until every worker has ended, and says what became of their connections.
     pub async fn ended(self) -> Drained {
-        let mut all = Drained::default();
-        for worker in self.workers {
-            // A worker that panicked has cut what it had; there is no count of it.
-            let drained = worker.await.unwrap_or_default();
-            all.finished += drained.finished;
-            all.cut += drained.cut;
+        self.ended_unless(std::future::pending()).await
+    }
+
+    /// Waits as [`Running::ended`] does; when `hurry` comes first, everything left is cut off.
+    pub async fn ended_unless(mut self, hurry: impl Future<Output = ()>) -> Drained {
+        let mut ended = std::pin::pin!(all_ended(std::mem::take(&mut self.workers)));
+        tokio::select! {
+            drained = &mut ended => return drained,
+            () = hurry => self.cut(),
         }
-        all
+        ended.await
     }
 
     fn tell(&self, phase: Phase) {
@@ -177,4 +180,15 @@ impl Running {
             is_later
         });
     }
+}
+
+async fn all_ended(workers: Vec<oneshot::Receiver<Drained>>) -> Drained {
+    let mut all = Drained::default();
+    for worker in workers {
+        // A worker that panicked has cut what it had; there is no count of it.
+        let drained = worker.await.unwrap_or_default();
+        all.finished += drained.finished;
+        all.cut += drained.cut;
+    }
+    all
 }

@@ -32,8 +32,6 @@ pub(super) struct Flow {
     saw_both: AtomicBool,
     /// Requests that are over.
     ended: AtomicU64,
-    /// The bytes are something else than HTTP/1.1.
-    is_off: AtomicBool,
 }
 
 impl Flow {
@@ -44,11 +42,6 @@ impl Flow {
     pub(super) fn request_ended(&self) {
         // One writer: the connection's own task.
         self.ended.store(self.ended.load(Relaxed) + 1, Relaxed);
-    }
-
-    /// The bytes may become something else than HTTP/1.1.
-    pub(super) fn turn_off(&self) {
-        self.is_off.store(true, Relaxed);
     }
 
     /// Whether part of a head has come in.
@@ -73,7 +66,7 @@ impl Flow {
 pub(super) struct Watched<T> {
     stream: T,
     flow: Arc<Flow>,
-    /// For HTTP/1.1.
+    /// For HTTP/1.1. What comes after an upgrade is looked at like any bytes, to no effect.
     heads: Option<Heads>,
     ended: u64,
 }
@@ -99,10 +92,6 @@ impl<T> Watched<T> {
 
     fn heard(&mut self, bytes: &[u8]) {
         let Some(heads) = &mut self.heads else { return };
-        if self.flow.is_off.load(Relaxed) {
-            self.heads = None;
-            return;
-        }
         let ended = self.flow.ended.load(Relaxed);
         if ended != self.ended {
             self.ended = ended;

@@ -183,8 +183,10 @@ impl Door {
             match accepted {
                 Ok((stream, addr)) => {
                     back_off = BACK_OFF_MIN;
-                    // It only costs latency if this fails.
-                    let _ = stream.set_nodelay(true);
+                    if let Err(error) = stream.set_nodelay(true) {
+                        // It only costs latency.
+                        tracing::debug!(%error, "cannot switch off delayed sending");
+                    }
                     let peer = Peer {
                         addr,
                         tls: self.tls.is_some(),

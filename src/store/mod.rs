@@ -30,7 +30,7 @@ pub enum Store {
     /// In this process, and on its disk.
     Memory(Memory),
     /// In a Redis server.
-    Redis(Redis),
+    Redis(Box<Redis>),
 }
 
 impl Store {
@@ -41,7 +41,9 @@ impl Store {
     pub async fn open(settings: &Settings, room: &str) -> Result<Self, StoreError> {
         match settings {
             Settings::Memory(settings) => Memory::open(settings, room).await.map(Self::Memory),
-            Settings::Redis(settings) => Redis::new(settings, room).map(Self::Redis),
+            Settings::Redis(settings) => {
+                Redis::new(settings, room).map(|redis| Self::Redis(Box::new(redis)))
+            }
         }
     }
 
@@ -59,8 +61,8 @@ impl Store {
         }
     }
 
-    /// As [`Store::exchange`], at a given time of the store's clock (microseconds since 1970): for tests and
-    /// rehearsals that play a history.
+    /// As [`Store::exchange`], at a given time of the store's clock (microseconds since 1970) and with the exchange's
+    /// own `store`: for tests and rehearsals that play a history.
     ///
     /// # Errors
     /// As [`Store::exchange`].

@@ -18,6 +18,7 @@ use super::end;
 use super::free_addr;
 use super::http;
 use super::tail;
+use super::wait;
 use super::wait_for;
 
 /// How long it may take until it is ready, on a busy machine.
@@ -158,13 +159,16 @@ impl Anteroom {
     /// Whether `/readyz` answers 200; false when the process ended instead.
     fn is_ready(&mut self) -> bool {
         let (admin, child) = (self.place.admin, &mut self.child);
-        wait_for("anteroom is ready", READY, || {
+        let mut last = String::new();
+        let ready = wait(READY, || {
             if child.try_wait().expect("a child's state").is_some() {
                 return Some(false);
             }
-            let ready = http::get(admin, "/readyz", &[]).is_ok_and(|reply| reply.status == 200);
-            ready.then_some(true)
-        })
+            let reply = http::get(admin, "/readyz", &[]).ok()?;
+            last = reply.text();
+            (reply.status == 200).then_some(true)
+        });
+        ready.unwrap_or_else(|| panic!("not ready in time: {last}\n{}", self.log()))
     }
 }
 
@@ -201,8 +205,7 @@ fn spawn(place: &Place) -> Child {
         .open(place.dir.join("anteroom.log"))
         .expect("a log file");
     Command::new(binary())
-        .arg("serve")
-        .arg("--config")
+        .args(["serve", "--config"])
         .arg(config(place))
         .current_dir(&place.dir)
         .stdin(Stdio::null())

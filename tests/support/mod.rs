@@ -37,17 +37,19 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 ///
 /// # Panics
 /// When it does not within `deadline`.
-pub fn wait_for<T>(what: &str, deadline: Duration, mut condition: impl FnMut() -> Option<T>) -> T {
+pub fn wait_for<T>(what: &str, deadline: Duration, condition: impl FnMut() -> Option<T>) -> T {
+    let value = wait(deadline, condition);
+    value.unwrap_or_else(|| panic!("{what}: not within {} s", deadline.as_secs()))
+}
+
+/// Waits until `condition` gives a value; none when it does not within `deadline`.
+pub fn wait<T>(deadline: Duration, mut condition: impl FnMut() -> Option<T>) -> Option<T> {
     let until = Instant::now() + deadline;
     loop {
-        if let Some(value) = condition() {
+        let value = condition();
+        if value.is_some() || Instant::now() >= until {
             return value;
         }
-        assert!(
-            Instant::now() < until,
-            "{what}: not within {} s",
-            deadline.as_secs()
-        );
         thread::sleep(LOOK_EVERY);
     }
 }

@@ -7,8 +7,8 @@ use crate::config::fault::Code;
 use crate::config::fault::Fault;
 use crate::config::keys::nearest;
 use crate::config::read::Reading;
-use crate::config::read::Values;
 use crate::config::report::Problem;
+use crate::config::values::Values;
 
 impl Check<'_> {
     /// Everything that is wrong between sections.
@@ -93,12 +93,11 @@ impl Check<'_> {
                 .find(|other| overlap(hosts, other.list("hosts")))
             {
                 let other = &other.path;
-                let reason = format!(
-                    "requests outside every room could also go to [{other}]: they are answered 404"
-                );
-                let remedy = "give each origin its own `hosts`, or the rooms all their paths";
+                let reason =
+                    format!("requests outside every room go to [{other}], the first by name");
+                let remedy = "give each origin its own `hosts`";
                 let fault = Fault::new(
-                    Code::NoWayOut,
+                    Code::SameHosts,
                     "two origins for the same hosts",
                     reason,
                     remedy,

@@ -14,8 +14,8 @@ use crate::config::Surroundings;
 use crate::config::fault::Code;
 use crate::config::fault::Fault;
 use crate::config::read::Reading;
-use crate::config::read::Values;
 use crate::config::report::Problem;
+use crate::config::values::Values;
 
 /// What a check knows besides the values, and the problems it finds.
 pub(super) struct Check<'a> {

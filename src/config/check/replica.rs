@@ -5,7 +5,6 @@ use crate::config::fault::Code;
 use crate::config::fault::Fault;
 use crate::config::keys::forms;
 use crate::config::origin::Origin;
-use crate::config::read::Values;
 use crate::config::secret::ADMIN_TOKEN_VAR;
 use crate::config::secret::STORE_PASSWORD_VAR;
 use crate::config::secret::SecretSource;
@@ -20,6 +19,7 @@ use crate::config::server::Tls;
 use crate::config::store::Store;
 use crate::config::url::OriginUrl;
 use crate::config::url::StoreUrl;
+use crate::config::values::Values;
 
 impl Check<'_> {
     pub(super) fn tls(&mut self, values: &Values) -> Tls {

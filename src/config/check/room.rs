@@ -8,7 +8,6 @@ use crate::config::fault::Code;
 use crate::config::fault::Fault;
 use crate::config::keys::forms;
 use crate::config::keys::forms::Moment;
-use crate::config::read::Values;
 use crate::config::room::Enter;
 use crate::config::room::OnStoreFailure;
 use crate::config::room::Order;
@@ -17,6 +16,7 @@ use crate::config::room::Schedule;
 use crate::config::room::Texts;
 use crate::config::units::Rate;
 use crate::config::units::Span;
+use crate::config::values::Values;
 use crate::line::settings::Mode;
 use crate::line::settings::NO_LIMIT;
 
@@ -65,7 +65,7 @@ impl Check<'_> {
             returns: values.number("returns"),
             hold: values.duration("hold"),
             line_max: values.number("line_max"),
-            on_store_failure: on_store_failure(values),
+            on_store_failure: self.on_store_failure(values),
             upgrades: values
                 .list("upgrades")
                 .iter()
@@ -86,6 +86,24 @@ impl Check<'_> {
             );
         }
         room
+    }
+
+    /// What happens to newcomers while the store is away.
+    fn on_store_failure(&mut self, values: &Values) -> OnStoreFailure {
+        match values.text("on_store_failure") {
+            Some("paced") => {
+                let reason = "this version does what \"hold\" says";
+                let remedy = "write \"hold\", or \"open\" if the origin survives that";
+                self.note(
+                    values,
+                    "on_store_failure",
+                    Fault::new(Code::NotInForce, "not in force yet", reason, remedy),
+                );
+                OnStoreFailure::Paced
+            }
+            Some("open") => OnStoreFailure::Open,
+            Some(_) | None => OnStoreFailure::Hold,
+        }
     }
 
     /// When the room opens and closes by itself.
@@ -248,14 +266,5 @@ fn texts(values: &Values, time_zone: TimeZone) -> Texts {
             .collect(),
         time_zone,
         phone: values.text("phone").map(str::to_owned),
-    }
-}
-
-/// What happens to newcomers while the store is away.
-fn on_store_failure(values: &Values) -> OnStoreFailure {
-    match values.text("on_store_failure") {
-        Some("paced") => OnStoreFailure::Paced,
-        Some("open") => OnStoreFailure::Open,
-        Some(_) | None => OnStoreFailure::Hold,
     }
 }

@@ -43,22 +43,20 @@ pub struct Closeness {
 
 impl PathPattern {
     /// Whether the pattern matches a path that begins with a slash and is normal already: percent-decoded, without
-    /// dot segments (see [`normal_path`](crate::config::routes::normal_path)).
+    /// dot segments.
     #[must_use]
     pub fn matches(&self, path: &str) -> bool {
         let Some(path) = path.strip_prefix('/') else {
             return false;
         };
         let mut given = path.split('/');
-        let mut first = true;
-        for wanted in &self.segments {
-            match given.next() {
-                Some(segment) if segment_matches(wanted, segment) => first = false,
-                Some(_) | None => return false,
-            }
-        }
-        // `/*` alone has no segment before its star, and a lone slash is one empty segment.
-        self.below || (!first && given.next().is_none())
+        let mut wanted = self.segments.iter();
+        let all = wanted.all(|wanted| {
+            given
+                .next()
+                .is_some_and(|segment| segment_matches(wanted, segment))
+        });
+        all && (self.below || given.next().is_none())
     }
 
     /// How closely the pattern describes what it matches.

@@ -140,6 +140,11 @@ impl Visitor {
             }
             Habit::Stays | Habit::VanishesAtItsTurn => {}
         }
+        if self.number.is_none() && seen.kind == Kind::Wait {
+            // Numbers come in a moment: without a ticket there is nothing to ask for, so the page is opened again.
+            self.pause((seen.poll, seen.poll)).await;
+            return Ok(());
+        }
         loop {
             match seen.kind {
                 Kind::Wait => {

@@ -115,6 +115,18 @@ impl Portal {
         self.shared.record().most_entries_within(window)
     }
 
+    /// When each visitor came for the first time, since the portal's start, in order.
+    #[must_use]
+    pub fn entry_times(&self) -> Vec<Duration> {
+        self.shared.record().entry_times()
+    }
+
+    /// How long ago it was started.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        self.shared.began.elapsed()
+    }
+
     /// Opens more appointments.
     pub fn open_more(&self, appointments: u64) {
         let mut record = self.shared.record();

@@ -157,10 +157,16 @@ impl Record {
         free
     }
 
-    /// The most entries in any window of this length, wherever it begins.
-    pub(crate) fn most_entries_within(&self, window: Duration) -> usize {
+    /// When each visitor came for the first time, in order.
+    pub(crate) fn entry_times(&self) -> Vec<Duration> {
         let mut times = self.entry_times.clone();
         times.sort_unstable();
+        times
+    }
+
+    /// The most entries in any window of this length, wherever it begins.
+    pub(crate) fn most_entries_within(&self, window: Duration) -> usize {
+        let times = self.entry_times();
         let mut from = 0;
         let mut most = 0;
         for (to, &time) in times.iter().enumerate() {

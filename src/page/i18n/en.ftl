@@ -17,7 +17,7 @@
 lang-label = Language
 help = Need help? Call { $phone }.
 help-hours = Need help? Call { $phone } ({ $hours }).
-help-code = Say your queue code.
+help-code = Say your queue code:
 cookie-line = This page keeps one cookie with your place in the queue. It holds no name and is not used for tracking.
 link-privacy = Privacy
 link-accessibility = Accessibility
@@ -148,14 +148,15 @@ late-lead = You missed the time, but you have not lost your turn. Press the butt
 late-say = Your turn has come. You can still go in.
 asked-h = You are going in soon
 asked-lead = { $asked ->
-    [0] You have pressed the button. You go in within a minute.
-    [one] You have pressed the button. You go in in about { $asked } minute.
-   *[other] You have pressed the button. You go in in about { $asked } minutes.
+    [0] You have pressed the button. You go in within one minute.
+    [one] You have pressed the button. It takes about { $asked } minute until you go in.
+   *[other] You have pressed the button. It takes about { $asked } minutes until you go in.
 }
+asked-open = You have pressed the button. You go in as soon as there is room.
 asked-keep = Keep this page open. You do not need to press again.
 entering-h = You are going in
-entering-lead = The booking service is opening. This can take up to 20 seconds. Do not press the button again.
-entering-help = If nothing happens, press this button.
+entering-lead = The booking service is opening. This can take up to 20 seconds.
+entering-help = If nothing happens after that, press this button.
 entered-h = You can go in now
 entered-lead = The booking service is open for you.
 returning-h = You can go back in

@@ -5,11 +5,11 @@
 lang-label = Lingua
 help = Serve aiuto? Chiami il numero { $phone }.
 help-hours = Serve aiuto? Chiami il numero { $phone } ({ $hours }).
-help-code = Comunichi il Suo codice.
+help-code = Comunichi il Suo codice:
 cookie-line = Questa pagina usa un solo cookie, che conserva il Suo posto in coda. Non contiene nomi e non serve a tracciarLa.
 link-privacy = Privacy
 link-accessibility = Accessibilità
-offline = È senza connessione, oppure il servizio non è raggiungibile. Il Suo posto resta conservato. Questa pagina continua a provare.
+offline = Manca la connessione, oppure il servizio non è raggiungibile. Il Suo posto resta conservato. Questa pagina continua a provare.
 online = La connessione è tornata.
 title-turn = ✔ È il Suo turno
 title-count = ({ $place }) È in coda
@@ -108,7 +108,7 @@ say-scarce = Potrebbe non esserci un appuntamento per tutte le persone in coda.
 ## Your turn
 
 turn-h = È il Suo turno
-turn-lead = Prema il pulsante per entrare. Entri entro le ore <b>{ $by }</b>.
+turn-lead = Prema il pulsante per entrare, entro le ore <b>{ $by }</b>.
 turn-lead-open = Prema il pulsante per entrare.
 turn-left-label = Tempo per entrare
 turn-left = { $left ->
@@ -140,10 +140,11 @@ asked-lead = { $asked ->
     [one] Ha premuto il pulsante. Entrerà tra circa { $asked } minuto.
    *[other] Ha premuto il pulsante. Entrerà tra circa { $asked } minuti.
 }
+asked-open = Ha premuto il pulsante. Entrerà appena c’è posto.
 asked-keep = Tenga aperta questa pagina. Non deve premere di nuovo.
 entering-h = Sta entrando
-entering-lead = Il servizio di prenotazione si sta aprendo. Può richiedere fino a 20 secondi. Non prema di nuovo il pulsante.
-entering-help = Se non succede nulla, prema questo pulsante.
+entering-lead = Il servizio di prenotazione si sta aprendo. Possono servire fino a 20 secondi.
+entering-help = Se dopo non succede nulla, prema questo pulsante.
 entered-h = Ora può entrare
 entered-lead = Il servizio di prenotazione è aperto per Lei.
 returning-h = Può rientrare

@@ -14,6 +14,7 @@ use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc;
@@ -85,7 +86,8 @@ pub struct AccessLog {
     format: AccessFormat,
     lines: SyncSender<Vec<u8>>,
     reopen: Arc<AtomicBool>,
-    ended: Receiver<()>,
+    /// Told by the writing thread when it ends; behind a lock only so that workers' makers can share the log.
+    ended: Mutex<Receiver<()>>,
     metrics: Arc<Metrics>,
 }
 
@@ -118,7 +120,7 @@ impl AccessLog {
             format,
             lines,
             reopen,
-            ended,
+            ended: Mutex::new(ended),
             metrics,
         })
     }
@@ -148,7 +150,11 @@ impl AccessLog {
     #[must_use]
     pub fn close(self, limit: Duration) -> bool {
         drop(self.lines);
-        self.ended.recv_timeout(limit).is_ok()
+        let ended = self
+            .ended
+            .into_inner()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        ended.recv_timeout(limit).is_ok()
     }
 }
 

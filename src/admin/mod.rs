@@ -1,0 +1,264 @@
+//! The listener operators and monitoring reach: health, metrics, and the one way in for changes.
+//!
+//! `GET` never changes anything. On a public address every call needs the bearer token; the health of a replica is
+//! told to anybody who can reach it.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderValue;
+use http::Method;
+use http::Request;
+use http::Response;
+use http::StatusCode;
+use http::header;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use hyper_util::rt::TokioTimer;
+use tokio::net::TcpListener;
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio::sync::mpsc;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+use tracing::warn;
+
+use crate::telemetry::metrics::Metrics;
+
+/// Operators' connections at once.
+const CONNECTIONS_MAX: usize = 256;
+/// How long a request's head may take.
+const HEAD_DEADLINE: Duration = Duration::from_secs(10);
+/// How long an order may take to be carried out.
+const ORDER_DEADLINE: Duration = Duration::from_secs(30);
+/// How long to wait after a connection could not be accepted.
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
+
+/// What the listener needs of the program around it.
+pub struct Desk {
+    /// Every series.
+    pub metrics: Arc<Metrics>,
+    /// Why this replica should get no visitors; empty when it should.
+    pub unready: Box<dyn Fn() -> Vec<String> + Send + Sync>,
+    /// Where orders go.
+    pub orders: mpsc::Sender<Order>,
+    /// The bearer token callers must show; none on loopback.
+    pub token: Option<String>,
+}
+
+impl std::fmt::Debug for Desk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Desk").finish_non_exhaustive()
+    }
+}
+
+/// Something an operator wants done.
+#[derive(Debug)]
+pub enum Order {
+    /// Read the configuration file again.
+    Reload(oneshot::Sender<Outcome>),
+}
+
+/// What came of a reload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Nothing had changed.
+    Unchanged,
+    /// It is in force.
+    Applied {
+        /// What changed.
+        live: Vec<String>,
+        /// What changes with the next start.
+        restart: Vec<String>,
+    },
+    /// Nothing was changed, and why.
+    Refused(String),
+}
+
+/// Listens for operators; the address, with the port that was chosen for port 0.
+///
+/// # Errors
+/// When the address cannot be listened on.
+pub async fn start(addr: SocketAddr, desk: Desk) -> io::Result<SocketAddr> {
+    let listener = TcpListener::bind(addr).await?;
+    let addr = listener.local_addr()?;
+    tokio::spawn(accept(listener, Arc::new(desk)));
+    Ok(addr)
+}
+
+async fn accept(listener: TcpListener, desk: Arc<Desk>) {
+    let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        let Ok(permit) = Arc::clone(&connections).acquire_owned().await else {
+            return;
+        };
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let desk = Arc::clone(&desk);
+                tokio::spawn(async move {
+                    serve(stream, desk).await;
+                    drop(permit);
+                });
+            }
+            Err(error) => {
+                warn!(error = %error, "an operator's connection could not be accepted");
+                tokio::time::sleep(ACCEPT_BACKOFF).await;
+            }
+        }
+    }
+}
+
+async fn serve(stream: TcpStream, desk: Arc<Desk>) {
+    let service = service_fn(move |request| {
+        let desk = Arc::clone(&desk);
+        async move { Ok::<_, Infallible>(answer(&desk, &request).await) }
+    });
+    let mut http = hyper::server::conn::http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(HEAD_DEADLINE);
+    // A connection that breaks is its owner's to notice.
+    http.serve_connection(TokioIo::new(stream), service)
+        .await
+        .ok();
+}
+
+async fn answer(desk: &Desk, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+    let get = *request.method() == Method::GET || *request.method() == Method::HEAD;
+    match request.uri().path() {
+        "/livez" if get => text(StatusCode::OK, "ok\n"),
+        "/readyz" if get => ready(desk),
+        _ if !may(desk, request) => unauthorized(),
+        "/metrics" if get => metrics(desk),
+        "/api/v1/reload" if *request.method() == Method::POST => reload(desk).await,
+        "/livez" | "/readyz" | "/metrics" | "/api/v1/reload" => {
+            text(StatusCode::METHOD_NOT_ALLOWED, "wrong method\n")
+        }
+        _ => text(
+            StatusCode::NOT_FOUND,
+            "nothing is here; try /livez, /readyz, /metrics or POST /api/v1/reload\n",
+        ),
+    }
+}
+
+fn ready(desk: &Desk) -> Response<Full<Bytes>> {
+    let reasons = (desk.unready)();
+    if reasons.is_empty() {
+        return text(StatusCode::OK, "ok\n");
+    }
+    text(
+        StatusCode::SERVICE_UNAVAILABLE,
+        &format!("{}\n", reasons.join("\n")),
+    )
+}
+
+fn metrics(desk: &Desk) -> Response<Full<Bytes>> {
+    match desk.metrics.render() {
+        Ok(exposition) => {
+            let mut response = text(StatusCode::OK, &exposition);
+            let format = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+            response.headers_mut().insert(header::CONTENT_TYPE, format);
+            response
+        }
+        Err(error) => {
+            warn!(error = %error, "the metrics could not be written");
+            text(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "the metrics could not be written\n",
+            )
+        }
+    }
+}
+
+async fn reload(desk: &Desk) -> Response<Full<Bytes>> {
+    let (reply, outcome) = oneshot::channel();
+    if desk.orders.try_send(Order::Reload(reply)).is_err() {
+        return json(
+            StatusCode::SERVICE_UNAVAILABLE,
+            &serde_json::json!({ "result": "busy" }),
+        );
+    }
+    match timeout(ORDER_DEADLINE, outcome).await {
+        Ok(Ok(Outcome::Unchanged)) => json(
+            StatusCode::OK,
+            &serde_json::json!({ "result": "unchanged" }),
+        ),
+        Ok(Ok(Outcome::Applied { live, restart })) => {
+            let body =
+                serde_json::json!({ "result": "applied", "live": live, "needs_restart": restart });
+            json(StatusCode::OK, &body)
+        }
+        Ok(Ok(Outcome::Refused(why))) => json(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            &serde_json::json!({ "result": "refused", "why": why }),
+        ),
+        Ok(Err(_)) | Err(_) => json(
+            StatusCode::GATEWAY_TIMEOUT,
+            &serde_json::json!({ "result": "unknown" }),
+        ),
+    }
+}
+
+/// Whether the caller may see and change things: on loopback without a token, anybody on this machine, but no web page
+/// that had its own name resolved to it (RFC 6750 §2.1 for the token).
+fn may(desk: &Desk, request: &Request<Incoming>) -> bool {
+    let Some(token) = &desk.token else {
+        return is_local(request) && !request.headers().contains_key(header::ORIGIN);
+    };
+    let shown = request
+        .headers()
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok());
+    let shown = shown
+        .and_then(|value| value.strip_prefix("Bearer "))
+        .unwrap_or("");
+    aws_lc_rs::constant_time::verify_slices_are_equal(shown.as_bytes(), token.as_bytes()).is_ok()
+}
+
+/// Whether the request names this machine by an address or as `localhost`.
+fn is_local(request: &Request<Incoming>) -> bool {
+    let host = request
+        .headers()
+        .get(header::HOST)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("localhost");
+    host.parse::<SocketAddr>().is_ok()
+        || host.parse::<std::net::IpAddr>().is_ok()
+        || host.split(':').next() == Some("localhost")
+}
+
+fn unauthorized() -> Response<Full<Bytes>> {
+    let mut response = text(
+        StatusCode::UNAUTHORIZED,
+        "show the token: Authorization: Bearer ...\n",
+    );
+    response
+        .headers_mut()
+        .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    response
+}
+
+fn text(status: StatusCode, body: &str) -> Response<Full<Bytes>> {
+    whole(status, "text/plain; charset=utf-8", body.to_owned())
+}
+
+fn json(status: StatusCode, body: &serde_json::Value) -> Response<Full<Bytes>> {
+    whole(status, "application/json", format!("{body}\n"))
+}
+
+fn whole(status: StatusCode, media: &'static str, body: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

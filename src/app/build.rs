@@ -1,0 +1,279 @@
+//! Turns a checked configuration into what the parts below are made of.
+
+use std::io;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject;
+
+use crate::config::Config;
+use crate::config::secret::SecretError;
+use crate::config::server::Access;
+use crate::config::server::Tls;
+use crate::config::url::RedisUrl;
+use crate::config::url::StoreUrl;
+use crate::line::exchange::Proposal;
+use crate::message::ForwardingHeader;
+use crate::message::TrustedProxies;
+use crate::page;
+use crate::page::Lang;
+use crate::page::Localized;
+use crate::proxy;
+use crate::proxy::HostHeader;
+use crate::proxy::OriginAddress;
+use crate::proxy::OriginSettings;
+use crate::proxy::OriginTimeouts;
+use crate::server;
+use crate::server::Limits;
+use crate::store;
+use crate::telemetry::access_log::AccessTarget;
+
+/// Something the configuration names cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BuildError {
+    /// A certificate or key file.
+    #[error("{} cannot be used: {cause}", path.display())]
+    Pem {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// TLS could not be set up.
+    #[error("tls cannot be set up")]
+    Tls(#[from] rustls::Error),
+    /// The store's password.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+}
+
+/// The threads that serve visitors.
+pub(crate) fn workers(config: &Config) -> usize {
+    match config.server.workers {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        workers => workers,
+    }
+}
+
+/// The bounds of one worker.
+pub(crate) fn limits(config: &Config) -> Limits {
+    let server = &config.server;
+    Limits {
+        connections_max: (server.max_connections / workers(config)).max(1),
+        head_bytes_max: server.max_header_bytes,
+        streams_max: server.max_streams,
+        handshake: server.handshake_timeout,
+        head: server.header_timeout,
+        idle: server.idle_timeout,
+        ..Limits::default()
+    }
+}
+
+/// TLS towards visitors, read from its files.
+pub(crate) fn server_tls(tls: &Tls) -> Result<Arc<rustls::ServerConfig>, BuildError> {
+    let chain = certificates(&tls.cert)?;
+    let key = PrivateKeyDer::from_pem_file(&tls.key).map_err(|error| pem(&tls.key, &error))?;
+    Ok(server::tls::with_certificate(chain, key)?)
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, BuildError> {
+    let certificates = CertificateDer::pem_file_iter(path).map_err(|error| pem(path, &error))?;
+    let certificates: Vec<_> = certificates
+        .collect::<Result<_, _>>()
+        .map_err(|error| pem(path, &error))?;
+    if certificates.is_empty() {
+        return Err(pem(path, &"there is no certificate in it"));
+    }
+    Ok(certificates)
+}
+
+fn pem(path: &Path, cause: &dyn std::fmt::Display) -> BuildError {
+    BuildError::Pem {
+        path: path.to_owned(),
+        cause: cause.to_string(),
+    }
+}
+
+/// The origins, each with one worker's share of its bounds.
+pub(crate) fn origins(config: &Config) -> Result<Vec<OriginSettings>, BuildError> {
+    config
+        .origins
+        .values()
+        .map(|origin| self::origin(config, origin))
+        .collect()
+}
+
+fn origin(config: &Config, origin: &crate::config::Origin) -> Result<OriginSettings, BuildError> {
+    let address = |url: &crate::config::url::OriginUrl| OriginAddress {
+        host: url.host.clone(),
+        port: url.port,
+        tls: url.tls,
+    };
+    let tls = match &origin.ca_file {
+        Some(path) => Some(proxy::tls::with_authorities(certificates(path)?)?),
+        None if origin.urls.iter().any(|url| url.tls) => Some(proxy::tls::platform()?),
+        None => None,
+    };
+    let fixed = origin
+        .urls
+        .first()
+        .and_then(|url| http::HeaderValue::try_from(url.authority()).ok());
+    let mut upgrades: Vec<String> = Vec::new();
+    for room in config
+        .rooms
+        .values()
+        .filter(|room| room.origin == origin.name)
+    {
+        upgrades.extend(room.upgrades.iter().cloned());
+    }
+    upgrades.sort_unstable();
+    upgrades.dedup();
+    let share = usize::try_from(origin.max_in_flight)
+        .unwrap_or(usize::MAX)
+        .div_ceil(workers(config))
+        .max(1);
+    Ok(OriginSettings {
+        name: origin.name.clone(),
+        servers: origin.urls.iter().map(address).collect(),
+        tls,
+        host: if origin.pass_host {
+            HostHeader::Client
+        } else {
+            fixed.map_or(HostHeader::Client, HostHeader::Fixed)
+        },
+        forwarding: crate::message::headers::Forwarding::default(),
+        in_flight_max: share,
+        waiting_max: share.saturating_mul(4).clamp(64, 16_384),
+        idle_max: share.min(1_024),
+        upgrades,
+        tunnels_max: share,
+        timeouts: OriginTimeouts {
+            connect: origin.connect_timeout,
+            response: origin.first_byte_timeout,
+            idle: origin.idle_timeout,
+            total: origin.total_timeout,
+            keep: origin.keep_alive,
+            ..OriginTimeouts::default()
+        },
+    })
+}
+
+/// Where rooms' lines live.
+pub(crate) fn store(config: &Config) -> Result<store::Settings, BuildError> {
+    Ok(match &config.store.url {
+        StoreUrl::Memory => store::Settings::Memory(store::memory::Settings {
+            directory: Some(config.store.path.clone()),
+        }),
+        StoreUrl::Redis(url) => {
+            let password = config
+                .store
+                .password
+                .as_ref()
+                .map(crate::config::secret::SecretSource::read)
+                .transpose()?;
+            store::Settings::Redis(store::redis::Settings {
+                url: redis_url(
+                    url,
+                    password.as_ref().map(crate::config::secret::Secret::expose),
+                ),
+                prefix: config.store.prefix.clone(),
+                connect_deadline: config.store.connect_timeout,
+                answer_deadline: config.store.command_timeout,
+            })
+        }
+    })
+}
+
+fn redis_url(url: &RedisUrl, password: Option<&str>) -> String {
+    let scheme = if url.tls { "rediss" } else { "redis" };
+    let host = if url.host.contains(':') {
+        format!("[{}]", url.host)
+    } else {
+        url.host.clone()
+    };
+    let user = url.username.as_deref().map(encoded).unwrap_or_default();
+    let login = match password {
+        Some(password) => format!("{user}:{}@", encoded(password)),
+        None => String::new(),
+    };
+    format!("{scheme}://{login}{host}:{}/{}", url.port, url.database)
+}
+
+/// Percent-encoded for the user information of a URL (RFC 3986 §3.2.1).
+fn encoded(text: &str) -> String {
+    use std::fmt::Write as _;
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            write!(out, "%{byte:02X}").ok();
+        }
+    }
+    out
+}
+
+/// Whose forwarding headers are believed.
+pub(crate) fn trusted(config: &Config) -> TrustedProxies {
+    TrustedProxies::new(
+        config.server.trusted_proxies.clone(),
+        ForwardingHeader::default(),
+    )
+}
+
+/// Where the access log goes, if anywhere.
+pub(crate) fn access(config: &Config) -> Option<AccessTarget> {
+    match &config.log.access {
+        Access::Off => None,
+        Access::Stdout => Some(AccessTarget::Stdout),
+        Access::File(path) => Some(AccessTarget::File(path.clone())),
+    }
+}
+
+/// What a room's file proposes to its line.
+pub(crate) fn proposal(room: &crate::config::Room, changed: bool) -> Proposal {
+    Proposal {
+        content: room.content(),
+        changed,
+        settings: room.settings(),
+    }
+}
+
+/// A room's words for its pages.
+pub(crate) fn texts(room: &crate::config::Room) -> page::Texts {
+    let languages: Vec<Lang> = room
+        .texts
+        .languages
+        .iter()
+        .filter_map(|tag| Lang::parse(tag))
+        .collect();
+    let own = languages.first().copied().unwrap_or(Lang::En);
+    let mut texts = page::Texts::new(Localized::new(own, room.texts.name.clone()));
+    if !languages.is_empty() {
+        texts.languages = languages;
+    }
+    texts.time_zone = room.texts.time_zone.clone();
+    texts.phone = room.texts.phone.clone().unwrap_or_default();
+    texts.idle_min = room.pass_idle.as_secs() / 60;
+    texts
+}
+
+/// Reads the first error of a chain after the outermost, for a log line.
+pub(crate) fn cause(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        source = inner.source();
+    }
+    text
+}
+
+/// An I/O error in words.
+pub(crate) fn io_cause(error: &io::Error) -> String {
+    error.to_string()
+}

@@ -1,0 +1,330 @@
+//! What runs beside the workers: the configuration in force, and how it is replaced while requests go on.
+//!
+//! A reload reads, checks and builds everything new before anything changes; then one pointer is swapped. A request
+//! that has begun ends with what it began with.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
+
+use arc_swap::ArcSwap;
+use tokio::sync::Mutex;
+use tracing::error;
+use tracing::info;
+use tracing::warn;
+
+use crate::app::build;
+use crate::app::build::BuildError;
+use crate::clock;
+use crate::config;
+use crate::config::Config;
+use crate::config::Loaded;
+use crate::config::Surroundings;
+use crate::config::reload::Changes;
+use crate::gate::CookieNames;
+use crate::gate::Live;
+use crate::gate::Routes;
+use crate::gate::Site;
+use crate::page::Pages;
+use crate::page::Texts;
+use crate::room::Health;
+use crate::room::Room;
+use crate::seal;
+use crate::seal::KeyFileError;
+use crate::seal::KeyRing;
+use crate::server::SharedTls;
+use crate::store::Store;
+use crate::store::StoreError;
+use crate::telemetry::metrics::Metrics;
+
+/// Everything that outlives one configuration.
+pub(crate) struct Control {
+    /// The configuration file; none when everything was given on the command line.
+    pub(crate) file: Option<PathBuf>,
+    pub(crate) live: Arc<ArcSwap<Live>>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) tls: Option<SharedTls>,
+    loaded: Mutex<Loaded>,
+    draining: AtomicBool,
+}
+
+/// What a reload came to.
+#[derive(Debug)]
+pub(crate) enum Reloaded {
+    /// The file, the keys and the certificate are what they were.
+    Unchanged,
+    /// It is in force, but for what needs a restart.
+    Applied(Changes),
+}
+
+/// Why a reload changed nothing.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReloadError {
+    #[error("there is no file to read again: everything was given on the command line")]
+    NoFile,
+    #[error("{0}")]
+    Invalid(config::Report),
+    #[error(
+        "room {room} has {waiting} people waiting; close it before it is taken out of the file"
+    )]
+    RoomInUse { room: String, waiting: u64 },
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    #[error(transparent)]
+    Keys(#[from] KeyFileError),
+    #[error("room {room}: {source}")]
+    Store { room: String, source: StoreError },
+}
+
+impl Control {
+    pub(crate) fn new(
+        file: Option<PathBuf>,
+        loaded: Loaded,
+        live: Live,
+        tls: Option<SharedTls>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        metrics.config_revision.set(1);
+        show_settings(&metrics, &loaded.config);
+        Self {
+            file,
+            live: Arc::new(ArcSwap::from_pointee(live)),
+            metrics,
+            tls,
+            loaded: Mutex::new(loaded),
+            draining: AtomicBool::new(false),
+        }
+    }
+
+    /// Reads the file again and takes it into use; whatever is wrong with it changes nothing.
+    pub(crate) async fn reload(&self) -> Result<Reloaded, ReloadError> {
+        let result = self.try_reload().await;
+        match &result {
+            Ok(Reloaded::Unchanged) => info!("reload: nothing has changed"),
+            Ok(Reloaded::Applied(changes)) => {
+                self.metrics.config_revision.inc();
+                for change in &changes.live {
+                    info!(change = %change, "reload: in force");
+                }
+                for change in &changes.restart {
+                    warn!(change = %change, "reload: needs a restart");
+                }
+            }
+            Err(error) => {
+                self.metrics.config_reload_failed_total.inc();
+                error!("reload refused, nothing was changed:\n{error}");
+            }
+        }
+        result
+    }
+
+    async fn try_reload(&self) -> Result<Reloaded, ReloadError> {
+        let mut in_force = self.loaded.lock().await;
+        let file = self.file.as_ref().ok_or(ReloadError::NoFile)?;
+        let read = config::load(file, &Surroundings::here()).map_err(ReloadError::Invalid)?;
+        let keys = seal::load(&read.config.tickets.key_file)?;
+        let tls = read
+            .config
+            .server
+            .tls
+            .as_ref()
+            .map(build::server_tls)
+            .transpose()?;
+        let before = self.live.load_full();
+        let same_keys = keys.ids().eq(before.keys.ids());
+        let changes = read.changes(&in_force);
+        if let (Some(shared), Some(tls)) = (&self.tls, tls) {
+            shared.store(tls);
+        }
+        if changes.is_empty() && same_keys {
+            return Ok(Reloaded::Unchanged);
+        }
+        for room in &changes.removed_rooms {
+            refuse_to_lose(&before, room)?;
+        }
+        let applied = read.applied_to(&in_force);
+        let parts = Parts {
+            config: Arc::clone(&applied.config),
+            keys: Arc::new(keys),
+            pages: Arc::clone(&before.pages),
+        };
+        let live = assemble(parts, Some(&before), &self.metrics).await?;
+        self.take(&before, live);
+        show_settings(&self.metrics, &applied.config);
+        *in_force = applied;
+        Ok(Reloaded::Applied(changes))
+    }
+
+    /// Puts a configuration in force and tells the lines what has changed for them.
+    fn take(&self, before: &Live, live: Live) {
+        let live = Arc::new(live);
+        self.live.store(Arc::clone(&live));
+        for site in &live.sites {
+            let known = before
+                .sites
+                .iter()
+                .find(|known| Arc::ptr_eq(&known.room, &site.room));
+            if known.is_some_and(|known| known.config.content() != site.config.content()) {
+                site.room.propose(build::proposal(&site.config, true));
+            }
+        }
+        for gone in before.sites.iter().filter(|site| {
+            live.sites
+                .iter()
+                .all(|kept| !Arc::ptr_eq(&kept.room, &site.room))
+        }) {
+            let room = Arc::clone(&gone.room);
+            self.metrics.forget_room(room.name());
+            tokio::spawn(async move { room.leave().await });
+        }
+    }
+
+    /// Notes that this replica stops.
+    pub(crate) fn drain(&self) {
+        self.draining.store(true, Ordering::Release);
+    }
+
+    /// Whether this replica should get visitors, and why not.
+    pub(crate) fn unready(&self) -> Vec<String> {
+        let mut reasons = Vec::new();
+        if self.draining.load(Ordering::Acquire) {
+            reasons.push("draining".to_owned());
+        }
+        for site in &self.live.load().sites {
+            let reason = match site.room.snapshot().health {
+                Health::Up => continue,
+                Health::Starting => "the store has not answered yet",
+                Health::Healing => "the line heals",
+                Health::Away { .. } => "the store is away",
+            };
+            reasons.push(format!("room {}: {reason}", site.name()));
+        }
+        reasons
+    }
+
+    /// Tells every line that this replica stops.
+    pub(crate) async fn leave(&self) {
+        for site in &self.live.load_full().sites {
+            site.room.leave().await;
+        }
+    }
+}
+
+/// A room with people in its line is not taken away from under them.
+fn refuse_to_lose(live: &Live, room: &str) -> Result<(), ReloadError> {
+    let Some(site) = live.sites.iter().find(|site| site.name() == room) else {
+        return Ok(());
+    };
+    let snapshot = site.room.snapshot();
+    let waiting = snapshot.tail().saturating_sub(snapshot.head());
+    if waiting > 0 && snapshot.mode().issues() {
+        return Err(ReloadError::RoomInUse {
+            room: room.to_owned(),
+            waiting,
+        });
+    }
+    Ok(())
+}
+
+/// What a [`Live`] is assembled from.
+pub(crate) struct Parts {
+    pub(crate) config: Arc<Config>,
+    pub(crate) keys: Arc<KeyRing>,
+    pub(crate) pages: Arc<Pages>,
+}
+
+/// Builds a configuration's rooms and routes; rooms that run already go on.
+pub(crate) async fn assemble(
+    parts: Parts,
+    before: Option<&Live>,
+    metrics: &Metrics,
+) -> Result<Live, ReloadError> {
+    let Parts {
+        config,
+        keys,
+        pages,
+    } = parts;
+    let origins = build::origins(&config)?;
+    let running: BTreeMap<&str, &Arc<Room>> = before
+        .into_iter()
+        .flat_map(|live| &live.sites)
+        .map(|site| (site.name(), &site.room))
+        .collect();
+    let store = build::store(&config)?;
+    let mut sites = Vec::with_capacity(config.rooms.len());
+    for room in config.rooms.values() {
+        let line = match running.get(room.name.as_str()) {
+            Some(running) => Arc::clone(running),
+            None => start_room(&store, room, metrics).await?,
+        };
+        let origin = config
+            .origins
+            .keys()
+            .position(|name| *name == room.origin)
+            .unwrap_or(0);
+        sites.push(Arc::new(Site {
+            texts: build::texts(room),
+            room: line,
+            base: format!("{}{}", config.server.prefix, room.name),
+            cookies: CookieNames::new(room),
+            origin,
+            config: Arc::clone(room),
+        }));
+    }
+    let texts = sites.first().map_or_else(
+        || Texts::new(crate::page::Localized::default()),
+        |site| site.texts.clone(),
+    );
+    Ok(Live {
+        generation: before.map_or(1, |live| live.generation + 1),
+        routes: Routes::new(&config),
+        trusted: build::trusted(&config),
+        external_https: config
+            .server
+            .external_url
+            .as_ref()
+            .is_some_and(|url| url.tls),
+        keys,
+        pages,
+        sites,
+        origins,
+        texts,
+        config,
+    })
+}
+
+async fn start_room(
+    store: &crate::store::Settings,
+    room: &config::Room,
+    metrics: &Metrics,
+) -> Result<Arc<Room>, ReloadError> {
+    let opened = Store::open(store, &room.name).await;
+    let opened = opened.map_err(|source| ReloadError::Store {
+        room: room.name.clone(),
+        source,
+    })?;
+    Ok(Room::start(
+        &room.name,
+        opened,
+        build::proposal(room, false),
+        metrics.room(&room.name),
+    ))
+}
+
+fn show_settings(metrics: &Metrics, config: &Config) {
+    for room in config.rooms.values() {
+        metrics.set_settings(&room.name, room.rate.per_hour(), room.active_max, room.mode);
+    }
+}
+
+/// The keys of this configuration; made when there is no file of them yet.
+pub(crate) fn keys(config: &Config) -> Result<Arc<KeyRing>, KeyFileError> {
+    let path = &config.tickets.key_file;
+    let opened = seal::load_or_create(path, clock::wall_us())?;
+    if opened.created {
+        info!(file = %path.display(), "made a key file; replicas of one line need the same one");
+    }
+    Ok(Arc::new(opened.ring))
+}

@@ -1,0 +1,297 @@
+//! Puts the parts together: configuration, stores, rooms, workers, admin listener; and takes them apart again.
+//!
+//! Everything that is not a visitor's request runs on the caller's runtime: the exchangers, the admin listener,
+//! reloads and signals.
+
+mod build;
+mod control;
+mod watch;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tracing::info;
+use tracing::warn;
+
+use crate::admin;
+use crate::app::build::BuildError;
+use crate::app::control::Control;
+use crate::app::control::Parts;
+use crate::app::control::ReloadError;
+use crate::clock;
+use crate::config::Loaded;
+use crate::gate::Gate;
+use crate::gate::Live;
+use crate::page::Pages;
+use crate::server;
+use crate::server::ListenSettings;
+use crate::server::ServerSettings;
+use crate::server::Worker;
+use crate::telemetry;
+use crate::telemetry::access_log::AccessFormat;
+use crate::telemetry::access_log::AccessLog;
+use crate::telemetry::metrics::Metrics;
+use crate::telemetry::metrics::WorkerMetrics;
+
+/// How long the last lines of the access log may take to be written.
+const LOG_DEADLINE: Duration = Duration::from_secs(5);
+/// How long telling the stores that this replica stops may take.
+const LEAVE_DEADLINE: Duration = Duration::from_secs(3);
+
+/// Why anteroom could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Something the configuration names cannot be used.
+    #[error("{0}")]
+    Unusable(String),
+    /// The texts cannot be used.
+    #[error("{0}")]
+    Texts(String),
+    /// A listener.
+    #[error("{0}")]
+    Listen(String),
+    /// The access log.
+    #[error("the access log cannot be opened: {0}")]
+    AccessLog(String),
+    /// Metrics could not be set up.
+    #[error("metrics cannot be set up: {0}")]
+    Metrics(String),
+}
+
+/// A running anteroom.
+pub struct Running {
+    control: Arc<Control>,
+    server: server::Running,
+    admin: Option<SocketAddr>,
+    access_log: Option<Arc<AccessLog>>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl std::fmt::Debug for Running {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Running")
+            .field("server", &self.server)
+            .field("admin", &self.admin)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a stop came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stopped {
+    /// Connections that ended by themselves.
+    pub finished: usize,
+    /// Connections cut off because their time was up.
+    pub cut: usize,
+}
+
+/// Starts anteroom with this configuration; `file` is read again by reloads.
+///
+/// # Errors
+/// [`StartError`] when something it names cannot be used; nothing is left running.
+pub async fn start(loaded: Loaded, file: Option<PathBuf>) -> Result<Running, StartError> {
+    let config = Arc::clone(&loaded.config);
+    let metrics = Metrics::try_new(clock::wall_us())
+        .map_err(|error| StartError::Metrics(error.to_string()))?;
+    let unusable = |error: ReloadError| StartError::Unusable(error.to_string());
+    let keys = control::keys(&config).map_err(|error| unusable(error.into()))?;
+    let pages = Arc::new(Pages::load().map_err(|error| StartError::Texts(error.to_string()))?);
+    let tls = config
+        .server
+        .tls
+        .as_ref()
+        .map(build::server_tls)
+        .transpose();
+    let tls = tls
+        .map_err(|error: BuildError| unusable(error.into()))?
+        .map(|tls| Arc::new(ArcSwap::new(tls)));
+    let parts = Parts {
+        config: Arc::clone(&config),
+        keys,
+        pages,
+    };
+    let live = control::assemble(parts, None, &metrics)
+        .await
+        .map_err(unusable)?;
+    let control = Arc::new(Control::new(file, loaded, live, tls, Arc::clone(&metrics)));
+
+    let access_log = open_access_log(&config, &metrics)?;
+    let server = start_server(&config, &control, access_log.as_ref())?;
+    let (orders, inbox) = mpsc::channel(16);
+    let admin = start_admin(&config, &control, orders).await?;
+    let tasks = vec![
+        tokio::spawn(watch::orders(Arc::clone(&control), inbox)),
+        tokio::spawn(watch::file(Arc::clone(&control))),
+    ];
+    for addr in server.addrs() {
+        info!(addr = %addr, workers = build::workers(&config), "listening for visitors");
+    }
+    Ok(Running {
+        control,
+        server,
+        admin,
+        access_log,
+        tasks,
+    })
+}
+
+fn open_access_log(
+    config: &crate::config::Config,
+    metrics: &Arc<Metrics>,
+) -> Result<Option<Arc<AccessLog>>, StartError> {
+    let Some(target) = build::access(config) else {
+        return Ok(None);
+    };
+    let format = match config.log.format {
+        crate::config::server::Format::Text => AccessFormat::Logfmt,
+        crate::config::server::Format::Json => AccessFormat::Json,
+    };
+    let log = AccessLog::try_open(target, format, Arc::clone(metrics));
+    log.map(|log| Some(Arc::new(log)))
+        .map_err(|error| StartError::AccessLog(build::io_cause(&error)))
+}
+
+fn start_server(
+    config: &crate::config::Config,
+    control: &Arc<Control>,
+    access_log: Option<&Arc<AccessLog>>,
+) -> Result<server::Running, StartError> {
+    let settings = ServerSettings {
+        listen: config
+            .server
+            .listen
+            .iter()
+            .map(|&addr| ListenSettings {
+                addr,
+                tls: control.tls.clone(),
+            })
+            .collect(),
+        workers: build::workers(config),
+        limits: build::limits(config),
+    };
+    let (live, metrics, log) = (
+        Arc::clone(&control.live),
+        Arc::clone(&control.metrics),
+        access_log.cloned(),
+    );
+    let make = move |worker: Worker| make_gate(&live, &metrics, log.as_deref(), &worker);
+    server::start(settings, make).map_err(|error| StartError::Listen(build::cause(&error)))
+}
+
+/// One worker's handler, and what it does every 250 ms.
+fn make_gate(
+    live: &Arc<ArcSwap<Live>>,
+    metrics: &Arc<Metrics>,
+    log: Option<&AccessLog>,
+    worker: &Worker,
+) -> Rc<Gate> {
+    let counters = Arc::new(WorkerMetrics::new(Arc::clone(metrics)));
+    let lines = log.map(|log| log.worker(clock::monotonic(), clock::wall_us()));
+    let gate = Gate::new(Arc::clone(live), worker.background.clone(), counters, lines);
+    let ticking = Rc::downgrade(&gate);
+    tokio::task::spawn_local(async move {
+        let mut every = tokio::time::interval(telemetry::TICK);
+        loop {
+            every.tick().await;
+            let Some(gate) = ticking.upgrade() else {
+                return;
+            };
+            gate.tick();
+        }
+    });
+    gate
+}
+
+async fn start_admin(
+    config: &crate::config::Config,
+    control: &Arc<Control>,
+    orders: mpsc::Sender<admin::Order>,
+) -> Result<Option<SocketAddr>, StartError> {
+    let Some(addr) = config.admin.listen else {
+        return Ok(None);
+    };
+    let token = config
+        .admin
+        .token
+        .as_ref()
+        .map(crate::config::secret::SecretSource::read)
+        .transpose();
+    let token = token.map_err(|error| StartError::Unusable(error.to_string()))?;
+    let ready = Arc::clone(control);
+    let desk = admin::Desk {
+        metrics: Arc::clone(&control.metrics),
+        unready: Box::new(move || ready.unready()),
+        orders,
+        token: token.map(|token| token.expose().to_owned()),
+    };
+    let addr = admin::start(addr, desk).await.map_err(|error| {
+        StartError::Listen(format!(
+            "the admin listener cannot listen on {addr}: {error}"
+        ))
+    })?;
+    info!(addr = %addr, "listening for operators");
+    Ok(Some(addr))
+}
+
+impl Running {
+    /// Where visitors connect.
+    #[must_use]
+    pub fn addrs(&self) -> &[SocketAddr] {
+        self.server.addrs()
+    }
+
+    /// Where operators connect.
+    #[must_use]
+    pub fn admin(&self) -> Option<SocketAddr> {
+        self.admin
+    }
+
+    /// Reads the configuration file again; what came of it is in the log.
+    pub async fn reload(&self) {
+        // What came of it is logged where it happens.
+        self.control.reload().await.ok();
+    }
+
+    /// Opens the access log's file anew.
+    pub fn reopen_logs(&self) {
+        if let Some(log) = &self.access_log {
+            log.reopen();
+        }
+    }
+
+    /// Stops: no new connections, what is in flight may finish in its time, then everything ends. Ends at once when
+    /// `hurry` does.
+    pub async fn stop(self, hurry: impl Future<Output = ()>) -> Stopped {
+        self.control.drain();
+        let grace = self.control.live.load().config.server.drain;
+        self.server.drain(grace);
+        let drained = self.server.ended_unless(hurry).await;
+        if tokio::time::timeout(LEAVE_DEADLINE, self.control.leave())
+            .await
+            .is_err()
+        {
+            warn!("stopped without telling every store");
+        }
+        for task in self.tasks {
+            task.abort();
+        }
+        // The workers' ends of the log are gone with them.
+        if let Some(log) = self.access_log.and_then(Arc::into_inner)
+            && !tokio::task::spawn_blocking(move || log.close(LOG_DEADLINE))
+                .await
+                .unwrap_or(false)
+        {
+            warn!("the last lines of the access log were not written in time");
+        }
+        Stopped {
+            finished: drained.finished,
+            cut: drained.cut,
+        }
+    }
+}

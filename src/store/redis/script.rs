@@ -1,0 +1,180 @@
+//! The script that is a line in Redis: its text, its keys and its fingerprint.
+//!
+//! One script applies one exchange, atomically and in a few dozen commands. It is written in five parts under `lua/`;
+//! the line's own constants are put in where their names stand, so no bound is written down twice.
+
+use aws_lc_rs::digest;
+
+use crate::line::constants::constants;
+use crate::line::constants::settings_row;
+use crate::line::settings::Settings;
+use crate::store::redis::wire;
+
+/// The parts of the script, in order.
+const PARTS: [&str; 5] = [
+    include_str!("lua/begin.lua"),
+    include_str!("lua/people.lua"),
+    include_str!("lua/lists.lua"),
+    include_str!("lua/pace.lua"),
+    include_str!("lua/answer.lua"),
+];
+
+/// The version of what is kept under the keys; another one has keys of its own.
+const SCHEMA: u32 = 1;
+
+/// How long a room's keys outlive its last replica, in seconds: 30 days.
+const KEYS_KEPT_S: u64 = 30 * 24 * 3_600;
+
+/// What the room's keys are called after the common part, in the order the script takes them.
+const KEYS: [&str; 22] = [
+    "state",
+    "answered",
+    "seen",
+    "contents",
+    "present-0",
+    "present-1",
+    "present-2",
+    "entries",
+    "turns",
+    "called",
+    "numbers",
+    "longer",
+    "asking",
+    "asking-turn",
+    "asking-late",
+    "inside",
+    "inside-order",
+    "resigned",
+    "finished",
+    "finished-order",
+    "keyed",
+    "keyed-until",
+];
+
+/// The names of a room's keys, all in one hash slot.
+pub(crate) fn keys(prefix: &str, room: &str) -> Vec<String> {
+    let name = |key: &&str| format!("{{{prefix}:{SCHEMA}:{room}}}:{key}");
+    KEYS.iter().map(name).collect()
+}
+
+/// The script as Redis is given it.
+#[derive(Debug)]
+pub(crate) struct Script {
+    /// Its text.
+    pub(crate) text: String,
+    /// SHA-1 of the text, in hexadecimal, by which Redis knows it.
+    pub(crate) sha: String,
+}
+
+impl Script {
+    /// Puts the script together.
+    pub(crate) fn new() -> Self {
+        let text = fill_in(&PARTS.concat());
+        let sha = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, text.as_bytes());
+        let sha = sha.as_ref().iter().map(|byte| format!("{byte:02x}"));
+        Self {
+            sha: sha.collect(),
+            text,
+        }
+    }
+}
+
+/// Replaces the names of constants by their values.
+fn fill_in(text: &str) -> String {
+    let mut values: Vec<(&str, String)> = constants()
+        .into_iter()
+        .map(|(name, value)| (name, value.to_string()))
+        .collect();
+    let defaults = settings_row(&Settings::default()).map(|value| value.to_string());
+    values.extend([
+        ("DEFAULT_SETTINGS", defaults.join(", ")),
+        ("NO_STORE", format!("'{:032}'", 0)),
+        ("NO_NONCE", format!("'{:016}'", 0)),
+        ("STATE_FORMAT", format!("'{}'", wire::STATE_FORMAT)),
+        ("ANSWER_FORMAT", format!("'{}'", wire::ANSWER_FORMAT)),
+        ("EPOCH_KEYS_FIRST", "5".to_owned()),
+        ("PRESENT_FIRST", "5".to_owned()),
+        ("KEYS_KEPT_S", KEYS_KEPT_S.to_string()),
+        // Most arguments handed to one command: a multiple of what one member or bit takes, below Lua's own limit.
+        ("ARGS_MAX", "6000".to_owned()),
+        ("AHEAD_ROWS", "250".to_owned()),
+    ]);
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let mut filled = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find(is_name) {
+        let (before, from_name) = rest.split_at(start);
+        let end = from_name.find(|c| !is_name(c)).unwrap_or(from_name.len());
+        let (name, after) = from_name.split_at(end);
+        let value = values.iter().find(|(known, _)| *known == name);
+        filled.push_str(before);
+        filled.push_str(value.map_or(name, |(_, value)| value));
+        rest = after;
+    }
+    filled.push_str(rest);
+    filled
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// What the script may use: commands that Redis 6.2 has and whose cost does not grow with the line, save BITPOS,
+    /// which the server runs over a byte array.
+    const ALLOWED: [&str; 20] = [
+        "BITFIELD",
+        "BITPOS",
+        "EXPIRE",
+        "GET",
+        "GETRANGE",
+        "HDEL",
+        "HGET",
+        "HSET",
+        "SET",
+        "SETRANGE",
+        "TIME",
+        "UNLINK",
+        "ZADD",
+        "ZCARD",
+        "ZCOUNT",
+        "ZMSCORE",
+        "ZRANGE",
+        "ZRANGEBYSCORE",
+        "ZREM",
+        "ZREMRANGEBYRANK",
+    ];
+
+    #[test]
+    fn only_commands_of_redis_6_2_are_used() {
+        let text = Script::new().text;
+        let mut used = BTreeSet::new();
+        for call in text.split("call(").skip(1) {
+            let Some(command) = call.strip_prefix('\'').and_then(|c| c.split('\'').next()) else {
+                panic!("a command that is not written out: {call:.40}");
+            };
+            used.insert(command);
+        }
+        let unknown: Vec<_> = used
+            .iter()
+            .filter(|c| **c != "ZSCORE" && !ALLOWED.contains(c))
+            .collect();
+        assert!(unknown.is_empty(), "{unknown:?}");
+    }
+
+    #[test]
+    fn no_constant_is_left_unnamed_and_no_global_is_made() {
+        let text = Script::new().text;
+        for (name, _) in constants() {
+            assert!(!text.contains(&format!(" {name} ")), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_keys_of_a_room_share_one_slot() {
+        let keys = keys("anteroom", "main");
+        assert!(keys.iter().all(|key| key.starts_with("{anteroom:1:main}:")));
+        assert_eq!(keys.len(), 22);
+    }
+}

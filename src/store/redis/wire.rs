@@ -1,0 +1,314 @@
+//! How an exchange and its answer are written between us and the script.
+//!
+//! An exchange is a flat list of arguments: fixed fields, then the lengths of the lists, then the lists, in columns that
+//! the script hands to Redis in bulk. An answer is one string: fixed fields of eight bytes, big-endian, or of
+//! hexadecimal text, then rows; Redis keeps that very string in case the answer gets lost.
+
+use redis::Cmd;
+
+use crate::line::constants::settings_row;
+use crate::line::exchange::Answer;
+use crate::line::exchange::Counts;
+use crate::line::exchange::Entered;
+use crate::line::exchange::Exchange;
+use crate::line::exchange::Measured;
+use crate::line::exchange::Standing;
+use crate::line::exchange::Turn;
+use crate::line::exchange::Visitor;
+use crate::line::ids::Epoch;
+use crate::line::ids::KeyHash;
+use crate::line::settings::Mode;
+use crate::line::settings::Settings;
+use crate::store::StoreError;
+
+/// The line's scalars as the script packs them; `answer.lua` has their names.
+pub(crate) const STATE_FORMAT: &str =
+    ">I8c16I8c32I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8c32I8I8I8I8";
+/// The answer's fixed fields as the script packs them; [`answer`] reads them.
+pub(crate) const ANSWER_FORMAT: &str =
+    ">I8I8c16I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8c32I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8";
+
+/// Adds the arguments of an exchange, at a time of the test's choosing or the server's.
+pub(crate) fn add_exchange(
+    cmd: &mut Cmd,
+    clock_us: Option<u64>,
+    store: KeyHash,
+    exchange: &Exchange,
+) {
+    let known = &exchange.known;
+    cmd.arg(clock_us.map(|us| us.to_string()).unwrap_or_default());
+    cmd.arg(exchange.instance.to_string())
+        .arg(exchange.sequence);
+    cmd.arg(store.to_string()).arg(exchange.nonce.to_string());
+    // The zero epoch was answered while there was none for certain: it is none.
+    match known.epoch.filter(|&epoch| epoch != Epoch::default()) {
+        Some(epoch) => cmd.arg(epoch.created_us).arg(epoch.nonce.to_string()),
+        None => cmd.arg("").arg(""),
+    };
+    for value in [
+        known.tail,
+        known.head,
+        known.now_us,
+        known.turns,
+        known.entries,
+        known.finished,
+        exchange.told_us,
+        exchange.joins,
+    ] {
+        cmd.arg(value);
+    }
+    cmd.arg(
+        exchange
+            .stock
+            .map(|stock| stock.to_string())
+            .unwrap_or_default(),
+    );
+    cmd.arg(u8::from(exchange.sold_out))
+        .arg(u8::from(exchange.leaving));
+    let (content, changed, settings) = match &exchange.proposal {
+        Some(proposal) => (
+            proposal.content.to_string(),
+            proposal.changed,
+            settings_row(&proposal.settings),
+        ),
+        None => (String::new(), false, [0; 9]),
+    };
+    cmd.arg(content).arg(u8::from(changed));
+    for value in settings {
+        cmd.arg(value);
+    }
+    add_lists(cmd, exchange);
+}
+
+/// Adds the lengths of the lists, then the lists, each field of theirs as a column.
+fn add_lists(cmd: &mut Cmd, exchange: &Exchange) {
+    let Exchange {
+        eager,
+        keyed,
+        heard,
+        asks,
+        unasks,
+        more,
+        checks,
+        renewals,
+        finishes,
+        ..
+    } = exchange;
+    for length in [
+        eager.len(),
+        keyed.len(),
+        heard.len(),
+        asks.len(),
+        checks.len(),
+        more.len(),
+        renewals.len(),
+        finishes.len(),
+        unasks.len(),
+    ] {
+        cmd.arg(length);
+    }
+    let texts = |cmd: &mut Cmd, ids: &mut dyn Iterator<Item = String>| {
+        for id in ids {
+            cmd.arg(id);
+        }
+    };
+    texts(cmd, &mut eager.iter().map(ToString::to_string));
+    texts(cmd, &mut keyed.iter().map(ToString::to_string));
+    for &number in heard {
+        cmd.arg(number);
+    }
+    let id = |visitor: &Visitor| visitor.id.to_string();
+    texts(cmd, &mut asks.iter().chain(checks).map(id));
+    texts(cmd, &mut finishes.iter().map(|finish| id(&finish.visitor)));
+    texts(cmd, &mut unasks.iter().map(id));
+    texts(
+        cmd,
+        &mut renewals.iter().map(|renewal| renewal.id.to_string()),
+    );
+    // Numbers are members of sorted sets, whose order is that of their text.
+    let number = |number: u64| format!("{number:010}");
+    texts(
+        cmd,
+        &mut asks.iter().chain(checks).map(|v| number(v.number)),
+    );
+    texts(cmd, &mut more.iter().map(|&n| number(n)));
+    texts(cmd, &mut finishes.iter().map(|f| number(f.visitor.number)));
+    texts(cmd, &mut unasks.iter().map(|v| number(v.number)));
+    for until_us in renewals.iter().map(|renewal| renewal.until_us) {
+        cmd.arg(until_us);
+    }
+    for until_us in finishes.iter().map(|finish| finish.until_us) {
+        cmd.arg(until_us);
+    }
+}
+
+/// Reads an answer.
+///
+/// # Errors
+/// [`StoreError::Unreadable`] when it is not one the script of this release wrote.
+pub(crate) fn answer(bytes: &[u8]) -> Result<Answer, StoreError> {
+    let mut from = Reader(bytes);
+    let sequence = from.number()?;
+    let epoch = Epoch {
+        created_us: from.number()?,
+        nonce: from.id::<_, 16>()?,
+    };
+    let [
+        healing,
+        more,
+        now_us,
+        turn_now_us,
+        tail,
+        head,
+        first,
+        issued,
+    ] = from.numbers()?;
+    let [entries, turns_to, finished_to, slice] = from.numbers()?;
+    let settings = settings(from.numbers()?)?;
+    let revision = from.number()?;
+    let content = from.id::<_, 32>()?;
+    let [inside, asking, asking_late, turns, entered, instances] = from.numbers()?;
+    let [delay_us, share_ppm, effective_rate_per_hour, stock] = from.numbers()?;
+    let [keyed_n, standing_n, entered_n, finished_n, turns_n] = from.numbers()?;
+    let answer = Answer {
+        sequence,
+        epoch,
+        healing: healing != 0,
+        more: more != 0,
+        now_us,
+        turn_now_us,
+        tail,
+        head,
+        first,
+        issued,
+        keyed: from.rows(keyed_n, Reader::number)?,
+        standings: from.rows(standing_n, standing)?,
+        entered: from.rows(entered_n, entered_row)?,
+        entries,
+        finished: from.rows(finished_n, entered_row)?,
+        finished_to,
+        turns: from.rows(turns_n, turn_row)?,
+        turns_to,
+        slice,
+        settings,
+        revision,
+        content,
+        counts: Counts {
+            inside,
+            asking,
+            asking_late,
+            turns,
+            entered,
+            instances,
+        },
+        measured: Measured {
+            delay_us,
+            share_ppm,
+            effective_rate_per_hour,
+        },
+        stock: stock.checked_sub(1),
+    };
+    from.end()?;
+    Ok(answer)
+}
+
+fn settings(row: [u64; 9]) -> Result<Settings, StoreError> {
+    let [
+        rate_per_hour,
+        active_max,
+        mode,
+        presence_us,
+        turn_us,
+        late_share_ppm,
+        pass_idle_us,
+        returns,
+        line_max,
+    ] = row;
+    Ok(Settings {
+        rate_per_hour,
+        active_max,
+        mode: Mode::from_code(mode).ok_or(StoreError::Unreadable("no such mode"))?,
+        presence_us,
+        turn_us,
+        late_share_ppm,
+        pass_idle_us,
+        returns,
+        line_max,
+    })
+}
+
+fn standing(from: &mut Reader<'_>) -> Result<Standing, StoreError> {
+    let [code, until_us] = from.numbers()?;
+    Ok(match code {
+        0 => Standing::Waiting,
+        1 => Standing::Turn { until_us },
+        2 => Standing::Late,
+        3 => Standing::Returning,
+        4 => Standing::Asking,
+        5 => Standing::Inside { until_us },
+        6 => Standing::Exhausted { until_us },
+        7 => Standing::Spent,
+        _ => return Err(StoreError::Unreadable("no such standing")),
+    })
+}
+
+fn entered_row(from: &mut Reader<'_>) -> Result<Entered, StoreError> {
+    Ok(Entered {
+        id: from.id::<_, 32>()?,
+        until_us: from.number()?,
+    })
+}
+
+fn turn_row(from: &mut Reader<'_>) -> Result<Turn, StoreError> {
+    let [number, until_us] = from.numbers()?;
+    Ok(Turn { number, until_us })
+}
+
+/// What is left of an answer to read.
+struct Reader<'a>(&'a [u8]);
+
+impl Reader<'_> {
+    fn bytes<const N: usize>(&mut self) -> Result<[u8; N], StoreError> {
+        let (bytes, rest) = self
+            .0
+            .split_first_chunk::<N>()
+            .ok_or(StoreError::Unreadable("it is too short"))?;
+        self.0 = rest;
+        Ok(*bytes)
+    }
+
+    fn number(&mut self) -> Result<u64, StoreError> {
+        self.bytes().map(u64::from_be_bytes)
+    }
+
+    fn numbers<const N: usize>(&mut self) -> Result<[u64; N], StoreError> {
+        let mut numbers = [0; N];
+        for number in &mut numbers {
+            *number = self.number()?;
+        }
+        Ok(numbers)
+    }
+
+    fn id<T: std::str::FromStr, const N: usize>(&mut self) -> Result<T, StoreError> {
+        let bytes = self.bytes::<N>()?;
+        std::str::from_utf8(&bytes)
+            .ok()
+            .and_then(|text| text.parse().ok())
+            .ok_or(StoreError::Unreadable("an identifier is not one"))
+    }
+
+    fn rows<T>(
+        &mut self,
+        length: u64,
+        row: impl Fn(&mut Self) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        (0..length).map(|_| row(self)).collect()
+    }
+
+    fn end(&self) -> Result<(), StoreError> {
+        match self.0 {
+            [] => Ok(()),
+            _ => Err(StoreError::Unreadable("it is too long")),
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! The proxy and the server as clients and origins meet them: real sockets, raw bytes.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "in a test, what cannot be had is a failure"
+)]
+
+mod drain;
+mod failure;
+mod forwarding;
+mod protocols;
+mod streaming;
+mod strict;
+mod support;
+mod upgrade;

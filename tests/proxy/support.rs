@@ -1,0 +1,306 @@
+//! A recording origin, a raw client, and a front that forwards everything.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use anteroom::line::ids::TicketId;
+use anteroom::message::Asked;
+use anteroom::message::Body;
+use anteroom::message::Fault;
+use anteroom::message::Handler;
+use anteroom::message::Record;
+use anteroom::message::Trouble;
+use anteroom::message::TrustedProxies;
+use anteroom::proxy::OriginAddress;
+use anteroom::proxy::OriginErrorKind;
+use anteroom::proxy::OriginPool;
+use anteroom::proxy::OriginSettings;
+use anteroom::proxy::Passage;
+use anteroom::server;
+use anteroom::server::Running;
+use anteroom::server::ServerSettings;
+use http::Response;
+use tokio::io::AsyncReadExt;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
+use tokio::net::TcpStream;
+
+/// Nothing here takes this long unless it hangs.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) const VISITOR: TicketId = TicketId(0x2a);
+
+/// Awaits something that must happen.
+pub(crate) async fn soon<F: Future>(future: F) -> F::Output {
+    tokio::time::timeout(PATIENCE, future)
+        .await
+        .expect("it took too long")
+}
+
+/// Waits until something is true.
+pub(crate) async fn until(mut is_true: impl FnMut() -> bool) {
+    soon(async {
+        while !is_true() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
+}
+
+/// What the front saw.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    pub(crate) errors: Vec<(OriginErrorKind, bool)>,
+    pub(crate) log: Vec<String>,
+    pub(crate) orders: Vec<String>,
+}
+
+/// A server whose handler forwards everything.
+pub(crate) struct Front {
+    pub(crate) addr: SocketAddr,
+    pub(crate) running: Option<Running>,
+    pub(crate) seen: Arc<Mutex<Seen>>,
+}
+
+struct ForwardAll {
+    pool: Rc<OriginPool>,
+    seen: Arc<Mutex<Seen>>,
+}
+
+impl Handler for ForwardAll {
+    async fn handle(self: Rc<Self>, asked: Asked) -> Result<Response<Body>, Fault> {
+        assert!(asked.request.uri().path() != "/panic", "asked for");
+        asked.note.decision.set(Some("forward"));
+        let client = TrustedProxies::default().client(asked.peer, asked.request.headers());
+        let passage = Passage {
+            client: &client,
+            visitor: Some(VISITOR),
+            path: None,
+            note: &asked.note,
+        };
+        match self.pool.forward(asked.request, &passage).await {
+            Ok(forwarded) => {
+                let orders = format!("{:?} {:?}", forwarded.command, forwarded.stock);
+                self.seen.lock().unwrap().orders.push(orders);
+                Ok(forwarded.response)
+            }
+            Err(error) => {
+                self.seen
+                    .lock()
+                    .unwrap()
+                    .errors
+                    .push((error.kind, error.was_sent));
+                Err(Fault::from(&error))
+            }
+        }
+    }
+
+    fn rescue(&self, trouble: &Trouble<'_>) -> Response<Body> {
+        Response::new(Body::full(format!("calm: {}", trouble.fault)))
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        let status = record.status.map_or(0, |status| status.as_u16());
+        let line = format!(
+            "{} {} {status} {} {}",
+            record.method, record.path, record.body_bytes, record.is_complete
+        );
+        self.seen.lock().unwrap().log.push(line);
+    }
+}
+
+/// The settings tests start from.
+pub(crate) fn origin_at(addr: SocketAddr) -> OriginSettings {
+    OriginSettings::new("portal", vec![address(addr)])
+}
+
+pub(crate) fn address(addr: SocketAddr) -> OriginAddress {
+    OriginAddress {
+        host: addr.ip().to_string(),
+        port: addr.port(),
+        tls: false,
+    }
+}
+
+pub(crate) fn loopback() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 0))
+}
+
+pub(crate) fn one_worker() -> ServerSettings {
+    ServerSettings {
+        workers: 1,
+        ..ServerSettings::plain([loopback()])
+    }
+}
+
+impl Front {
+    pub(crate) fn before(origin: SocketAddr) -> Self {
+        Self::start(one_worker(), origin_at(origin))
+    }
+
+    pub(crate) fn start(server: ServerSettings, origin: OriginSettings) -> Self {
+        let seen = Arc::<Mutex<Seen>>::default();
+        let shared = Arc::clone(&seen);
+        let running = server::start(server, move |worker| {
+            let pool = OriginPool::new(origin.clone(), worker.background);
+            Rc::new(ForwardAll {
+                pool,
+                seen: Arc::clone(&shared),
+            })
+        });
+        let running = running.unwrap();
+        Self {
+            addr: running.addrs()[0],
+            running: Some(running),
+            seen,
+        }
+    }
+
+    pub(crate) async fn client(&self) -> Raw {
+        Raw(soon(TcpStream::connect(self.addr)).await.unwrap())
+    }
+
+    /// One request on a connection of its own; the whole answer.
+    pub(crate) async fn ask(&self, request: &str) -> String {
+        let mut client = self.client().await;
+        client.send(request).await;
+        client.answer().await
+    }
+
+    pub(crate) fn errors(&self) -> Vec<(OriginErrorKind, bool)> {
+        self.seen.lock().unwrap().errors.clone()
+    }
+
+    pub(crate) fn log(&self) -> Vec<String> {
+        self.seen.lock().unwrap().log.clone()
+    }
+}
+
+/// A connection of which every byte is seen.
+pub(crate) struct Raw(pub(crate) TcpStream);
+
+impl Raw {
+    pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        soon(self.0.write_all(bytes.as_ref())).await.unwrap();
+    }
+
+    /// Everything up to and including the empty line; empty when the other side ended instead.
+    pub(crate) async fn head(&mut self) -> String {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            match soon(self.0.read(&mut byte)).await {
+                Ok(1) => head.push(byte[0]),
+                _ => return String::new(),
+            }
+        }
+        String::from_utf8(head).unwrap()
+    }
+
+    pub(crate) async fn bytes(&mut self, len: usize) -> Vec<u8> {
+        let mut bytes = vec![0; len];
+        soon(self.0.read_exact(&mut bytes)).await.unwrap();
+        bytes
+    }
+
+    /// A head and the body that its `Content-Length` tells.
+    pub(crate) async fn answer(&mut self) -> String {
+        let head = self.head().await;
+        let len = header(&head, "content-length").map_or(0, |len| len.parse().unwrap());
+        let body = self.bytes(len).await;
+        head + &String::from_utf8(body).unwrap()
+    }
+
+    pub(crate) async fn rest(&mut self) -> Vec<u8> {
+        let mut rest = Vec::new();
+        // A reset is an end as well.
+        soon(self.0.read_to_end(&mut rest)).await.ok();
+        rest
+    }
+}
+
+/// The first value of a header.
+pub(crate) fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+    head.lines()
+        .take_while(|line| !line.is_empty())
+        .find_map(|line| {
+            let (key, value) = line.split_once(": ")?;
+            key.eq_ignore_ascii_case(name).then_some(value)
+        })
+}
+
+/// An origin that does on each connection what a test tells it to.
+pub(crate) struct Origin {
+    pub(crate) addr: SocketAddr,
+    pub(crate) connections: Arc<Mutex<usize>>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Origin {
+    pub(crate) async fn start<F, T>(behave: F) -> Self
+    where
+        F: Fn(Raw, usize) -> T + Send + 'static,
+        T: Future<Output = ()> + Send + 'static,
+    {
+        let listener = TcpListener::bind(loopback()).await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let connections = Arc::<Mutex<usize>>::default();
+        let count = Arc::clone(&connections);
+        let task = tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let index = {
+                    let mut count = count.lock().unwrap();
+                    *count += 1;
+                    *count - 1
+                };
+                tokio::spawn(behave(Raw(stream), index));
+            }
+        });
+        Self {
+            addr,
+            connections,
+            task,
+        }
+    }
+
+    /// An origin that answers `200` to every head, and keeps the heads.
+    pub(crate) async fn recording(answer: &'static str) -> (Self, Arc<Mutex<Vec<String>>>) {
+        let heads = Arc::<Mutex<Vec<String>>>::default();
+        let kept = Arc::clone(&heads);
+        let origin = Self::start(move |mut connection, _| {
+            let kept = Arc::clone(&kept);
+            async move {
+                loop {
+                    let head = connection.head().await;
+                    if head.is_empty() {
+                        return;
+                    }
+                    let len = header(&head, "content-length").map_or(0, |len| len.parse().unwrap());
+                    let body = connection.bytes(len).await;
+                    kept.lock()
+                        .unwrap()
+                        .push(head + &String::from_utf8(body).unwrap());
+                    connection.send(answer).await;
+                }
+            }
+        });
+        (origin.await, heads)
+    }
+
+    pub(crate) fn connections(&self) -> usize {
+        *self.connections.lock().unwrap()
+    }
+}
+
+impl Drop for Origin {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+pub(crate) const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";

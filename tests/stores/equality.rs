@@ -1,0 +1,194 @@
+//! The same histories, played to the pure line, to the embedded store and to a real Redis server.
+
+use std::env;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
+
+use anteroom::line::Line;
+use anteroom::line::exchange::Answer;
+use anteroom::line::exchange::Exchange;
+use anteroom::line::exchange::Refused;
+use anteroom::store::Settings;
+use anteroom::store::Store;
+use anteroom::store::StoreError;
+use anteroom::store::memory;
+use anteroom::store::redis::Settings as RedisSettings;
+use tempfile::TempDir;
+
+use crate::history::Event;
+use crate::history::History;
+use crate::server::Server;
+use crate::state;
+
+/// Histories played unless `ANTEROOM_HISTORIES` says otherwise.
+const HISTORIES: u64 = 1_000;
+/// Events of each.
+const EVENTS: u64 = 220;
+/// How long a busy machine may take over one exchange.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Histories played side by side.
+const PLAYERS: u64 = 3;
+
+#[test]
+fn line_memory_and_redis_agree_on_random_histories() {
+    let server = Server::start();
+    let one_seed = number_from("ANTEROOM_SEED");
+    let histories = one_seed.map_or(
+        number_from("ANTEROOM_HISTORIES").unwrap_or(HISTORIES),
+        |_| 1,
+    );
+    let next = AtomicU64::new(0);
+    thread::scope(|scope| {
+        for _ in 0..PLAYERS {
+            scope.spawn(|| {
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()
+                    .expect("a runtime");
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    if index >= histories {
+                        return;
+                    }
+                    runtime.block_on(play(&server, one_seed.unwrap_or(index)));
+                }
+            });
+        }
+    });
+}
+
+fn number_from(variable: &str) -> Option<u64> {
+    let text = env::var(variable).ok()?;
+    Some(text.parse().expect("a number in the environment"))
+}
+
+/// Prints the seed when a history fails.
+struct Seed(u64);
+
+impl Drop for Seed {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            println!("to play this history again: ANTEROOM_SEED={}", self.0);
+        }
+    }
+}
+
+/// The three that must agree.
+struct Players {
+    line: Line,
+    memory: Option<Store>,
+    memory_settings: Settings,
+    redis: Store,
+    room: String,
+    dir: TempDir,
+}
+
+impl Players {
+    async fn open(server: &Server, seed: u64) -> Self {
+        let dir = TempDir::new().expect("a temporary folder");
+        let memory_settings = Settings::Memory(memory::Settings {
+            directory: Some(dir.path().to_owned()),
+        });
+        let room = format!("history-{seed}");
+        let redis_settings = Settings::Redis(RedisSettings {
+            url: server.url(),
+            prefix: "equal".to_owned(),
+            connect_deadline: PATIENCE,
+            answer_deadline: PATIENCE,
+            ..RedisSettings::default()
+        });
+        Self {
+            line: Line::new(),
+            memory: Some(
+                Store::open(&memory_settings, &room)
+                    .await
+                    .expect("a memory store"),
+            ),
+            memory_settings,
+            redis: Store::open(&redis_settings, &room)
+                .await
+                .expect("a Redis store"),
+            room,
+            dir,
+        }
+    }
+
+    /// Plays one exchange to all three.
+    async fn exchange(&mut self, clock_us: u64, exchange: &Exchange) -> Result<Answer, Refused> {
+        let expected = self.line.apply(clock_us, exchange);
+        let redis = refusal(self.redis.exchange_at(clock_us, exchange).await);
+        assert_eq!(redis, expected, "Redis, at {exchange:#?}");
+        let memory = self.memory.as_mut().expect("it is open");
+        let memory = refusal(memory.exchange_at(clock_us, exchange).await);
+        assert_eq!(memory, expected, "memory, at {exchange:#?}");
+        expected
+    }
+
+    /// Takes everything from all three.
+    async fn empty(&mut self, redis: &mut redis::Connection) {
+        self.line = Line::new();
+        let keys: Vec<String> = redis::cmd("KEYS")
+            .arg(format!("{{equal:1:{}}}:*", self.room))
+            .query(redis)
+            .expect("keys");
+        if !keys.is_empty() {
+            redis::cmd("DEL").arg(keys).exec(redis).expect("an answer");
+        }
+        self.close_memory().await;
+        for file in std::fs::read_dir(self.dir.path()).expect("a folder") {
+            std::fs::remove_file(file.expect("a file").path()).expect("it goes");
+        }
+        self.open_memory().await;
+    }
+
+    async fn close_memory(&mut self) {
+        if let Some(memory) = self.memory.take() {
+            memory.close().await.expect("it closes");
+        }
+    }
+
+    async fn open_memory(&mut self) {
+        let memory = Store::open(&self.memory_settings, &self.room).await;
+        self.memory = Some(memory.expect("it opens again"));
+    }
+}
+
+fn refusal(result: Result<Answer, StoreError>) -> Result<Answer, Refused> {
+    result.map_err(|error| match error {
+        StoreError::Refused(refused) => refused,
+        other => panic!("{other}"),
+    })
+}
+
+/// Plays one history to its end.
+async fn play(server: &Server, seed: u64) {
+    let _seed = Seed(seed);
+    let mut history = History::new(seed);
+    let mut redis = server.connect();
+    let mut players = Players::open(server, seed).await;
+    let mut event = history.opening();
+    for _ in 0..EVENTS {
+        match event {
+            Event::Exchange(clock_us, exchange) => {
+                if let Ok(answer) = players.exchange(clock_us, &exchange).await {
+                    history.learn(&exchange, &answer);
+                }
+                history.sent(&exchange);
+            }
+            Event::Emptied => players.empty(&mut redis).await,
+            Event::Restarted => {
+                players.close_memory().await;
+                players.open_memory().await;
+            }
+        }
+        event = history.next();
+    }
+    let expected = state::of_line(&players.line);
+    let actual = state::of_redis(&mut redis, "equal", &players.room);
+    for (name, value) in expected.as_object().expect("an object") {
+        assert_eq!(actual[name], *value, "{name} in Redis");
+    }
+    players.empty(&mut redis).await;
+}

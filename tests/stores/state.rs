@@ -1,0 +1,177 @@
+//! What Redis holds of a line, in the shape in which the pure line writes itself down.
+
+use redis::Connection;
+use serde_json::Map;
+use serde_json::Value;
+use serde_json::json;
+
+use anteroom::line::Line;
+
+/// The scalars in the order the script packs them.
+const SCALARS: &str = "created nonce provisional store tail head clock_us now_us turn_now_us heal_until_us credit \
+    credit_rest late_due share_ppm delay_us aged_us minute_us minute minute_before listen_us told_us told_before_us told_at_us slice \
+    slice_us rate_per_hour active_max mode presence_us turn_us late_share_ppm pass_idle_us returns line_max revision \
+    content stock entered entries_seq finished_seq";
+
+/// The settings among them.
+const SETTINGS: [&str; 9] = [
+    "rate_per_hour",
+    "active_max",
+    "mode",
+    "presence_us",
+    "turn_us",
+    "late_share_ppm",
+    "pass_idle_us",
+    "returns",
+    "line_max",
+];
+
+/// The pure line's state, with bitmaps as bytes, maps as sorted rows, and of each kept answer only its sequence.
+pub fn of_line(line: &Line) -> Value {
+    let mut state = serde_json::to_value(line).expect("a line");
+    let fields = state.as_object_mut().expect("an object");
+    let present = fields["present"].as_array().expect("slices").clone();
+    fields["present"] = present
+        .iter()
+        .map(|slice| bytes_of_words(&slice["words"]))
+        .collect();
+    let nibbles = fields["entries"]["nibbles"].as_array().expect("bytes");
+    let nibbles = nibbles
+        .iter()
+        .map(|n| u8::try_from(n.as_u64().expect("a byte")).expect("a byte"));
+    fields["entries"] = trimmed(nibbles.collect());
+    for map in ["longer", "resigned", "keyed"] {
+        let rows = fields[map].as_object().expect("a map");
+        let key = |key: &String| key.parse::<u64>().ok().filter(|_| map == "longer");
+        let rows = rows.iter().map(|(name, value)| match key(name) {
+            Some(number) => json!([number, value]),
+            None => json!([name, value]),
+        });
+        let mut rows: Vec<Value> = rows.collect();
+        rows.sort_by_key(|row| (row[0].as_u64(), row[0].to_string()));
+        fields[map] = Value::Array(rows);
+    }
+    let answered = fields["answered"].as_object().expect("a map");
+    let answered = answered
+        .iter()
+        .map(|(name, kept)| (name.clone(), kept["sequence"].clone()));
+    fields["answered"] = Value::Object(answered.collect());
+    state
+}
+
+fn bytes_of_words(words: &Value) -> Value {
+    let words = words.as_array().expect("words");
+    let bytes = words
+        .iter()
+        .flat_map(|word| word.as_u64().expect("a word").to_le_bytes());
+    trimmed(bytes.map(u8::reverse_bits).collect())
+}
+
+/// Bytes without the zeros at their end, as rows of (place, value) of those that are not zero.
+fn trimmed(bytes: Vec<u8>) -> Value {
+    let some = bytes.iter().enumerate().filter(|(_, byte)| **byte != 0);
+    some.map(|(index, byte)| json!([index, byte])).collect()
+}
+
+/// The state that Redis holds under these names.
+pub fn of_redis(redis: &mut Connection, prefix: &str, room: &str) -> Value {
+    let key = |name: &str| format!("{{{prefix}:1:{room}}}:{name}");
+    let mut fields = scalars(redis, &key("state"));
+    let present = (0..3).map(|slice| bytes(redis, &key(&format!("present-{slice}"))));
+    fields.insert("present".to_owned(), present.collect());
+    fields.insert("entries".to_owned(), bytes(redis, &key("entries")));
+    for (name, redis_name, numbers) in [
+        ("turns", "turns", true),
+        ("called", "called", true),
+        ("longer", "longer", true),
+        ("asking", "asking", false),
+        ("asking_turn", "asking-turn", false),
+        ("asking_late", "asking-late", false),
+        ("inside", "inside", false),
+        ("inside_order", "inside-order", false),
+        ("resigned", "resigned", false),
+        ("finished", "finished", false),
+        ("finished_order", "finished-order", false),
+        ("keyed", "keyed", false),
+        ("keyed_until", "keyed-until", false),
+        ("seen", "seen", false),
+        ("contents", "contents", false),
+    ] {
+        fields.insert(name.to_owned(), scored(redis, &key(redis_name), numbers));
+    }
+    let numbers = scored(redis, &key("numbers"), true);
+    let turns = fields["turns"].as_array().expect("rows").iter();
+    let expected: Value = turns.map(|row| json!([row[0], row[0]])).collect();
+    assert_eq!(numbers, expected, "the order of turns by number");
+    let answered: Vec<(String, Vec<u8>)> = redis::cmd("HGETALL")
+        .arg(key("answered"))
+        .query(redis)
+        .expect("answers");
+    let answered = answered.into_iter().map(|(name, answer)| {
+        let sequence = answer.first_chunk::<8>().expect("an answer");
+        (name, json!(u64::from_be_bytes(*sequence)))
+    });
+    fields.insert("answered".to_owned(), Value::Object(answered.collect()));
+    Value::Object(fields)
+}
+
+fn scalars(redis: &mut Connection, key: &str) -> Map<String, Value> {
+    let packed: Vec<u8> = redis::cmd("GET").arg(key).query(redis).expect("a state");
+    if packed.is_empty() {
+        return of_line(&Line::new())
+            .as_object()
+            .expect("an object")
+            .clone();
+    }
+    let mut rest = packed.as_slice();
+    let mut take = |length: usize| {
+        let (value, after) = rest.split_at(length);
+        rest = after;
+        value
+    };
+    let mut fields = Map::new();
+    for name in SCALARS.split_whitespace() {
+        let value = match name {
+            "nonce" => json!(String::from_utf8_lossy(take(16))),
+            "store" | "content" => json!(String::from_utf8_lossy(take(32))),
+            _ => json!(u64::from_be_bytes(take(8).try_into().expect("8 bytes"))),
+        };
+        fields.insert(name.to_owned(), value);
+    }
+    assert!(rest.is_empty(), "the state is longer than its fields");
+    let mut gone = |name: &str| fields.remove(name).expect("a field");
+    let epoch = json!({ "created_us": gone("created"), "nonce": gone("nonce") });
+    let provisional = json!(gone("provisional") == 1);
+    let stock = gone("stock").as_u64().expect("a number").checked_sub(1);
+    let mut settings: Map<String, Value> = SETTINGS
+        .iter()
+        .map(|&name| (name.to_owned(), gone(name)))
+        .collect();
+    let modes = ["open", "paused", "closed", "sold-out", "bypass", "observe"];
+    let mode = settings["mode"]
+        .as_u64()
+        .and_then(|mode| modes.get(usize::try_from(mode).ok()?));
+    settings["mode"] = json!(mode);
+    fields.insert("epoch".to_owned(), epoch);
+    fields.insert("provisional".to_owned(), provisional);
+    fields.insert("stock".to_owned(), json!(stock));
+    fields.insert("settings".to_owned(), Value::Object(settings));
+    fields
+}
+
+fn bytes(redis: &mut Connection, key: &str) -> Value {
+    trimmed(redis::cmd("GET").arg(key).query(redis).expect("a string"))
+}
+
+/// A sorted set as rows of member and score, by member.
+fn scored(redis: &mut Connection, key: &str, numbers: bool) -> Value {
+    let mut zrange = redis::cmd("ZRANGE");
+    zrange.arg(key).arg(0).arg(-1).arg("WITHSCORES");
+    let mut rows: Vec<(String, u64)> = zrange.query(redis).expect("a sorted set");
+    rows.sort();
+    let row = |(member, score): (String, u64)| match member.parse::<u64>() {
+        Ok(number) if numbers => json!([number, score]),
+        _ => json!([member, score]),
+    };
+    rows.into_iter().map(row).collect()
+}
