@@ -24,13 +24,12 @@ use crate::proxy::error::OriginError;
 use crate::proxy::error::OriginErrorKind;
 use crate::proxy::exchange;
 use crate::proxy::exchange::Begun;
+use crate::proxy::exchange::Flight;
 use crate::proxy::pool::Lease;
 use crate::proxy::pool::OriginPool;
-use crate::proxy::request;
-use crate::proxy::request::Passage;
 use crate::proxy::response;
-use crate::proxy::share::Permit;
 use crate::proxy::tunnel::Tunnel;
+use crate::proxy::upload::Upload;
 
 /// The protocol this request asks to change to, if it is one of those configured.
 ///
@@ -48,31 +47,26 @@ pub(super) fn wanted(request: &Request<Incoming>, protocols: &[String]) -> Optio
 /// Relays the handshake, and joins the two streams when the origin agrees.
 pub(super) async fn forward(
     pool: &Rc<OriginPool>,
-    mut request: Request<Incoming>,
-    passage: &Passage<'_>,
+    mut request: Request<Upload>,
+    client: OnUpgrade,
     protocol: HeaderValue,
-    permit: Permit,
+    flight: Flight,
 ) -> Result<Forwarded, OriginError> {
     let place = Place::take(pool)?;
-    let client = hyper::upgrade::on(&mut request);
-    let mut request = request::to_origin(request, passage, &pool.settings);
     nominate(request.headers_mut(), protocol.clone());
-    let mut lease = pool.lease(false).await?;
+    let mut lease = pool.lease_new(None).await?;
     if let Some(driver) = &mut lease.link.driver {
         driver.allow_upgrade();
     }
-    let mut alarm = pool.ticker().alarm();
-    let answer = exchange::attempt(pool, &mut lease, &mut alarm, request)
-        .await
-        .map_err(|failure| failure.error)?;
-    if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
-        let begun = Begun {
-            response: answer,
-            lease,
-            alarm,
-        };
-        return Ok(response::to_client(pool, begun, permit, None).await);
+    let begun = exchange::send_on(pool, lease, request, flight).await?;
+    if begun.response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        return Ok(response::to_client(pool, begun).await);
     }
+    let Begun {
+        response: answer,
+        lease,
+        ..
+    } = begun;
     if answer
         .headers()
         .get(header::UPGRADE)
@@ -97,9 +91,7 @@ pub(super) async fn forward(
 /// The origin's agreement as the client gets it.
 fn agreed(answer: Response<Incoming>, protocol: HeaderValue) -> Forwarded {
     let (mut parts, _) = answer.into_parts();
-    let (command, stock) = response::take_orders(&mut parts.headers);
-    headers::remove_hop_by_hop(&mut parts.headers);
-    parts.headers.remove(header::ALT_SVC);
+    let (command, stock) = response::understand(&headers::clean_response(&mut parts.headers));
     parts.extensions.clear();
     nominate(&mut parts.headers, protocol);
     Forwarded {
