@@ -244,12 +244,10 @@ impl Gate {
 
     /// Asks to enter; the pass, or where the visitor stands.
     async fn enter(&self, visit: &Visit<'_>, look: &Look<'_>) -> Response<Body> {
-        if visit.pass == PassFact::Live
-            && visit
-                .ticket()
-                .is_none_or(|t| visit.held_pass.is_some_and(|p| p.id == t.id))
-        {
-            return reply::see_other(&look.return_to);
+        let live = visit.held_pass.filter(|_| visit.pass == PassFact::Live);
+        let is_of = |pass: &Pass| visit.ticket().is_none_or(|ticket| ticket.id == pass.id);
+        if let Some(pass) = live.filter(is_of) {
+            return answers::admitted(visit, look, &pass);
         }
         let Some(ticket) = visit.ticket() else {
             return self.not_entered(visit, look, None);
