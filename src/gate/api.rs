@@ -33,13 +33,12 @@ use crate::page::State;
 use crate::room::Asked;
 use crate::room::Joined;
 use crate::seal;
+use crate::seal::Pass;
 use crate::seal::Ticket;
 use crate::telemetry::metrics::Decision;
 
 /// How long pressing the button waits for the entry itself.
 const ENTER_WAIT: Duration = Duration::from_secs(1);
-/// Longest `Idempotency-Key`.
-const KEY_BYTES_MAX: usize = 256;
 
 /// A call to one of a room's own addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -296,6 +295,7 @@ impl Gate {
         };
         let known = super::standing::Known {
             had_pass: visit.had_pass(&ticket),
+            ..super::standing::Known::default()
         };
         let standing =
             super::standing::stand(&visit.snapshot, &ticket, known, visit.now, clock::wall_us());
