@@ -336,9 +336,11 @@ fn is_same_origin(visit: &Visit<'_>, headers: &HeaderMap) -> bool {
 
 /// What an `Idempotency-Key` is remembered by, if the request carries one that is not too long.
 fn key_of(visit: &Visit<'_>, headers: &HeaderMap) -> Option<KeyHash> {
+    // Nothing is no key: whoever sends it is nobody in particular. However long, a key is hashed: were it left aside,
+    // each repeat would take a number.
     let key = headers
         .get("idempotency-key")
-        .filter(|key| key.len() <= KEY_BYTES_MAX)?;
+        .filter(|key| !key.is_empty())?;
     Some(visit.live.keys.key_hash(visit.site.name(), key.as_bytes()))
 }
 

@@ -253,6 +253,10 @@ impl Course {
                         reply: None,
                     });
                 }
+                Event::Unask(visitor) => {
+                    self.mirror.picture.asking.remove(visitor.id);
+                    self.gathered.add(Event::Unask(visitor));
+                }
                 other => self.gathered.add(other),
             }
         }
