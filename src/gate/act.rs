@@ -164,10 +164,11 @@ impl Gate {
         let answer = snapshot.answer()?;
         let rate = answer.measured.effective_rate_per_hour;
         let place = ticket.number.saturating_sub(answer.head);
-        let before = place + answer.counts.asking + answer.counts.asking_late;
+        // Its own entry included: had there been credit for it, it would have gone straight in.
+        let entries = place.max(1) + answer.counts.asking + answer.counts.asking_late;
         let hold = visit.site.config.hold;
         let is_short =
-            rate > 0 && u128::from(before) * 3_600_000 / u128::from(rate) <= hold.as_millis();
+            rate > 0 && u128::from(entries) * 3_600_000 / u128::from(rate) <= hold.as_millis();
         drop(snapshot);
         if !is_short || place > AHEAD_MAX || hold.is_zero() {
             return None;
@@ -224,7 +225,11 @@ impl Gate {
 fn first_page(visit: &Visit<'_>, look: &Look<'_>, ticket: &Ticket) -> Response<Body> {
     // The picture this visit began with is older than the number.
     let visit = visit.again();
-    let known = crate::gate::standing::Known::default();
+    let known = crate::gate::standing::Known {
+        // What it asked, it asked until this response.
+        has_unasked: true,
+        ..Default::default()
+    };
     let wall_us = crate::clock::wall_us();
     let standing = crate::gate::standing::stand(&visit.snapshot, ticket, known, visit.now, wall_us);
     let view = show::view(&visit, look, Some(ticket), &standing);

@@ -46,8 +46,14 @@ pub(crate) fn entered(
         until_us,
         entered_us: now_us,
     };
+    admitted(visit, look, &pass)
+}
+
+/// The response to whoever has this pass: the pass itself, and the way to where it wanted.
+pub(crate) fn admitted(visit: &Visit<'_>, look: &Look<'_>, pass: &Pass) -> Response<Body> {
     let mut cookies = HeaderMap::new();
-    let text = reply::give_pass(&mut cookies, visit, &pass);
+    let text = reply::give_pass(&mut cookies, visit, pass);
+    let number = Some(pass.number).filter(|&number| number > 0);
     let mut response = if wants_json(visit) {
         let body =
             serde_json::json!({ "state": State::Entered.name(), "number": number, "pass": text });
@@ -56,7 +62,7 @@ pub(crate) fn entered(
         reply::see_other(&look.return_to)
     };
     response.headers_mut().extend(cookies);
-    reply::say_state(response.headers_mut(), State::Entered, Some(number));
+    reply::say_state(response.headers_mut(), State::Entered, number);
     response
 }
 
@@ -112,8 +118,10 @@ pub(crate) fn leave(visit: &Visit<'_>, look: &Look<'_>) -> Response<Body> {
             pass.until_us,
         )
     });
-    let mine = held.or(ticket.map(|ticket| (visitor(&ticket), line_us + GIVEN_UP_US)));
-    if let Some((visitor, until_us)) = mine {
+    // A pass that ran out may be of a ticket before this one: both go.
+    let ticket = ticket.filter(|ticket| visit.held_pass.is_none_or(|pass| pass.id != ticket.id));
+    let waiting = ticket.map(|ticket| (visitor(&ticket), line_us + GIVEN_UP_US));
+    for (visitor, until_us) in held.into_iter().chain(waiting) {
         let grace_us = u64::try_from(visit.site.config.grace.as_micros()).unwrap_or(0);
         visit.port.finish(Finish {
             visitor,

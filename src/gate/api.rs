@@ -33,13 +33,12 @@ use crate::page::State;
 use crate::room::Asked;
 use crate::room::Joined;
 use crate::seal;
+use crate::seal::Pass;
 use crate::seal::Ticket;
 use crate::telemetry::metrics::Decision;
 
 /// How long pressing the button waits for the entry itself.
 const ENTER_WAIT: Duration = Duration::from_secs(1);
-/// Longest `Idempotency-Key`.
-const KEY_BYTES_MAX: usize = 256;
 
 /// A call to one of a room's own addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -158,8 +157,8 @@ impl Gate {
                 None,
             );
         };
-        let second = visit.snapshot.line_us(visit.now) / 1_000_000;
-        if self.hammering.borrow_mut().is_too_many(ticket.id.0, second) {
+        let mut hammering = self.hammering.borrow_mut();
+        if hammering.is_too_many(ticket.id.0, visit.now) {
             let standing = show::without_ticket(visit, standing.state);
             let view = show::view(visit, look, None, &standing);
             let status = StatusCode::TOO_MANY_REQUESTS;
@@ -244,12 +243,10 @@ impl Gate {
 
     /// Asks to enter; the pass, or where the visitor stands.
     async fn enter(&self, visit: &Visit<'_>, look: &Look<'_>) -> Response<Body> {
-        if visit.pass == PassFact::Live
-            && visit
-                .ticket()
-                .is_none_or(|t| visit.held_pass.is_some_and(|p| p.id == t.id))
-        {
-            return reply::see_other(&look.return_to);
+        let live = visit.held_pass.filter(|_| visit.pass == PassFact::Live);
+        let is_of = |pass: &Pass| visit.ticket().is_none_or(|ticket| ticket.id == pass.id);
+        if let Some(pass) = live.filter(is_of) {
+            return answers::admitted(visit, look, &pass);
         }
         let Some(ticket) = visit.ticket() else {
             return self.not_entered(visit, look, None);
@@ -298,6 +295,7 @@ impl Gate {
         };
         let known = super::standing::Known {
             had_pass: visit.had_pass(&ticket),
+            ..super::standing::Known::default()
         };
         let standing =
             super::standing::stand(&visit.snapshot, &ticket, known, visit.now, clock::wall_us());
@@ -338,9 +336,11 @@ fn is_same_origin(visit: &Visit<'_>, headers: &HeaderMap) -> bool {
 
 /// What an `Idempotency-Key` is remembered by, if the request carries one that is not too long.
 fn key_of(visit: &Visit<'_>, headers: &HeaderMap) -> Option<KeyHash> {
+    // Nothing is no key: whoever sends it is nobody in particular. However long, a key is hashed: were it left aside,
+    // each repeat would take a number.
     let key = headers
         .get("idempotency-key")
-        .filter(|key| key.len() <= KEY_BYTES_MAX)?;
+        .filter(|key| !key.is_empty())?;
     Some(visit.live.keys.key_hash(visit.site.name(), key.as_bytes()))
 }
 

@@ -1,5 +1,8 @@
 //! When a visitor should ask again: by how near its turn is, and by what this replica can answer.
 
+use std::time::Duration;
+use std::time::Instant;
+
 use crate::gate::standing::Standing;
 use crate::page::State;
 use crate::room::Snapshot;
@@ -10,6 +13,7 @@ const BUDGET_PER_S: u64 = 2_000;
 const POLLS_PER_S_MAX: u8 = 5;
 /// Tickets that are counted within one second.
 const COUNTED_MAX: usize = 65_536;
+const SECOND: Duration = Duration::from_secs(1);
 
 /// How long to tell a visitor to wait before it asks again, in milliseconds.
 pub(crate) fn poll_ms(snapshot: &Snapshot, standing: &Standing) -> u64 {
@@ -66,17 +70,20 @@ fn waiting_ms(standing: &Standing, rate_per_hour: u64) -> u64 {
 }
 
 /// Counts polls per ticket within the current second; one per worker.
+///
+/// The second is of the machine's clock: line time stands still while the store is away, and polls go on.
 #[derive(Debug, Default)]
 pub(crate) struct Hammering {
-    second: u64,
+    since: Option<Instant>,
     polls: std::collections::HashMap<u128, u8>,
 }
 
 impl Hammering {
     /// Whether this poll comes on top of more than a ticket may send in a second.
-    pub(crate) fn is_too_many(&mut self, ticket: u128, second: u64) -> bool {
-        if self.second != second {
-            self.second = second;
+    pub(crate) fn is_too_many(&mut self, ticket: u128, now: Instant) -> bool {
+        let is_over = |since| now.saturating_duration_since(since) >= SECOND;
+        if self.since.is_none_or(is_over) {
+            self.since = Some(now);
             self.polls.clear();
         }
         if self.polls.len() >= COUNTED_MAX && !self.polls.contains_key(&ticket) {
@@ -91,13 +98,14 @@ impl Hammering {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock;
 
     #[test]
     fn a_ticket_polls_five_times_a_second_and_no_more() {
-        let mut hammering = Hammering::default();
-        let answers: Vec<_> = (0..7).map(|_| hammering.is_too_many(1, 10)).collect();
+        let (mut hammering, now) = (Hammering::default(), clock::monotonic());
+        let answers: Vec<_> = (0..7).map(|_| hammering.is_too_many(1, now)).collect();
         assert_eq!(answers, [false, false, false, false, false, true, true]);
-        assert!(!hammering.is_too_many(2, 10));
-        assert!(!hammering.is_too_many(1, 11));
+        assert!(!hammering.is_too_many(2, now));
+        assert!(!hammering.is_too_many(1, now + SECOND));
     }
 }

@@ -73,6 +73,7 @@ pub(crate) fn stand(visit: &Visit<'_>) -> Option<(Ticket, Standing)> {
     let ticket = visit.ticket()?;
     let known = Known {
         had_pass: visit.had_pass(&ticket),
+        ..Known::default()
     };
     Some((
         ticket,

@@ -137,11 +137,10 @@ impl Exchanger {
                     self.metrics.exchange_seconds.observe(now - started);
                     let more = answer.more;
                     let waiting = waiting.take().unwrap_or_default();
-                    let news = course
-                        .mirror
-                        .apply(exchange, answer, waiting, Moment::at(now));
+                    let news = course.mirror.apply(exchange, answer, Moment::at(now));
                     self.count(&course.mirror.picture, news);
                     self.shared.publish(&course.mirror.picture);
+                    course.mirror.tell(exchange, waiting);
                     return more || course.gathered.overflows();
                 }
                 Err(error) => {
@@ -179,7 +178,15 @@ impl Exchanger {
                 .set(clamped(answer.counts.asking + answer.counts.asking_late));
             metrics.turns.set(clamped(answer.counts.turns));
             metrics.instances.set(clamped(answer.counts.instances));
-            metrics.settings_revision.set(clamped(answer.revision));
+            let revision = clamped(answer.revision);
+            if metrics.settings_revision.get() != revision {
+                metrics.settings_revision.set(revision);
+                let settings = &answer.settings;
+                metrics
+                    .shown
+                    .settings(settings.rate_per_hour, settings.active_max, settings.mode);
+            }
+            metrics.shown.stock(answer.stock);
         }
     }
 
@@ -245,6 +252,10 @@ impl Course {
                         visitor,
                         reply: None,
                     });
+                }
+                Event::Unask(visitor) => {
+                    self.mirror.picture.asking.remove(visitor.id);
+                    self.gathered.add(Event::Unask(visitor));
                 }
                 other => self.gathered.add(other),
             }

@@ -88,20 +88,41 @@ impl Mirror {
         }
     }
 
-    /// Takes in an answer and tells everybody who waited for it.
-    pub(crate) fn apply(
-        &mut self,
-        exchange: &Exchange,
-        answer: Answer,
-        waiting: Waiting,
-        moment: Moment,
-    ) -> News {
+    /// Takes in an answer. Whoever waited for it is told by [`Mirror::tell`] once the picture has been published: what
+    /// they go on to do begins with a picture that knows them.
+    pub(crate) fn apply(&mut self, exchange: &Exchange, answer: Answer, moment: Moment) -> News {
         let news = self.learn(&answer);
         for (visitor, &standing) in exchange.asks.iter().zip(&answer.standings) {
-            self.asked(visitor.id, standing, &answer);
+            self.note_asked(visitor.id, standing, &answer);
         }
         for entered in &answer.entered {
             self.picture.asking.remove(entered.id);
+        }
+        self.note_mode(&answer, moment.wall_us);
+        self.sample(&answer, moment.wall_us);
+        self.picture.health = if answer.healing {
+            Health::Healing
+        } else {
+            Health::Up
+        };
+        self.picture.at = moment.at;
+        self.picture.answer = Some(Arc::new(answer));
+        self.settle();
+        news
+    }
+
+    /// Tells everybody who waited for the last answer.
+    pub(crate) fn tell(&mut self, exchange: &Exchange, waiting: Waiting) {
+        let Some(answer) = self.picture.answer.clone() else {
+            return waiting.turn_away();
+        };
+        for (visitor, &standing) in exchange.asks.iter().zip(&answer.standings) {
+            // Whoever waits or is asking is told when it is let in.
+            if !matches!(standing, Standing::Asking | Standing::Waiting) {
+                self.reply(visitor.id, Asked::Standing(standing));
+            }
+        }
+        for entered in &answer.entered {
             self.reply(
                 entered.id,
                 Asked::Entered {
@@ -114,17 +135,6 @@ impl Mirror {
             !replies.is_empty()
         });
         tell(&answer, exchange, waiting);
-        self.note_mode(&answer, moment.wall_us);
-        self.sample(&answer, moment.wall_us);
-        self.picture.health = if answer.healing {
-            Health::Healing
-        } else {
-            Health::Up
-        };
-        self.picture.at = moment.at;
-        self.picture.answer = Some(Arc::new(answer));
-        self.settle();
-        news
     }
 
     /// Notes the news, and what need not be told again.
@@ -176,10 +186,9 @@ impl Mirror {
         news
     }
 
-    /// What the line said to one who asked.
-    fn asked(&mut self, id: TicketId, standing: Standing, answer: &Answer) {
+    /// Notes what the line said to one who asked.
+    fn note_asked(&mut self, id: TicketId, standing: Standing, answer: &Answer) {
         match standing {
-            // Its reply comes with its entry.
             Standing::Asking => {
                 self.picture.asking.insert(id, answer.now_us);
             }
@@ -193,9 +202,6 @@ impl Mirror {
                 self.picture.asking.remove(id);
                 if let Standing::Inside { until_us } = standing {
                     self.picture.inside.insert(id, until_us);
-                }
-                if standing != Standing::Waiting {
-                    self.reply(id, Asked::Standing(standing));
                 }
             }
         }
