@@ -137,11 +137,10 @@ impl Exchanger {
                     self.metrics.exchange_seconds.observe(now - started);
                     let more = answer.more;
                     let waiting = waiting.take().unwrap_or_default();
-                    let news = course
-                        .mirror
-                        .apply(exchange, answer, waiting, Moment::at(now));
+                    let news = course.mirror.apply(exchange, answer, Moment::at(now));
                     self.count(&course.mirror.picture, news);
                     self.shared.publish(&course.mirror.picture);
+                    course.mirror.tell(exchange, waiting);
                     return more || course.gathered.overflows();
                 }
                 Err(error) => {

@@ -35,6 +35,8 @@ pub(crate) struct Mirror {
     sampled_us: u64,
     /// Visitors whose request waits to be let in.
     askers: HashMap<TicketId, Vec<oneshot::Sender<Asked>>>,
+    /// What the last answer says to some of them, until the picture it belongs to is published.
+    replies: Vec<(oneshot::Sender<Asked>, Asked)>,
 }
 
 /// When an answer came, on both clocks.
@@ -69,6 +71,7 @@ impl Mirror {
             estimator: Estimator::new(),
             sampled_us: 0,
             askers: HashMap::new(),
+            replies: Vec::new(),
         }
     }
 
@@ -88,14 +91,9 @@ impl Mirror {
         }
     }
 
-    /// Takes in an answer and tells everybody who waited for it.
-    pub(crate) fn apply(
-        &mut self,
-        exchange: &Exchange,
-        answer: Answer,
-        waiting: Waiting,
-        moment: Moment,
-    ) -> News {
+    /// Takes in an answer. Whoever waited for it is told by [`Mirror::tell`], once the picture is published: it looks
+    /// at the picture as soon as it is told.
+    pub(crate) fn apply(&mut self, exchange: &Exchange, answer: Answer, moment: Moment) -> News {
         let news = self.learn(&answer);
         for (visitor, &standing) in exchange.asks.iter().zip(&answer.standings) {
             self.asked(visitor.id, standing, &answer);
@@ -109,11 +107,6 @@ impl Mirror {
                 },
             );
         }
-        self.askers.retain(|_, replies| {
-            replies.retain(|reply| !reply.is_closed());
-            !replies.is_empty()
-        });
-        tell(&answer, exchange, waiting);
         self.note_mode(&answer, moment.wall_us);
         self.sample(&answer, moment.wall_us);
         self.picture.health = if answer.healing {
@@ -125,6 +118,20 @@ impl Mirror {
         self.picture.answer = Some(Arc::new(answer));
         self.settle();
         news
+    }
+
+    /// Tells everybody who waited for the answer taken in last.
+    pub(crate) fn tell(&mut self, exchange: &Exchange, waiting: Waiting) {
+        for (reply, asked) in self.replies.drain(..) {
+            reply.send(asked).ok();
+        }
+        self.askers.retain(|_, replies| {
+            replies.retain(|reply| !reply.is_closed());
+            !replies.is_empty()
+        });
+        if let Some(answer) = &self.picture.answer {
+            tell(answer, exchange, waiting);
+        }
     }
 
     /// Notes the news, and what need not be told again.
@@ -202,9 +209,8 @@ impl Mirror {
     }
 
     fn reply(&mut self, id: TicketId, asked: Asked) {
-        for reply in self.askers.remove(&id).into_iter().flatten() {
-            reply.send(asked).ok();
-        }
+        let waiting = self.askers.remove(&id).into_iter().flatten();
+        self.replies.extend(waiting.map(|reply| (reply, asked)));
     }
 
     /// Since when the mode is what it is.
