@@ -11,8 +11,10 @@
     reason = "tests wait by the machine's clock, and a test that cannot go on panics"
 )]
 
+mod cost;
 mod durability;
 mod equality;
+mod faults;
 mod history;
 mod random;
 mod server;

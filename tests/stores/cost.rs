@@ -1,0 +1,168 @@
+//! What an exchange costs the server: a number of commands that follows neither the crowd nor its requests.
+
+use anteroom::line::exchange::Exchange;
+use anteroom::line::exchange::Proposal;
+use anteroom::line::exchange::Renewal;
+use anteroom::line::exchange::Visitor;
+use anteroom::line::ids::KeyHash;
+use anteroom::line::ids::TicketId;
+use anteroom::line::settings::Settings;
+
+use crate::faults::Replica;
+use crate::server::Server;
+
+/// Exchanges counted together.
+const EXCHANGES: u64 = 40;
+/// Most commands of the largest exchange.
+const COMMANDS_MAX: u64 = 300;
+
+/// Commands so far, those inside scripts included.
+fn commands(redis: &mut redis::Connection) -> u64 {
+    let info: String = redis::cmd("INFO")
+        .arg("commandstats")
+        .query(redis)
+        .expect("statistics");
+    let calls = |line: &str| {
+        let (name, rest) = line.strip_prefix("cmdstat_")?.split_once(":calls=")?;
+        let calls: u64 = rest.split(',').next()?.parse().ok()?;
+        (name != "info").then_some(calls)
+    };
+    info.lines().filter_map(calls).sum()
+}
+
+fn visitor(number: u64) -> Visitor {
+    Visitor {
+        number,
+        id: TicketId(u128::from(number)),
+    }
+}
+
+/// A line of 20,000 with some inside, at a rate of 10/s.
+async fn busy_line(server: &Server) -> Replica {
+    let mut replica = Replica::open(server.url()).await;
+    replica.heal().await;
+    let settings = Settings {
+        rate_per_hour: 36_000,
+        // No slice begins while this test runs: that would cost some commands of its own.
+        presence_us: 3_600_000_000,
+        ..Settings::default()
+    };
+    let proposal = Proposal {
+        content: KeyHash(1),
+        changed: true,
+        settings,
+    };
+    let joins = Exchange {
+        joins: 10_000,
+        proposal: Some(proposal),
+        ..Exchange::default()
+    };
+    replica.send(joins).await;
+    replica.join(10_000).await;
+    let asks = (1..=200).map(visitor).collect();
+    let asking = Exchange {
+        asks,
+        ..Exchange::default()
+    };
+    while replica.send(asking.clone()).await.counts.inside < 20 {}
+    replica
+}
+
+#[tokio::test]
+async fn polls_and_admitted_requests_cost_no_commands() {
+    let server = Server::start();
+    let mut redis = server.connect();
+    let mut replica = busy_line(&server).await;
+    // Nobody enters and nobody is called while it is counted.
+    let paused = Proposal {
+        content: KeyHash(2),
+        changed: true,
+        settings: Settings {
+            rate_per_hour: 0,
+            presence_us: 3_600_000_000,
+            ..Settings::default()
+        },
+    };
+    let paused = Exchange {
+        proposal: Some(paused),
+        ..Exchange::default()
+    };
+    let mut until_us = replica.send(paused).await.now_us;
+    let start = commands(&mut redis);
+    for _ in 0..EXCHANGES {
+        until_us = replica.send(Exchange::default()).await.now_us;
+    }
+    let idle = commands(&mut redis) - start;
+    let start = commands(&mut redis);
+    for round in 0..EXCHANGES {
+        let heard = (1_000 + round..2_500 + round).collect();
+        let renewals = (1..=500).map(|id| Renewal {
+            id: TicketId(id),
+            until_us: until_us + 900_000_000,
+        });
+        let exchange = Exchange {
+            heard,
+            renewals: renewals.collect(),
+            ..Exchange::default()
+        };
+        until_us = replica.send(exchange).await.now_us;
+    }
+    let used = commands(&mut redis) - start;
+    println!("{} commands per idle exchange", idle / EXCHANGES);
+    assert!(
+        used <= idle + idle / 20,
+        "{used} commands with requests, {idle} without"
+    );
+}
+
+#[tokio::test]
+async fn the_largest_exchange_costs_a_few_hundred_commands() {
+    let server = Server::start();
+    let mut redis = server.connect();
+    let mut replica = busy_line(&server).await;
+    let fast = Proposal {
+        content: KeyHash(3),
+        changed: true,
+        settings: Settings {
+            rate_per_hour: 36_000_000,
+            ..Settings::default()
+        },
+    };
+    let exchange = Exchange {
+        joins: 10_000,
+        eager: (0..256).map(|n| TicketId(1_000_000 + n)).collect(),
+        keyed: (0..500).map(KeyHash).collect(),
+        heard: (1..=1_500).collect(),
+        asks: (1..=500).map(visitor).collect(),
+        checks: (300..800).map(visitor).collect(),
+        more: (1..=500).collect(),
+        proposal: Some(fast),
+        ..Exchange::default()
+    };
+    let start = commands(&mut redis);
+    replica.send(exchange).await;
+    let used = commands(&mut redis) - start;
+    println!("{used} commands in the largest exchange");
+    assert!(used < COMMANDS_MAX, "{used} commands in one exchange");
+}
+
+#[tokio::test]
+async fn what_nobody_uses_any_more_goes_away_by_itself() {
+    let server = Server::start();
+    let mut redis = server.connect();
+    let mut replica = busy_line(&server).await;
+    let leaving = Exchange {
+        leaving: true,
+        ..Exchange::default()
+    };
+    replica.send(leaving).await;
+    let keys: Vec<String> = redis::cmd("KEYS").arg("*").query(&mut redis).expect("keys");
+    assert!(keys.len() > 8, "{keys:?}");
+    for key in keys {
+        let ttl: i64 = redis::cmd("TTL")
+            .arg(&key)
+            .query(&mut redis)
+            .expect("a time");
+        assert!(ttl > 0, "{key} stays for ever");
+    }
+}
