@@ -21,13 +21,11 @@ mod upload;
 use std::pin::Pin;
 use std::rc::Rc;
 
-use http::HeaderValue;
 use http::Method;
 use http::Request;
 use http::Response;
 use http::StatusCode;
 use hyper::body::Incoming;
-use hyper::upgrade::OnUpgrade;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -35,6 +33,7 @@ use crate::message::Body;
 use crate::proxy::exchange::Answer;
 use crate::proxy::exchange::Begun;
 use crate::proxy::exchange::Flight;
+use crate::proxy::upgrade::Upgrade;
 use crate::proxy::upload::Upload;
 
 pub use error::OriginError;
@@ -123,8 +122,11 @@ impl OriginPool {
             let refused = std::future::ready(Err(OriginErrorKind::ConnectMethod.into()));
             return Way::Longer(Box::pin(refused));
         }
-        let upgrade = upgrade::wanted(&request, &self.settings.upgrades)
-            .map(|protocol| (protocol, hyper::upgrade::on(&mut request)));
+        let upgrade = upgrade::wanted(&request, &self.settings.upgrades).map(|protocol| Upgrade {
+            protocol,
+            client: hyper::upgrade::on(&mut request),
+            note: Rc::clone(passage.note),
+        });
         let request = request::to_origin(request, passage, self);
         let total_at_ms = self
             .settings
@@ -155,7 +157,7 @@ async fn longer(
     pool: Rc<OriginPool>,
     request: Request<Upload>,
     total_at_ms: Option<u64>,
-    upgrade: Option<(HeaderValue, OnUpgrade)>,
+    upgrade: Option<Upgrade>,
 ) -> Result<Forwarded, OriginError> {
     let permit = pool
         .share
@@ -165,8 +167,8 @@ async fn longer(
         _permit: permit,
         total_at_ms,
     };
-    if let Some((protocol, client)) = upgrade {
-        return upgrade::forward(&pool, request, client, protocol, flight).await;
+    if let Some(upgrade) = upgrade {
+        return upgrade::forward(&pool, request, upgrade, flight).await;
     }
     let begun = match pool.lease_idle() {
         Ok(lease) => {

@@ -17,6 +17,7 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 
 use crate::message::Body;
+use crate::message::Note;
 use crate::message::headers;
 use crate::proxy::Forwarded;
 use crate::proxy::connect::Driver;
@@ -30,6 +31,17 @@ use crate::proxy::pool::OriginPool;
 use crate::proxy::response;
 use crate::proxy::tunnel::Tunnel;
 use crate::proxy::upload::Upload;
+
+/// A change of protocol that a client asks for.
+#[derive(Debug)]
+pub(super) struct Upgrade {
+    /// The protocol, as the client wrote it.
+    pub(super) protocol: HeaderValue,
+    /// The client's connection, once HTTP has let go of it.
+    pub(super) client: OnUpgrade,
+    /// Held until the upgraded connection ends: the visitor is at work until then.
+    pub(super) note: Rc<Note>,
+}
 
 /// The protocol this request asks to change to, if it is one of those configured.
 ///
@@ -48,10 +60,14 @@ pub(super) fn wanted(request: &Request<Incoming>, protocols: &[String]) -> Optio
 pub(super) async fn forward(
     pool: &Rc<OriginPool>,
     mut request: Request<Upload>,
-    client: OnUpgrade,
-    protocol: HeaderValue,
+    upgrade: Upgrade,
     flight: Flight,
 ) -> Result<Forwarded, OriginError> {
+    let Upgrade {
+        protocol,
+        client,
+        note,
+    } = upgrade;
     let place = Place::take(pool)?;
     nominate(request.headers_mut(), protocol.clone());
     let mut lease = pool.lease_new(None).await?;
@@ -79,7 +95,6 @@ pub(super) async fn forward(
         });
     }
     let joined = join(Rc::clone(pool), lease, client, place);
-    let note = Rc::clone(passage.note);
     pool.background.tasks.spawn_local(async move {
         joined.await;
         // Whoever asks whether the visitor is still at work is told so until here.
