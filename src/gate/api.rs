@@ -158,8 +158,8 @@ impl Gate {
                 None,
             );
         };
-        let second = visit.snapshot.line_us(visit.now) / 1_000_000;
-        if self.hammering.borrow_mut().is_too_many(ticket.id.0, second) {
+        let mut hammering = self.hammering.borrow_mut();
+        if hammering.is_too_many(ticket.id.0, visit.now) {
             let standing = show::without_ticket(visit, standing.state);
             let view = show::view(visit, look, None, &standing);
             let status = StatusCode::TOO_MANY_REQUESTS;

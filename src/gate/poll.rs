@@ -1,11 +1,18 @@
 //! When a visitor should ask again: by how near its turn is, and by what this replica can answer.
 
+use std::time::Duration;
+use std::time::Instant;
+
 use crate::gate::standing::Standing;
 use crate::page::State;
 use crate::room::Snapshot;
 
 /// Polls a second that one replica plans for.
 const BUDGET_PER_S: u64 = 2_000;
+/// The longest a visitor is told to wait, in milliseconds: an hour, as the line takes no longer interval.
+const POLL_MS_MAX: u64 = 3_600_000;
+/// The time polls are counted over.
+const SECOND: Duration = Duration::from_secs(1);
 /// Polls a second from one ticket, at one worker, that are answered.
 const POLLS_PER_S_MAX: u8 = 5;
 /// Tickets that are counted within one second.
@@ -47,7 +54,9 @@ pub(crate) fn poll_ms(snapshot: &Snapshot, standing: &Standing) -> u64 {
         return tier_ms;
     }
     let waiting_here = (answer.tail - answer.head) / answer.counts.instances.max(1);
-    tier_ms.max(waiting_here * 1_000 / BUDGET_PER_S)
+    tier_ms
+        .max(waiting_here * 1_000 / BUDGET_PER_S)
+        .min(POLL_MS_MAX)
 }
 
 /// By the time the pace needs to reach this place.
@@ -68,15 +77,19 @@ fn waiting_ms(standing: &Standing, rate_per_hour: u64) -> u64 {
 /// Counts polls per ticket within the current second; one per worker.
 #[derive(Debug, Default)]
 pub(crate) struct Hammering {
-    second: u64,
+    since: Option<Instant>,
     polls: std::collections::HashMap<u128, u8>,
 }
 
 impl Hammering {
-    /// Whether this poll comes on top of more than a ticket may send in a second.
-    pub(crate) fn is_too_many(&mut self, ticket: u128, second: u64) -> bool {
-        if self.second != second {
-            self.second = second;
+    /// Whether this poll comes on top of more than a ticket may send in a second. Line time would not do: it stands
+    /// still while the store is away.
+    pub(crate) fn is_too_many(&mut self, ticket: u128, now: Instant) -> bool {
+        if self
+            .since
+            .is_none_or(|since| now.saturating_duration_since(since) >= SECOND)
+        {
+            self.since = Some(now);
             self.polls.clear();
         }
         if self.polls.len() >= COUNTED_MAX && !self.polls.contains_key(&ticket) {
@@ -95,9 +108,10 @@ mod tests {
     #[test]
     fn a_ticket_polls_five_times_a_second_and_no_more() {
         let mut hammering = Hammering::default();
-        let answers: Vec<_> = (0..7).map(|_| hammering.is_too_many(1, 10)).collect();
+        let now = crate::clock::monotonic();
+        let answers: Vec<_> = (0..7).map(|_| hammering.is_too_many(1, now)).collect();
         assert_eq!(answers, [false, false, false, false, false, true, true]);
-        assert!(!hammering.is_too_many(2, 10));
-        assert!(!hammering.is_too_many(1, 11));
+        assert!(!hammering.is_too_many(2, now));
+        assert!(!hammering.is_too_many(1, now + SECOND));
     }
 }
