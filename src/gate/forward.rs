@@ -150,8 +150,8 @@ impl Gate {
         going: Going<'_>,
         through: Through,
     ) -> Result<Response<Body>, Fault> {
-        let local = self.local();
-        let origin = &local.origins[visit.site.origin];
+        // Not the configuration in force by now: a reload must not turn a request towards another origin.
+        let origin = visit.origin;
         let passage = Passage {
             client: visit.client,
             visitor: through.id(),
@@ -168,7 +168,7 @@ impl Gate {
                 forwarded.response
             }
             Err(error) => {
-                self.origin_failed(&local.origins[visit.site.origin].counts, &error);
+                self.origin_failed(&origin.counts, &error);
                 if error.kind.is_client() {
                     return Err(Fault::from(&error));
                 }

@@ -163,21 +163,24 @@ impl Gate {
             Err(error) => return (Decision::Error, Err(Fault::Refused(error.into()))),
         };
         let host = host_of(&client, &request);
+        let here = |room: usize| {
+            *note.room.borrow_mut() = Some(Rc::clone(&local.rooms[room].name));
+            Here {
+                live,
+                site: &live.sites[room],
+                port: &local.rooms[room].port,
+                origin: &local.origins[live.sites[room].origin],
+                client: &client,
+            }
+        };
         match live.routes.find(request.method(), &host, normal.as_str()) {
             Route::Protected { room } => {
-                *note.room.borrow_mut() = Some(Rc::clone(&local.rooms[room].name));
-                let here = Here {
-                    live,
-                    site: &live.sites[room],
-                    port: &local.rooms[room].port,
-                    client: &client,
-                };
                 let shown = Shown {
                     method: request.method(),
                     headers: request.headers(),
                     wants_ticket: false,
                 };
-                let visit = Visit::new(here, shown, &self.metrics);
+                let visit = Visit::new(here(room), shown, &self.metrics);
                 let going = Going {
                     path: normal.rewritten(),
                     uri: uri.clone(),
@@ -188,19 +191,12 @@ impl Gate {
                 (counted(act, &response), response)
             }
             Route::Reserved { room, call } => {
-                *note.room.borrow_mut() = Some(Rc::clone(&local.rooms[room].name));
-                let here = Here {
-                    live,
-                    site: &live.sites[room],
-                    port: &local.rooms[room].port,
-                    client: &client,
-                };
                 let shown = Shown {
                     method: request.method(),
                     headers: request.headers(),
                     wants_ticket: true,
                 };
-                let visit = Visit::new(here, shown, &self.metrics);
+                let visit = Visit::new(here(room), shown, &self.metrics);
                 self.call(&visit, request, call).await
             }
             Route::Open { origin } => {
@@ -266,7 +262,7 @@ impl Handler for Gate {
         let room = note.room.borrow();
         let counts = room
             .as_ref()
-            .and_then(|name| local.rooms.iter().find(|room| Rc::ptr_eq(&room.name, name)));
+            .and_then(|name| local.rooms.iter().find(|room| room.name == *name));
         counts
             .map_or(&local.outside, |room| &room.counts)
             .request(decision);
@@ -351,12 +347,16 @@ fn host_of(client: &Client, request: &Request<Incoming>) -> String {
         .host
         .as_ref()
         .or_else(|| request.headers().get(header::HOST));
-    let host = host.and_then(|host| host.to_str().ok()).unwrap_or("");
+    name_of(host.and_then(|host| host.to_str().ok()).unwrap_or(""))
+}
+
+fn name_of(host: &str) -> String {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
         _ => host,
     };
-    name.to_ascii_lowercase()
+    // A name that ends in a dot is the same name (RFC 3986 §3.2.2): it must not lead past the room.
+    name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
 }
 
 /// Nothing is at this address.
@@ -407,4 +407,23 @@ fn calm(
         reply::retry_after(response.headers_mut(), 5);
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::name_of;
+
+    #[test]
+    fn a_host_is_one_name_however_it_is_written() {
+        for host in [
+            "portal.example",
+            "Portal.Example:8443",
+            "portal.example.",
+            "portal.example.:80",
+        ] {
+            assert_eq!(name_of(host), "portal.example", "{host}");
+        }
+        assert_eq!(name_of("[::1]:8080"), "[::1]");
+        assert_eq!(name_of(""), "");
+    }
 }

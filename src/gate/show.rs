@@ -101,7 +101,9 @@ pub(crate) fn view<'v>(
     let now = Timestamp::now_from(clock::wall_us());
     let accept = visit.wishes.languages();
     let mut view = View::new(&visit.site.texts, standing.state, now);
-    view.lang = negotiate(look.lang.as_deref(), accept, &visit.site.texts.languages).lang;
+    let picked = negotiate(look.lang.as_deref(), accept, &visit.site.texts.languages);
+    view.lang = picked.lang;
+    view.lang_asked = picked.asked;
     view.base = &visit.site.base;
     view.return_to = &look.return_to;
     view.code = ticket.map(|ticket| Code::of(ticket.id.0));

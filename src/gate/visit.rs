@@ -17,6 +17,7 @@ use crate::gate::decide::PassFact;
 use crate::gate::decide::TicketFact;
 use crate::gate::live::Live;
 use crate::gate::live::Site;
+use crate::gate::local::LocalOrigin;
 use crate::line::exchange::Visitor;
 use crate::message::Client;
 use crate::message::accept;
@@ -40,6 +41,7 @@ pub(crate) struct Visit<'a> {
     pub(crate) live: &'a Live,
     pub(crate) site: &'a Site,
     pub(crate) port: &'a Rc<Port>,
+    pub(crate) origin: &'a LocalOrigin,
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) client: &'a Client,
     pub(crate) https: bool,
@@ -95,6 +97,7 @@ impl<'a> Visit<'a> {
             live,
             site,
             port,
+            origin,
             client,
         } = here;
         let headers = request.headers;
@@ -102,6 +105,7 @@ impl<'a> Visit<'a> {
             live,
             site,
             port,
+            origin,
             snapshot: Arc::clone(&port.snapshot()),
             client,
             https: client.https || live.external_https,
@@ -228,6 +232,7 @@ pub(crate) struct Here<'a> {
     pub(crate) live: &'a Live,
     pub(crate) site: &'a Site,
     pub(crate) port: &'a Rc<Port>,
+    pub(crate) origin: &'a LocalOrigin,
     pub(crate) client: &'a Client,
 }
 
