@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 use crate::stage::APP;
 use crate::stage::MANY;
+use crate::stage::Over;
 use crate::stage::SOON;
 use crate::stage::Ticket;
 use crate::stage::Toml;
@@ -152,7 +153,7 @@ fn outage(redis: Redis) -> (Pair, Vec<Ticket>) {
     let mut tickets: Vec<_> = (0..6).map(|at| join([one, two][at % 2])).collect();
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
-        let over = &over;
+        let (over, ending) = (&over, Over(&over));
         let coming = [one, two].map(|addr| scope.spawn(move || come(addr, over)));
         ready(&pair, 200);
         pair.redis.kill();
@@ -168,7 +169,7 @@ fn outage(redis: Redis) -> (Pair, Vec<Ticket>) {
             assert!(Some(newcomer.number) > newest);
             tickets.push(newcomer);
         }
-        over.store(true, Ordering::Relaxed);
+        drop(ending);
         let (came, turned_away): (Vec<_>, Vec<_>) =
             coming.into_iter().map(|one| one.join().unwrap()).unzip();
         assert!(turned_away.iter().all(|&times| times > 0));
@@ -208,13 +209,16 @@ fn ready(pair: &Pair, status: u16) {
 fn come(addr: SocketAddr, over: &AtomicBool) -> (Vec<Ticket>, usize) {
     let (mut came, mut turned_away) = (Vec::new(), 0);
     while !over.load(Ordering::Relaxed) {
-        let reply = try_join(addr, &[]);
-        assert_eq!(reply.status, 200, "{}", reply.text());
-        if reply.json()["number"].is_null() {
+        let one = wait_for("a number, or the end", SOON, || {
+            let reply = try_join(addr, &[]);
+            assert_eq!(reply.status, 200, "{}", reply.text());
+            if reply.json()["number"].is_u64() {
+                return Some(Some(ticket(&reply)));
+            }
             turned_away += 1;
-        } else {
-            came.push(ticket(&reply));
-        }
+            over.load(Ordering::Relaxed).then_some(None)
+        });
+        came.extend(one);
     }
     (came, turned_away)
 }

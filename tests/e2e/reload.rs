@@ -11,6 +11,7 @@ use ::anteroom::seal;
 use crate::stage::APP;
 use crate::stage::MANY;
 use crate::stage::ONE;
+use crate::stage::Over;
 use crate::stage::SOON;
 use crate::stage::Stage;
 use crate::stage::Ticket;
@@ -39,6 +40,7 @@ fn the_rate_is_raised_and_lowered_under_load_and_everybody_keeps_its_place() {
     let pid = stage.anteroom.pid();
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
+        let ending = Over(&over);
         let pollers: Vec<_> = tickets
             .chunks(10)
             .map(|mine| scope.spawn(|| poll(&stage, mine, &over)))
@@ -77,7 +79,7 @@ fn the_rate_is_raised_and_lowered_under_load_and_everybody_keeps_its_place() {
         for ticket in &tickets[1..12] {
             enter(stage.addr(), &ticket.text);
         }
-        over.store(true, Ordering::Relaxed);
+        drop(ending);
         for poller in pollers {
             assert!(poller.join().unwrap() > 0, "nobody polled");
         }

@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::net::SocketAddr;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -15,7 +17,7 @@ use crate::support::origin::Origin;
 use crate::support::wait_for;
 
 /// How long something that takes milliseconds may take on a machine that is busy with everything else.
-pub(crate) const SOON: Duration = Duration::from_secs(20);
+pub(crate) const SOON: Duration = Duration::from_secs(60);
 /// Lets one in and then nobody for an hour: whoever comes after the first waits, or has a turn and waits.
 pub(crate) const ONE: &str = "1/h";
 /// Lets in whoever comes.
@@ -87,6 +89,16 @@ impl Toml<'_> {
             writeln!(text, "{line}").unwrap();
         }
         text
+    }
+}
+
+/// Tells those in other threads who go on until it is over, also when the test fails: otherwise it would wait for them.
+#[derive(Debug)]
+pub(crate) struct Over<'a>(pub(crate) &'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 

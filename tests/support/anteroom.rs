@@ -22,7 +22,7 @@ use super::wait;
 use super::wait_for;
 
 /// How long it may take until it is ready, on a busy machine.
-const READY: Duration = Duration::from_secs(30);
+const READY: Duration = Duration::from_secs(60);
 /// How long it may take to drain.
 const DRAINED: Duration = Duration::from_secs(40);
 
