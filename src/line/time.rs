@@ -213,10 +213,7 @@ impl Line {
     }
 }
 
-/// The epoch a replica knows; the zero epoch, answered while there is none for certain, is none.
+/// The epoch a replica knows; one created at no time, answered while there is none for certain, is none.
 fn shown(exchange: &Exchange) -> Option<Epoch> {
-    exchange
-        .known
-        .epoch
-        .filter(|&epoch| epoch != Epoch::default())
+    exchange.known.epoch.filter(|epoch| epoch.created_us > 0)
 }

@@ -70,7 +70,13 @@ impl Exchange {
         {
             return Err(Refused::OutOfRange("number"));
         }
-        let known = [self.known.now_us, self.known.entries, self.known.finished];
+        let known = [
+            self.known.epoch.map_or(0, |epoch| epoch.created_us),
+            self.known.now_us,
+            self.known.turns,
+            self.known.entries,
+            self.known.finished,
+        ];
         let times = times.chain(known).chain(self.stock);
         if times.into_iter().any(|value| value > INTEGER_MAX / 2) {
             return Err(Refused::OutOfRange("time or count"));

@@ -97,7 +97,6 @@ impl Players {
             prefix: "equal".to_owned(),
             connect_deadline: PATIENCE,
             answer_deadline: PATIENCE,
-            ..RedisSettings::default()
         });
         Self {
             line: Line::new(),
@@ -156,9 +155,11 @@ impl Players {
 }
 
 fn refusal(result: Result<Answer, StoreError>) -> Result<Answer, Refused> {
-    result.map_err(|error| match error {
-        StoreError::Refused(refused) => refused,
-        other => panic!("{other}"),
+    result.map_err(|error| {
+        let StoreError::Refused(refused) = error else {
+            panic!("{error}");
+        };
+        refused
     })
 }
 

@@ -39,7 +39,7 @@ pub fn of_line(line: &Line) -> Value {
     let nibbles = nibbles
         .iter()
         .map(|n| u8::try_from(n.as_u64().expect("a byte")).expect("a byte"));
-    fields["entries"] = trimmed(nibbles.collect());
+    fields["entries"] = trimmed(&nibbles.collect::<Vec<_>>());
     for map in ["longer", "resigned", "keyed"] {
         let rows = fields[map].as_object().expect("a map");
         let key = |key: &String| key.parse::<u64>().ok().filter(|_| map == "longer");
@@ -64,11 +64,11 @@ fn bytes_of_words(words: &Value) -> Value {
     let bytes = words
         .iter()
         .flat_map(|word| word.as_u64().expect("a word").to_le_bytes());
-    trimmed(bytes.map(u8::reverse_bits).collect())
+    trimmed(&bytes.map(u8::reverse_bits).collect::<Vec<_>>())
 }
 
 /// Bytes without the zeros at their end, as rows of (place, value) of those that are not zero.
-fn trimmed(bytes: Vec<u8>) -> Value {
+fn trimmed(bytes: &[u8]) -> Value {
     let some = bytes.iter().enumerate().filter(|(_, byte)| **byte != 0);
     some.map(|(index, byte)| json!([index, byte])).collect()
 }
@@ -160,7 +160,8 @@ fn scalars(redis: &mut Connection, key: &str) -> Map<String, Value> {
 }
 
 fn bytes(redis: &mut Connection, key: &str) -> Value {
-    trimmed(redis::cmd("GET").arg(key).query(redis).expect("a string"))
+    let bytes: Vec<u8> = redis::cmd("GET").arg(key).query(redis).expect("a string");
+    trimmed(&bytes)
 }
 
 /// A sorted set as rows of member and score, by member.

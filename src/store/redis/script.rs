@@ -1,21 +1,23 @@
 //! The script that is a line in Redis: its text, its keys and its fingerprint.
 //!
-//! One script applies one exchange, atomically and in a few dozen commands. It is written in five parts under `lua/`;
+//! One script applies one exchange, atomically and in a few dozen commands. It is written in parts under `lua/`;
 //! the line's own constants are put in where their names stand, so no bound is written down twice.
 
 use aws_lc_rs::digest;
 
 use crate::line::constants::constants;
 use crate::line::constants::settings_row;
+use crate::line::exchange::PAGE_NUMBERS;
 use crate::line::settings::Settings;
 use crate::store::redis::wire;
 
 /// The parts of the script, in order.
-const PARTS: [&str; 5] = [
+const PARTS: [&str; 6] = [
     include_str!("lua/begin.lua"),
-    include_str!("lua/people.lua"),
+    include_str!("lua/follow.lua"),
     include_str!("lua/lists.lua"),
     include_str!("lua/pace.lua"),
+    include_str!("lua/call.lua"),
     include_str!("lua/answer.lua"),
 ];
 
@@ -88,8 +90,10 @@ fn fill_in(text: &str) -> String {
     let defaults = settings_row(&Settings::default()).map(|value| value.to_string());
     values.extend([
         ("DEFAULT_SETTINGS", defaults.join(", ")),
-        ("NO_STORE", format!("'{:032}'", 0)),
+        ("NO_ID", format!("'{:032}'", 0)),
         ("NO_NONCE", format!("'{:016}'", 0)),
+        ("EXCHANGE_FORMAT", format!("'{}'", wire::EXCHANGE_FORMAT)),
+        ("PROPOSAL_FORMAT", format!("'{}'", wire::PROPOSAL_FORMAT)),
         ("STATE_FORMAT", format!("'{}'", wire::STATE_FORMAT)),
         ("ANSWER_FORMAT", format!("'{}'", wire::ANSWER_FORMAT)),
         ("EPOCH_KEYS_FIRST", "5".to_owned()),
@@ -98,7 +102,10 @@ fn fill_in(text: &str) -> String {
         // Most arguments handed to one command: a multiple of what one member or bit takes, below Lua's own limit.
         ("ARGS_MAX", "6000".to_owned()),
         ("AHEAD_ROWS", "250".to_owned()),
+        ("PAGE_BYTES", (PAGE_NUMBERS / 8).to_string()),
     ]);
+    let standings = wire::STANDINGS.iter().enumerate();
+    values.extend(standings.map(|(code, &name)| (name, code.to_string())));
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let mut filled = String::with_capacity(text.len());
     let mut rest = text;

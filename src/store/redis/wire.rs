@@ -1,8 +1,10 @@
 //! How an exchange and its answer are written between us and the script.
 //!
-//! An exchange is a flat list of arguments: fixed fields, then the lengths of the lists, then the lists, in columns that
-//! the script hands to Redis in bulk. An answer is one string: fixed fields of eight bytes, big-endian, or of
+//! An exchange is one string of fixed fields, one for the proposal, and then the lists' items, in columns that the script
+//! hands to Redis in bulk. An answer is one string: fixed fields of eight bytes, big-endian, or of
 //! hexadecimal text, then rows; Redis keeps that very string in case the answer gets lost.
+
+use std::fmt::Display;
 
 use redis::Cmd;
 
@@ -12,6 +14,7 @@ use crate::line::exchange::Counts;
 use crate::line::exchange::Entered;
 use crate::line::exchange::Exchange;
 use crate::line::exchange::Measured;
+use crate::line::exchange::Proposal;
 use crate::line::exchange::Standing;
 use crate::line::exchange::Turn;
 use crate::line::exchange::Visitor;
@@ -28,6 +31,23 @@ pub(crate) const STATE_FORMAT: &str =
 pub(crate) const ANSWER_FORMAT: &str =
     ">I8I8c16I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8c32I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8";
 
+/// An exchange's fixed fields as the script unpacks them; [`header`] writes them.
+pub(crate) const EXCHANGE_FORMAT: &str =
+    ">I8c16I8c32c16I8c16I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8";
+/// A proposal as the script unpacks it.
+pub(crate) const PROPOSAL_FORMAT: &str = ">c32I8I8I8I8I8I8I8I8I8I8";
+/// The names that the codes of standings have in the script.
+pub(crate) const STANDINGS: [&str; 8] = [
+    "S_WAITING",
+    "S_TURN",
+    "S_LATE",
+    "S_RETURNING",
+    "S_ASKING",
+    "S_INSIDE",
+    "S_EXHAUSTED",
+    "S_SPENT",
+];
+
 /// Adds the arguments of an exchange, at a time of the test's choosing or the server's.
 pub(crate) fn add_exchange(
     cmd: &mut Cmd,
@@ -35,16 +55,24 @@ pub(crate) fn add_exchange(
     store: KeyHash,
     exchange: &Exchange,
 ) {
+    cmd.arg(header(clock_us, store, exchange));
+    cmd.arg(exchange.proposal.as_ref().map(proposal).unwrap_or_default());
+    add_lists(cmd, exchange);
+}
+
+/// The fixed fields: numbers of eight bytes, big-endian, and identifiers as text. What there is none of is zero.
+fn header(clock_us: Option<u64>, store: KeyHash, exchange: &Exchange) -> Vec<u8> {
+    let mut to = Vec::with_capacity(512);
     let known = &exchange.known;
-    cmd.arg(clock_us.map(|us| us.to_string()).unwrap_or_default());
-    cmd.arg(exchange.instance.to_string())
-        .arg(exchange.sequence);
-    cmd.arg(store.to_string()).arg(exchange.nonce.to_string());
     // The zero epoch was answered while there was none for certain: it is none.
-    match known.epoch.filter(|&epoch| epoch != Epoch::default()) {
-        Some(epoch) => cmd.arg(epoch.created_us).arg(epoch.nonce.to_string()),
-        None => cmd.arg("").arg(""),
-    };
+    let epoch = known.epoch.unwrap_or_default();
+    number(&mut to, clock_us.unwrap_or(0));
+    text(&mut to, exchange.instance);
+    number(&mut to, exchange.sequence);
+    text(&mut to, store);
+    text(&mut to, exchange.nonce);
+    number(&mut to, epoch.created_us);
+    text(&mut to, epoch.nonce);
     for value in [
         known.tail,
         known.head,
@@ -54,33 +82,47 @@ pub(crate) fn add_exchange(
         known.finished,
         exchange.told_us,
         exchange.joins,
+        exchange.stock.map_or(0, |stock| stock + 1),
+        u64::from(exchange.sold_out),
+        u64::from(exchange.leaving),
     ] {
-        cmd.arg(value);
+        number(&mut to, value);
     }
-    cmd.arg(
-        exchange
-            .stock
-            .map(|stock| stock.to_string())
-            .unwrap_or_default(),
-    );
-    cmd.arg(u8::from(exchange.sold_out))
-        .arg(u8::from(exchange.leaving));
-    let (content, changed, settings) = match &exchange.proposal {
-        Some(proposal) => (
-            proposal.content.to_string(),
-            proposal.changed,
-            settings_row(&proposal.settings),
-        ),
-        None => (String::new(), false, [0; 9]),
-    };
-    cmd.arg(content).arg(u8::from(changed));
-    for value in settings {
-        cmd.arg(value);
+    for length in [
+        exchange.eager.len(),
+        exchange.keyed.len(),
+        exchange.heard.len(),
+        exchange.asks.len(),
+        exchange.checks.len(),
+        exchange.more.len(),
+        exchange.finishes.len(),
+        exchange.unasks.len(),
+        exchange.renewals.len(),
+    ] {
+        number(&mut to, length as u64);
     }
-    add_lists(cmd, exchange);
+    to
 }
 
-/// Adds the lengths of the lists, then the lists, each field of theirs as a column.
+fn proposal(proposal: &Proposal) -> Vec<u8> {
+    let mut to = Vec::with_capacity(128);
+    text(&mut to, proposal.content);
+    number(&mut to, u64::from(proposal.changed));
+    for value in settings_row(&proposal.settings) {
+        number(&mut to, value);
+    }
+    to
+}
+
+fn number(to: &mut Vec<u8>, value: u64) {
+    to.extend(value.to_be_bytes());
+}
+
+fn text(to: &mut Vec<u8>, id: impl Display) {
+    to.extend(id.to_string().bytes());
+}
+
+/// Adds the lists, each field of theirs as a column.
 fn add_lists(cmd: &mut Cmd, exchange: &Exchange) {
     let Exchange {
         eager,
@@ -94,22 +136,9 @@ fn add_lists(cmd: &mut Cmd, exchange: &Exchange) {
         finishes,
         ..
     } = exchange;
-    for length in [
-        eager.len(),
-        keyed.len(),
-        heard.len(),
-        asks.len(),
-        checks.len(),
-        more.len(),
-        renewals.len(),
-        finishes.len(),
-        unasks.len(),
-    ] {
-        cmd.arg(length);
-    }
-    let texts = |cmd: &mut Cmd, ids: &mut dyn Iterator<Item = String>| {
-        for id in ids {
-            cmd.arg(id);
+    let texts = |cmd: &mut Cmd, items: &mut dyn Iterator<Item = String>| {
+        for item in items {
+            cmd.arg(item);
         }
     };
     texts(cmd, &mut eager.iter().map(ToString::to_string));
@@ -117,23 +146,17 @@ fn add_lists(cmd: &mut Cmd, exchange: &Exchange) {
     for &number in heard {
         cmd.arg(number);
     }
+    let finishing = || finishes.iter().map(|finish| &finish.visitor);
     let id = |visitor: &Visitor| visitor.id.to_string();
-    texts(cmd, &mut asks.iter().chain(checks).map(id));
-    texts(cmd, &mut finishes.iter().map(|finish| id(&finish.visitor)));
-    texts(cmd, &mut unasks.iter().map(id));
-    texts(
-        cmd,
-        &mut renewals.iter().map(|renewal| renewal.id.to_string()),
-    );
+    let visitors = asks.iter().chain(checks).chain(finishing()).chain(unasks);
+    texts(cmd, &mut visitors.map(id));
+    texts(cmd, &mut renewals.iter().map(|r| r.id.to_string()));
     // Numbers are members of sorted sets, whose order is that of their text.
     let number = |number: u64| format!("{number:010}");
-    texts(
-        cmd,
-        &mut asks.iter().chain(checks).map(|v| number(v.number)),
-    );
+    let of = |visitor: &Visitor| number(visitor.number);
+    texts(cmd, &mut asks.iter().chain(checks).map(of));
     texts(cmd, &mut more.iter().map(|&n| number(n)));
-    texts(cmd, &mut finishes.iter().map(|f| number(f.visitor.number)));
-    texts(cmd, &mut unasks.iter().map(|v| number(v.number)));
+    texts(cmd, &mut finishing().chain(unasks).map(of));
     for until_us in renewals.iter().map(|renewal| renewal.until_us) {
         cmd.arg(until_us);
     }

@@ -1,14 +1,30 @@
 
--- hear: bits of the current slice; what else happens to them in this exchange follows in the same list.
+-- Bits of the current slice to write, as the arguments of BITFIELD, four a bit; and how to write such arguments.
 local slice_key = KEYS[PRESENT_FIRST + slice % 3]
 local bits, bit_n = {}, 0
-local function set_bits(width, number, value)
-  bits[bit_n + 1], bits[bit_n + 2], bits[bit_n + 3], bits[bit_n + 4] = 'SET', width, number, value
-  bit_n = bit_n + 4
+local function write_bits(key, list, n)
+  for i = 1, n, ARGS_MAX do call('BITFIELD', key, unpack(list, i, min(i + ARGS_MAX - 1, n))) end
 end
+
+-- How often numbers entered, and how to learn it.
+local entries = {}
+local function learn_entries(numbers, n)
+  if n == 0 then return end
+  local gets = {}
+  for i = 1, n do
+    gets[i * 3 - 2], gets[i * 3 - 1], gets[i * 3] = 'GET', 'u4', format('#%d', numbers[i])
+  end
+  local values = call('BITFIELD', ENTRIES, unpack(gets))
+  for i = 1, n do entries[numbers[i]] = values[i] end
+end
+
+-- hear
 for i = HEARD + 1, HEARD + heard_n do
   local number = tonumber(ARGV[i])
-  if number >= 1 and number <= tail then set_bits('u1', ARGV[i], 1) end
+  if number >= 1 and number <= tail then
+    bits[bit_n + 1], bits[bit_n + 2], bits[bit_n + 3], bits[bit_n + 4] = 'SET', 'u1', ARGV[i], 1
+    bit_n = bit_n + 4
+  end
 end
 
 -- renew: passes in use live on; one the store has lost is inside again, a finished one is not revived but remembered
@@ -38,14 +54,30 @@ else
   if #spent > 1 then call('ZADD', FINISHED, unpack(spent)) end
 end
 
-local standing_codes, standing_times, standing_n = {}, {}, 0
-local free = 0
+-- join: numbers for newcomers; those with a key come after the others.
+local issued_before, free = tail, 0
 if mode <= 1 and not healing then
   free = min(max(line_max - (tail - head), 0), max(NUMBER_MAX - tail, 0))
 end
 local first, issued, keyed = tail + 1, min(joins, free), {}
+tail, free = tail + issued, free - issued
 
-local function learn_visitors()
+-- What is known of members of sorted sets (key → member → score, or false): it stays true until the answer.
+local known = {}
+-- Where somebody stands, made when somebody asks or is checked; and the rows of the answer.
+local standing
+local codes, times, standing_n = {}, {}, 0
+
+if keyed_n + asks_n + checks_n + more_n + finishes_n + unasks_n > 0 then
+  -- Learns the scores of the members ARGV[before + 1 .. last].
+  local function learn(key, before, last)
+    local rows = {}
+    known[key] = rows
+    if before == last then return end
+    local scores = call('ZMSCORE', key, unpack(ARGV, before + 1, last))
+    for i = 1, last - before do rows[ARGV[before + i]] = tonumber(scores[i]) or false end
+  end
+
   learn(FINISHED, ASK_IDS, UNASK_IDS)
   learn(INSIDE, ASK_IDS, UNASK_IDS)
   learn(ASKING, ASK_IDS, RENEWAL_IDS)
@@ -54,36 +86,40 @@ local function learn_visitors()
   learn(TURNS, ASK_NUMBERS, FINISH_NUMBERS)
   learn(CALLED, ASK_NUMBERS, CHECK_NUMBERS)
   learn(LONGER, MORE_NUMBERS, FINISH_NUMBERS)
-  learn(KEYED, KEYS_OF_JOINS, HEARD)
+  learn(KEYED, KEYED_LIST, HEARD)
   local numbers = {}
   for i = 1, asks_n + checks_n do numbers[i] = tonumber(ARGV[ASK_NUMBERS + i]) end
   learn_entries(numbers, asks_n + checks_n)
-end
 
-local function drop_asking(id)
-  if known[ASKING][id] then
-    put(ASKING, id, false)
-    put(ASKING_TURN, id, false)
-    put(ASKING_LATE, id, false)
+  -- What changes of it is written at the end, in bulk.
+  local changed = {}
+  local function put(key, member, score)
+    local rows = known[key]
+    if rows then rows[member] = score end
+    rows = changed[key]
+    if not rows then
+      rows = {}
+      changed[key] = rows
+    end
+    rows[member] = score
   end
-end
 
-local function drop_turn(member)
-  put(TURNS, member, false)
-  put(CALLED, member, false)
-  put(NUMBERS, member, false)
-  put(LONGER, member, false)
-end
+  local function drop_asking(id)
+    if known[ASKING][id] then
+      put(ASKING, id, false)
+      put(ASKING_TURN, id, false)
+      put(ASKING_LATE, id, false)
+    end
+  end
 
-local function give_turn(number)
-  local member = member_of(number)
-  put(TURNS, member, turn_now_us + turn_us)
-  put(CALLED, member, turn_now_us)
-  put(NUMBERS, member, number)
-end
+  local function drop_turn(member)
+    put(TURNS, member, false)
+    put(CALLED, member, false)
+    put(NUMBERS, member, false)
+    put(LONGER, member, false)
+  end
 
--- Wishes for a longer turn.
-local function lengthen()
+  -- Wishes for a longer turn.
   for i = MORE_NUMBERS + 1, MORE_NUMBERS + more_n do
     local member = ARGV[i]
     local until_us, longer = known[TURNS][member], known[LONGER][member] or 0
@@ -92,15 +128,12 @@ local function lengthen()
       put(TURNS, member, until_us + turn_us)
     end
   end
-end
 
--- finish: tickets and passes are spent, and what was asked only until a response is taken back.
-local function finish()
-  local clears = {}
+  -- finish: tickets and passes are spent, and what was asked only until a response is taken back.
+  local spent, clears = {}, {}
   for i = 1, finishes_n do
     local id, member = ARGV[FINISH_IDS + i], ARGV[FINISH_NUMBERS + i]
-    local number = tonumber(member)
-    local kept = known[FINISHED][id]
+    local number, kept = tonumber(member), known[FINISHED][id]
     if not kept then
       finished_seq = finished_seq + 1
       put(FINISHED_ORDER, id, finished_seq)
@@ -110,31 +143,35 @@ local function finish()
     put(INSIDE_ORDER, id, false)
     put(RESIGNED, id, false)
     drop_asking(id)
-    if number >= 1 and number <= tail then
-      set_entries(number, SPENT)
+    if number >= 1 and number <= issued_before then
+      local n = #spent
+      spent[n + 1], spent[n + 2], spent[n + 3], spent[n + 4] = 'SET', 'u4', format('#%d', number), SPENT
+      entries[number] = SPENT
       drop_turn(member)
       if number > head then
-        local at = #clears
-        clears[at + 1], clears[at + 2], clears[at + 3], clears[at + 4] = 'SET', 'u1', format('%d', number), 0
-        set_bits('u1', clears[at + 3], 0)
+        n = #clears
+        clears[n + 1], clears[n + 2], clears[n + 3], clears[n + 4] = 'SET', 'u1', format('%d', number), 0
+        bits[bit_n + 1], bits[bit_n + 2], bits[bit_n + 3], bits[bit_n + 4] = 'SET', 'u1', clears[n + 3], 0
+        bit_n = bit_n + 4
       end
     end
   end
-  for i = 1, 2 do flush_bits(KEYS[PRESENT_FIRST + (slice + i) % 3], clears, #clears) end
+  write_bits(ENTRIES, spent, #spent)
+  for i = 1, 2 do write_bits(KEYS[PRESENT_FIRST + (slice + i) % 3], clears, #clears) end
   for i = 1, unasks_n do
-    local id = ARGV[UNASK_IDS + i]
+    local id, member = ARGV[UNASK_IDS + i], ARGV[UNASK_NUMBERS + i]
     local asked = known[ASKING_TURN][id]
     drop_asking(id)
-    if asked and asked <= head then give_turn(tonumber(ARGV[UNASK_NUMBERS + i])) end
+    if asked and asked <= head then
+      put(TURNS, member, turn_now_us + turn_us)
+      put(CALLED, member, turn_now_us)
+      put(NUMBERS, member, tonumber(member))
+    end
   end
-end
 
--- join: numbers for newcomers, and presence for all of them: whole bytes at once, the edges bit by bit.
-local function join()
-  tail = tail + issued
-  free = free - issued
+  -- join, with a key: the same key gets the same number.
   for i = 1, keyed_n do
-    local key = ARGV[KEYS_OF_JOINS + i]
+    local key = ARGV[KEYED_LIST + i]
     local number = known[KEYED][key]
     if not number then
       number = 0
@@ -146,98 +183,90 @@ local function join()
     end
     keyed[i] = number
   end
-  local last = tail + 1
-  local low, high = floor((first + 7) / 8), floor(last / 8)
-  local function edge(from, to)
-    if from < to then set_bits(format('u%d', to - from), format('%d', from), 2 ^ (to - from) - 1) end
-  end
-  if low > high then
-    edge(first, last)
-  else
-    edge(first, low * 8)
-    edge(high * 8, last)
-    if low < high then call('SETRANGE', slice_key, format('%d', low), ('\255'):rep(high - low)) end
-  end
-end
 
--- Where a visitor stands: the standing's code and its time.
-local function standing(id, number, member)
-  if known[FINISHED][id] then return 7, 0 end
-  local until_us = known[INSIDE][id]
-  if until_us then return 5, until_us end
-  local entered_times = entries[number]
-  if number > head then
-    if entered_times == SPENT then return 7, 0 end
-    return 0, 0
-  end
-  if known[ASKING][id] then return 4, 0 end
-  if entered_times == 0 then
-    until_us = known[TURNS][member]
-    if until_us then return 1, until_us end
-    return 2, 0
-  end
-  if entered_times == SPENT or entered_times > returns then return 7, 0 end
-  return 3, 0
-end
-
--- Learns from a turn that was answered.
-local function turn_answered(called_us)
-  local delay = min(turn_now_us - min(called_us, turn_now_us), DELAY_US_MAX)
-  delay_us = min(max(floor((delay_us * 49 + delay) / 50), DELAY_US_MIN), DELAY_US_MAX)
-  if called_us > aged_us then share_ppm = share_ppm + floor((ENTRY - share_ppm) / 100) end
-end
-
--- ask: who wants to enter now, and where each of them stands.
-local function ask_one(id, number, member)
-  local code, until_us = standing(id, number, member)
-  if mode > 1 then return code, until_us end
-  if code == 5 then
-    local signed = known[RESIGNED][id] or 0
-    if signed >= RESIGNS_MAX then return 6, until_us end
-    put(RESIGNED, id, signed + 1)
-  elseif code == 0 then
-    if number <= tail and number - head <= AHEAD_MAX then
-      put(ASKING_TURN, id, number)
-      put(ASKING, id, now_us)
-      -- Who asks is present.
-      set_bits('u1', format('%d', number), 1)
+  standing = function(id, number, member)
+    if known[FINISHED][id] then return S_SPENT, 0 end
+    local until_us = known[INSIDE][id]
+    if until_us then return S_INSIDE, until_us end
+    local times_entered = entries[number]
+    if number > head then return times_entered == SPENT and S_SPENT or S_WAITING, 0 end
+    if known[ASKING][id] then return S_ASKING, 0 end
+    if times_entered == 0 then
+      until_us = known[TURNS][member]
+      if until_us then return S_TURN, until_us end
+      return S_LATE, 0
     end
-  elseif code == 4 then
-    put(ASKING, id, now_us)
-  elseif code == 1 then
-    turn_answered(known[CALLED][member] or turn_now_us)
-    drop_turn(member)
-    put(ASKING_TURN, id, number)
-    put(ASKING, id, now_us)
-    return 4, 0
-  elseif code == 2 or code == 3 then
-    put(ASKING_LATE, id, number)
-    put(ASKING, id, now_us)
-    return 4, 0
+    if times_entered == SPENT or times_entered > returns then return S_SPENT, 0 end
+    return S_RETURNING, 0
   end
-  return code, until_us
+
+  -- ask: who wants to enter now, and where each of them stands.
+  local function ask(id, number, member)
+    local code, until_us = standing(id, number, member)
+    if mode > 1 or code == S_SPENT then return code, until_us end
+    if code == S_INSIDE then
+      local signed = known[RESIGNED][id] or 0
+      if signed >= RESIGNS_MAX then return S_EXHAUSTED, until_us end
+      put(RESIGNED, id, signed + 1)
+      return code, until_us
+    end
+    if code == S_WAITING then
+      if number > tail or number - head > AHEAD_MAX then return code, until_us end
+      put(ASKING_TURN, id, number)
+      -- Who asks is present.
+      bits[bit_n + 1], bits[bit_n + 2], bits[bit_n + 3], bits[bit_n + 4] = 'SET', 'u1', format('%d', number), 1
+      bit_n = bit_n + 4
+    elseif code == S_TURN then
+      local called_us = known[CALLED][member] or turn_now_us
+      local delay = min(turn_now_us - min(called_us, turn_now_us), DELAY_US_MAX)
+      delay_us = min(max(floor((delay_us * 49 + delay) / 50), DELAY_US_MIN), DELAY_US_MAX)
+      if called_us > aged_us then share_ppm = share_ppm + floor((ENTRY - share_ppm) / 100) end
+      drop_turn(member)
+      put(ASKING_TURN, id, number)
+      code = S_ASKING
+    elseif code ~= S_ASKING then
+      put(ASKING_LATE, id, number)
+      code = S_ASKING
+    end
+    put(ASKING, id, now_us)
+    return code, 0
+  end
+  for i = 1, asks_n do
+    local member = ARGV[ASK_NUMBERS + i]
+    codes[i], times[i] = ask(ARGV[ASK_IDS + i], numbers[i], member)
+  end
+  standing_n = asks_n
+
+  for key, rows in pairs(changed) do
+    local added, removed, a, r = {}, {}, 0, 0
+    for member, score in pairs(rows) do
+      if score then
+        added[a + 1], added[a + 2], a = score, member, a + 2
+      else
+        removed[r + 1], r = member, r + 1
+      end
+    end
+    for i = 1, a, ARGS_MAX do call('ZADD', key, unpack(added, i, min(i + ARGS_MAX - 1, a))) end
+    for i = 1, r, ARGS_MAX do call('ZREM', key, unpack(removed, i, min(i + ARGS_MAX - 1, r))) end
+  end
 end
 
-local function stand(code, until_us)
-  standing_n = standing_n + 1
-  standing_codes[standing_n], standing_times[standing_n] = code, until_us
-end
-
-if keyed_n + asks_n + checks_n + more_n + finishes_n + unasks_n > 0 then
-  learn_visitors()
-  lengthen()
-  finish()
-end
-if joins + keyed_n > 0 then join() end
-for i = 1, asks_n do
-  local member = ARGV[ASK_NUMBERS + i]
-  stand(ask_one(ARGV[ASK_IDS + i], tonumber(member), member))
+-- Newcomers are present: whole bytes at once, the edges bit by bit.
+if tail > issued_before then
+  local low, high = floor((first + 7) / 8), floor((tail + 1) / 8)
+  local edges = low > high and {first, tail + 1} or {first, low * 8, high * 8, tail + 1}
+  for i = 1, #edges, 2 do
+    local from, width = edges[i], edges[i + 1] - edges[i]
+    if width > 0 then
+      bits[bit_n + 1], bits[bit_n + 2] = 'SET', format('u%d', width)
+      bits[bit_n + 3], bits[bit_n + 4] = format('%d', from), 2 ^ width - 1
+      bit_n = bit_n + 4
+    end
+  end
+  if low < high then call('SETRANGE', slice_key, format('%d', low), ('\255'):rep(high - low)) end
 end
 if bit_n == 0 then
   call('BITFIELD', slice_key, 'GET', 'u1', 0)
 else
-  flush_bits(slice_key, bits, bit_n)
+  write_bits(slice_key, bits, bit_n)
 end
-flush_bits(ENTRIES, entry_bits, entry_n)
-entry_bits, entry_n = {}, 0
-flush()

@@ -1,0 +1,67 @@
+
+-- age_turns: turns that are no longer young were not answered in time.
+do
+  local boundary = max(turn_now_us - min(2 * delay_us, 60 * SECOND_US), 0)
+  if boundary > aged_us then
+    local unanswered = call('ZCOUNT', CALLED, format('(%.0f', aged_us), boundary)
+    for _ = 1, min(unanswered, AGED_MAX) do share_ppm = share_ppm - floor(share_ppm / 100) end
+    share_ppm, aged_us = max(share_ppm, SHARE_PPM_MIN), boundary
+  end
+end
+
+-- expire: what has run out goes, a bounded number of each kind.
+do
+  local idled = call('ZRANGEBYSCORE', INSIDE, '-inf', now_us, 'LIMIT', 0, ITEMS_MAX)
+  local spent = call('ZRANGEBYSCORE', FINISHED, '-inf', now_us, 'LIMIT', 0, ITEMS_MAX)
+  local turned = call('ZRANGEBYSCORE', TURNS, '-inf', turn_now_us, 'LIMIT', 0, ITEMS_MAX)
+  local unheard = call('ZRANGEBYSCORE', ASKING, '-inf', max(now_us - window_us, 0), 'LIMIT', 0, ITEMS_MAX)
+  local forgotten = call('ZRANGEBYSCORE', KEYED_UNTIL, '-inf', now_us, 'LIMIT', 0, ITEMS_MAX)
+  if #idled + #spent + #turned + #unheard + #forgotten > 0 then
+    local function drop(members, ...)
+      if #members == 0 then return end
+      if #members == ITEMS_MAX then more = true end
+      for i = 1, select('#', ...) do call('ZREM', (select(i, ...)), unpack(members)) end
+    end
+    drop(idled, INSIDE, INSIDE_ORDER, RESIGNED)
+    drop(spent, FINISHED, FINISHED_ORDER)
+    drop(turned, TURNS, CALLED, NUMBERS, LONGER)
+    drop(unheard, ASKING, ASKING_TURN, ASKING_LATE)
+    drop(forgotten, KEYED_UNTIL, KEYED)
+  end
+end
+
+-- accrue: credit fills for the time that passed, at the rate that was in force.
+if mode == 0 and not healing then
+  local filled = elapsed_us * rate + credit_rest
+  local credit_max = max(floor(rate * ENTRY / 3600), ENTRY)
+  credit, credit_rest = credit + floor(filled / 3600), filled % 3600
+  if credit >= credit_max then credit, credit_rest = credit_max, 0 end
+end
+
+-- follow: settings from a replica's file, and what the origin said of its stock.
+if ARGV[2] ~= '' or sold_out == 1 then
+  local function set(...)
+    local before = mode
+    rate, active_max, mode, presence_us, turn_us, late_share_ppm, pass_idle_us, returns, line_max = ...
+    revision = revision + 1
+    credit = min(credit, max(floor(rate * ENTRY / 3600), ENTRY))
+    if mode == 0 and before ~= 0 then listen_us = now_us end
+  end
+  if ARGV[2] ~= '' then
+    local proposed, changed = struct.unpack(PROPOSAL_FORMAT, ARGV[2])
+    local known = call('ZSCORE', CONTENTS, proposed)
+    if (changed == 1 or not known) and proposed ~= content then
+      content = proposed
+      set(select(3, struct.unpack(PROPOSAL_FORMAT, ARGV[2])))
+    end
+    if not known then
+      call('ZADD', CONTENTS, revision, proposed)
+      call('ZREMRANGEBYRANK', CONTENTS, 0, -CONTENTS_MAX - 1)
+    end
+  end
+  if sold_out == 1 and mode <= 1 then
+    set(rate, active_max, 3, presence_us, turn_us, late_share_ppm, pass_idle_us, returns, line_max)
+  end
+end
+if given_stock > 0 then stock = given_stock end
+window_us = max(presence_us, floor(max(told_us, told_before_us) * 5 / 2))
