@@ -2,10 +2,13 @@
 //!
 //! On the usual way (there is room, and an idle connection) the request goes to its connection before anything is
 //! awaited: a future that kept it, and each future around that one, would copy it about. Everything else is boxed.
+//! For the same reason [`Sent`] is written by hand.
 
 use std::error::Error as StdError;
 use std::future::Future;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::Context;
 use std::task::Poll;
 
 use http::Request;
@@ -16,7 +19,6 @@ use hyper::client::conn::TrySendError;
 use crate::proxy::connect::Driver;
 use crate::proxy::error::OriginError;
 use crate::proxy::error::OriginErrorKind;
-use crate::proxy::pool::InUse;
 use crate::proxy::pool::Lease;
 use crate::proxy::pool::OriginPool;
 use crate::proxy::share::Permit;
@@ -34,16 +36,29 @@ pub(super) struct Flight {
 /// A response that has begun.
 pub(super) struct Begun {
     pub(super) response: Response<Incoming>,
+    pub(super) pool: Rc<OriginPool>,
     pub(super) lease: Lease,
     pub(super) alarm: Alarm,
     pub(super) flight: Flight,
 }
 
-/// A request that is out on a connection.
-pub(super) struct Sent<A> {
-    /// What hyper answers with, for good or ill.
-    answer: A,
+pin_project_lite::pin_project! {
+    /// A request that is out on a connection; done when its response begins, or there will be none.
+    pub(super) struct Sent<A> {
+        // What hyper answers with, for good or ill.
+        #[pin]
+        answer: A,
+        // Taken when done.
+        kept: Option<Kept>,
+    }
+}
+
+/// What goes along with a request that is out.
+struct Kept {
+    pool: Rc<OriginPool>,
     lease: Lease,
+    alarm: Alarm,
+    flight: Flight,
     progress: Option<Rc<Progress>>,
     repeatable: Option<Box<Request<Upload>>>,
 }
@@ -52,8 +67,9 @@ pub(super) struct Sent<A> {
 pub(super) struct Failure {
     pub(super) error: OriginError,
     /// The request, when it may be sent again.
-    again: Option<Box<Request<Upload>>>,
-    flight: Flight,
+    pub(super) again: Option<Box<Request<Upload>>>,
+    pub(super) flight: Flight,
+    pub(super) pool: Rc<OriginPool>,
 }
 
 /// What a request sent by [`begin`] is answered with.
@@ -69,60 +85,27 @@ impl<F> Answer for F where
 
 /// Hands the request to its connection.
 pub(super) fn begin(
-    pool: &OriginPool,
+    pool: &Rc<OriginPool>,
     mut lease: Lease,
     request: Request<Upload>,
+    flight: Flight,
 ) -> Sent<impl Answer + use<>> {
     let repeatable = repeatable(pool, &lease, &request);
     let progress = request.body().progress();
-    let answer = lease.link.sender.try_send_request(request);
+    let mut alarm = pool.ticker().alarm();
+    set(pool, &mut alarm, &flight);
+    let pool = Rc::clone(pool);
     Sent {
-        answer,
-        lease,
-        progress,
-        repeatable,
-    }
-}
-
-/// Waits until the response to a request begins, which is sent again if it may and must be.
-pub(super) async fn finish(
-    pool: &Rc<OriginPool>,
-    sent: Sent<impl Answer>,
-    flight: Flight,
-) -> Result<Begun, OriginError> {
-    match wait(pool, sent, flight).await {
-        Ok(begun) => Ok(begun),
-        Err(Failure {
-            again: Some(request),
+        answer: lease.link.sender.try_send_request(request),
+        kept: Some(Kept {
+            pool,
+            lease,
+            alarm,
             flight,
-            ..
-        }) => Box::pin(send_new(pool, None, *request, flight)).await,
-        Err(failure) => Err(failure.error),
+            progress,
+            repeatable,
+        }),
     }
-}
-
-/// Sends the request on a new connection, once.
-pub(super) async fn send_new(
-    pool: &Rc<OriginPool>,
-    to: Option<InUse>,
-    request: Request<Upload>,
-    flight: Flight,
-) -> Result<Begun, OriginError> {
-    let lease = pool.lease_new(to).await?;
-    send_on(pool, lease, request, flight).await
-}
-
-/// Sends the request on this new connection, once.
-pub(super) async fn send_on(
-    pool: &Rc<OriginPool>,
-    lease: Lease,
-    request: Request<Upload>,
-    flight: Flight,
-) -> Result<Begun, OriginError> {
-    let sent = begin(pool, lease, request);
-    wait(pool, sent, flight)
-        .await
-        .map_err(|failure| failure.error)
 }
 
 /// A copy to send again, if that may be needed and is allowed.
@@ -147,65 +130,102 @@ fn repeatable(
     Some(Box::new(copy))
 }
 
-/// Waits until the response begins.
-async fn wait(
-    pool: &Rc<OriginPool>,
-    sent: Sent<impl Answer>,
-    flight: Flight,
-) -> Result<Begun, Failure> {
-    let Sent {
-        answer,
-        mut lease,
-        progress,
-        repeatable,
-    } = sent;
-    let mut answer = std::pin::pin!(answer);
-    let mut alarm = pool.ticker().alarm();
-    set(pool, &mut alarm, &flight);
-    let link = &mut *lease.link;
-    let polled = std::future::poll_fn(|cx| {
-        Driver::drive(&mut link.driver, cx);
+impl<A: Answer> Future for Sent<A> {
+    type Output = Result<Begun, Failure>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let Some(kept) = this.kept else {
+            return Poll::Pending;
+        };
+        let mut answer = this.answer;
+        let driver = &mut kept.lease.link.driver;
+        Driver::drive(driver, cx);
         let mut polled = answer.as_mut().poll(cx);
-        if polled.is_pending() && link.driver.as_ref().is_some_and(Driver::is_done) {
+        if polled.is_pending() && driver.as_ref().is_some_and(Driver::is_done) {
             // It ended without an answer; dropping it says so to whoever waits.
-            link.driver = None;
-            polled = answer.as_mut().poll(cx);
+            *driver = None;
+            polled = answer.poll(cx);
         }
-        if let Poll::Ready(answer) = polled {
-            return Poll::Ready(Some(answer));
+        match polled {
+            Poll::Ready(answer) => match this.kept.take() {
+                Some(kept) => Poll::Ready(kept.answered(answer)),
+                None => Poll::Pending,
+            },
+            Poll::Pending if kept.is_overdue(cx) => match this.kept.take() {
+                Some(kept) => Poll::Ready(Err(kept.overdue())),
+                None => Poll::Pending,
+            },
+            Poll::Pending => Poll::Pending,
         }
-        if progress.as_deref().is_some_and(Progress::take_moved) {
-            set(pool, &mut alarm, &flight);
-        }
-        if alarm.is_due(cx) {
-            Poll::Ready(None)
-        } else {
-            Poll::Pending
-        }
-    });
-    match polled.await {
-        Some(Ok(response)) => Ok(Begun {
-            response,
+    }
+}
+
+impl Kept {
+    fn answered(
+        self,
+        answer: Result<Response<Incoming>, TrySendError<Request<Upload>>>,
+    ) -> Result<Begun, Failure> {
+        let Self {
+            pool,
             lease,
             alarm,
             flight,
-        }),
-        Some(Err(error)) => {
-            let (error, unsent) = broken(error, progress.as_deref());
-            let again = unsent.or(repeatable.filter(|_| error.kind == OriginErrorKind::Broken));
-            // What a new connection did not take, another will not take either.
-            let again = again.filter(|_| lease.link.is_reused);
-            Err(Failure {
-                error,
-                again,
-                flight,
-            })
-        }
-        None => Err(Failure {
-            error: overdue(progress.as_deref()),
-            again: None,
+            progress,
+            repeatable,
+        } = self;
+        let error = match answer {
+            Ok(response) => {
+                return Ok(Begun {
+                    response,
+                    pool,
+                    lease,
+                    alarm,
+                    flight,
+                });
+            }
+            Err(error) => error,
+        };
+        let (error, unsent) = broken(error, progress.as_deref());
+        let again = unsent.or(repeatable.filter(|_| error.kind == OriginErrorKind::Broken));
+        // What a new connection did not take, another will not take either.
+        let again = again.filter(|_| lease.link.is_reused);
+        Err(Failure {
+            error,
+            again,
             flight,
-        }),
+            pool,
+        })
+    }
+
+    fn is_overdue(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.progress.as_deref().is_some_and(Progress::take_moved) {
+            set(&self.pool, &mut self.alarm, &self.flight);
+        }
+        self.alarm.is_due(cx)
+    }
+
+    fn overdue(self) -> Failure {
+        let kind = if self
+            .progress
+            .as_deref()
+            .is_some_and(Progress::waits_for_client)
+        {
+            OriginErrorKind::ClientTimeout
+        } else {
+            OriginErrorKind::ResponseTimeout
+        };
+        let error = OriginError {
+            kind,
+            was_sent: true,
+            source: None,
+        };
+        Failure {
+            error,
+            again: None,
+            flight: self.flight,
+            pool: self.pool,
+        }
     }
 }
 
@@ -238,17 +258,4 @@ fn broken(
         },
         unsent,
     )
-}
-
-fn overdue(progress: Option<&Progress>) -> OriginError {
-    let kind = if progress.is_some_and(Progress::waits_for_client) {
-        OriginErrorKind::ClientTimeout
-    } else {
-        OriginErrorKind::ResponseTimeout
-    };
-    OriginError {
-        kind,
-        was_sent: true,
-        source: None,
-    }
 }

@@ -20,6 +20,8 @@ mod upload;
 
 use std::pin::Pin;
 use std::rc::Rc;
+use std::task::Context;
+use std::task::Poll;
 
 use http::Method;
 use http::Request;
@@ -32,6 +34,7 @@ use tokio_util::task::TaskTracker;
 use crate::message::Body;
 use crate::proxy::exchange::Answer;
 use crate::proxy::exchange::Begun;
+use crate::proxy::exchange::Failure;
 use crate::proxy::exchange::Flight;
 use crate::proxy::upgrade::Upgrade;
 use crate::proxy::upload::Upload;
@@ -79,10 +82,46 @@ pub struct Background {
     pub ticker: Rc<Ticker>,
 }
 
-/// How a request goes: already out on a connection, or some longer way.
-enum Way<A> {
-    Sent(exchange::Sent<A>, Flight),
-    Longer(Pin<Box<dyn Future<Output = Result<Forwarded, OriginError>>>>),
+pin_project_lite::pin_project! {
+    /// A request being forwarded: out on a connection, or on some longer way.
+    #[project = WayProjection]
+    enum Way<A> {
+        Sent {
+            #[pin]
+            sent: exchange::Sent<A>,
+        },
+        Longer {
+            way: Pin<Box<dyn Future<Output = Result<Forwarded, OriginError>>>>,
+        },
+    }
+}
+
+impl<A: Answer> Future for Way<A> {
+    type Output = Result<Forwarded, OriginError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let sent = match self.as_mut().project() {
+            WayProjection::Sent { sent } => std::task::ready!(sent.poll(cx)),
+            WayProjection::Longer { way } => return way.as_mut().poll(cx),
+        };
+        match sent {
+            Ok(begun) => Poll::Ready(to_client(begun, cx)),
+            Err(Failure {
+                again: None, error, ..
+            }) => Poll::Ready(Err(error)),
+            Err(Failure {
+                again: Some(request),
+                flight,
+                pool,
+                ..
+            }) => {
+                self.set(Self::Longer {
+                    way: Box::pin(again(pool, request, flight)),
+                });
+                self.poll(cx)
+            }
+        }
+    }
 }
 
 impl OriginPool {
@@ -100,17 +139,7 @@ impl OriginPool {
         request: Request<Incoming>,
         passage: &Passage<'_>,
     ) -> impl Future<Output = Result<Forwarded, OriginError>> + use<> {
-        let way = self.way(request, passage);
-        let pool = Rc::clone(self);
-        async move {
-            match way {
-                Way::Sent(sent, flight) => {
-                    let begun = exchange::finish(&pool, sent, flight).await?;
-                    answered(&pool, begun).await
-                }
-                Way::Longer(way) => way.await,
-            }
-        }
+        self.way(request, passage)
     }
 
     fn way(
@@ -120,7 +149,9 @@ impl OriginPool {
     ) -> Way<impl Answer + use<>> {
         if request.method() == Method::CONNECT {
             let refused = std::future::ready(Err(OriginErrorKind::ConnectMethod.into()));
-            return Way::Longer(Box::pin(refused));
+            return Way::Longer {
+                way: Box::pin(refused),
+            };
         }
         let upgrade = upgrade::wanted(&request, &self.settings.upgrades).map(|protocol| Upgrade {
             protocol,
@@ -141,14 +172,12 @@ impl OriginPool {
                 _permit: permit,
                 total_at_ms,
             };
-            return Way::Sent(exchange::begin(self, lease, request), flight);
+            return Way::Sent {
+                sent: exchange::begin(self, lease, request, flight),
+            };
         }
-        Way::Longer(Box::pin(longer(
-            Rc::clone(self),
-            request,
-            total_at_ms,
-            upgrade,
-        )))
+        let way = Box::pin(longer(Rc::clone(self), request, total_at_ms, upgrade));
+        Way::Longer { way }
     }
 }
 
@@ -170,17 +199,46 @@ async fn longer(
     if let Some(upgrade) = upgrade {
         return upgrade::forward(&pool, request, upgrade, flight).await;
     }
-    let begun = match pool.lease_idle() {
-        Ok(lease) => {
-            let sent = exchange::begin(&pool, lease, request);
-            exchange::finish(&pool, sent, flight).await?
+    match pool.lease_idle() {
+        Err(in_use) => {
+            let lease = pool.lease_new(Some(in_use)).await?;
+            let sent = exchange::begin(&pool, lease, request, flight).await;
+            answered(sent.map_err(|failure| failure.error)?).await
         }
-        Err(in_use) => exchange::send_new(&pool, Some(in_use), request, flight).await?,
-    };
-    answered(&pool, begun).await
+        Ok(lease) => match exchange::begin(&pool, lease, request, flight).await {
+            Ok(begun) => answered(begun).await,
+            Err(Failure {
+                again: Some(request),
+                flight,
+                pool,
+                ..
+            }) => again(pool, request, flight).await,
+            Err(failure) => Err(failure.error),
+        },
+    }
 }
 
-async fn answered(pool: &Rc<OriginPool>, begun: Begun) -> Result<Forwarded, OriginError> {
+/// Sends a request again that may be, on a new connection.
+async fn again(
+    pool: Rc<OriginPool>,
+    request: Box<Request<Upload>>,
+    flight: Flight,
+) -> Result<Forwarded, OriginError> {
+    let lease = pool.lease_new(None).await?;
+    let sent = exchange::begin(&pool, lease, *request, flight).await;
+    answered(sent.map_err(|failure| failure.error)?).await
+}
+
+async fn answered(begun: Begun) -> Result<Forwarded, OriginError> {
+    let mut begun = Some(begun);
+    std::future::poll_fn(|cx| match begun.take() {
+        Some(begun) => Poll::Ready(to_client(begun, cx)),
+        None => Poll::Pending,
+    })
+    .await
+}
+
+fn to_client(begun: Begun, cx: &mut Context<'_>) -> Result<Forwarded, OriginError> {
     if begun.response.status() == StatusCode::SWITCHING_PROTOCOLS {
         // Nobody asked for it.
         return Err(OriginError {
@@ -189,5 +247,5 @@ async fn answered(pool: &Rc<OriginPool>, begun: Begun) -> Result<Forwarded, Orig
             source: None,
         });
     }
-    Ok(response::to_client(pool, begun).await)
+    Ok(response::to_client(begun, cx))
 }

@@ -49,9 +49,10 @@ struct Held {
 ///
 /// A body that is here already, as small ones are, is taken at once: the connection is free before the client has
 /// seen a byte.
-pub(super) async fn to_client(pool: &Rc<OriginPool>, begun: Begun) -> Forwarded {
+pub(super) fn to_client(begun: Begun, cx: &mut Context<'_>) -> Forwarded {
     let Begun {
         response,
+        pool,
         lease,
         alarm,
         flight,
@@ -63,7 +64,7 @@ pub(super) async fn to_client(pool: &Rc<OriginPool>, begun: Begun) -> Forwarded 
     let held = Held {
         lease,
         alarm,
-        pool: Rc::clone(pool),
+        pool,
         flight,
     };
     let mut download = Download {
@@ -73,8 +74,9 @@ pub(super) async fn to_client(pool: &Rc<OriginPool>, begun: Begun) -> Forwarded 
         is_waiting: false,
         failed: None,
     };
-    let body = std::future::poll_fn(|cx| Poll::Ready(download.take_what_is_here(cx))).await;
-    let body = body.unwrap_or_else(|| Body::streaming(download));
+    let body = download
+        .take_what_is_here(cx)
+        .unwrap_or_else(|| Body::streaming(download));
     Forwarded {
         response: http::Response::from_parts(parts, body),
         command,

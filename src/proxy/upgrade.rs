@@ -19,6 +19,7 @@ use hyper_util::rt::TokioIo;
 use crate::message::Body;
 use crate::message::Note;
 use crate::message::headers;
+use crate::proxy;
 use crate::proxy::Forwarded;
 use crate::proxy::connect::Driver;
 use crate::proxy::error::OriginError;
@@ -74,9 +75,10 @@ pub(super) async fn forward(
     if let Some(driver) = &mut lease.link.driver {
         driver.allow_upgrade();
     }
-    let begun = exchange::send_on(pool, lease, request, flight).await?;
+    let begun = exchange::begin(pool, lease, request, flight).await;
+    let begun = begun.map_err(|failure| failure.error)?;
     if begun.response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        return Ok(response::to_client(pool, begun).await);
+        return proxy::answered(begun).await;
     }
     let Begun {
         response: answer,
