@@ -66,6 +66,21 @@ impl Gate {
         going: Going<'_>,
     ) -> (Decision, Result<Response<Body>, Fault>) {
         let facts = visit.facts(going.request.method());
+        let decision = decide::decide(facts);
+        if matches!(decision, Decision::Admit | Decision::Grace) {
+            let through = Through::held(visit);
+            return (decision, self.forward(visit, going, through).await);
+        }
+        // Apart, so that the usual request carries nothing of what the others may need.
+        Box::pin(self.protect_unusual(visit, going, facts)).await
+    }
+
+    async fn protect_unusual(
+        &self,
+        visit: &Visit<'_>,
+        going: Going<'_>,
+        facts: Facts,
+    ) -> (Decision, Result<Response<Body>, Fault>) {
         let mut decision = decide::decide(facts);
         if decision == Decision::Check {
             if let Some(pass) = self.still_inside(visit).await {

@@ -89,7 +89,20 @@ impl Call {
 }
 
 impl Gate {
-    /// Answers a call to one of the room's own addresses.
+    /// Answers a poll, which needs to wait for nothing.
+    pub(crate) fn poll(
+        &self,
+        visit: &Visit<'_>,
+        request: &Request<Incoming>,
+        name: &str,
+    ) -> Option<Response<Body>> {
+        let is_poll = Call::of(request.method(), name) == Call::Status;
+        let query = request.uri().query().unwrap_or("");
+        let prefix = visit.live.config.server.prefix.as_str();
+        is_poll.then(|| self.status(visit, &Look::asked(query, prefix)))
+    }
+
+    /// Answers any other call to one of the room's own addresses.
     pub(crate) async fn call(
         &self,
         visit: &Visit<'_>,

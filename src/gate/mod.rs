@@ -197,7 +197,10 @@ impl Gate {
                     wants_ticket: true,
                 };
                 let visit = Visit::new(here(room), shown, &self.metrics);
-                self.call(&visit, request, call).await
+                if let Some(response) = self.poll(&visit, &request, call) {
+                    return (Decision::Status, Ok(response));
+                }
+                Box::pin(self.call(&visit, request, call)).await
             }
             Route::Open { origin } => {
                 let passage = Passage {
