@@ -46,8 +46,23 @@ pub(crate) fn entered(
         until_us,
         entered_us: now_us,
     };
+    let mut response = inside(visit, look, &pass);
+    if ticket.asked {
+        // What was asked for is there: coming back later is asked for anew.
+        let ticket = Ticket {
+            asked: false,
+            ..*ticket
+        };
+        reply::give_ticket(response.headers_mut(), visit, &ticket);
+    }
+    response
+}
+
+/// The response to whoever is inside, with this pass.
+pub(crate) fn inside(visit: &Visit<'_>, look: &Look<'_>, pass: &Pass) -> Response<Body> {
+    let number = Some(pass.number).filter(|&number| number > 0);
     let mut cookies = HeaderMap::new();
-    let text = reply::give_pass(&mut cookies, visit, &pass);
+    let text = reply::give_pass(&mut cookies, visit, pass);
     let mut response = if wants_json(visit) {
         let body =
             serde_json::json!({ "state": State::Entered.name(), "number": number, "pass": text });
@@ -56,7 +71,7 @@ pub(crate) fn entered(
         reply::see_other(&look.return_to)
     };
     response.headers_mut().extend(cookies);
-    reply::say_state(response.headers_mut(), State::Entered, Some(number));
+    reply::say_state(response.headers_mut(), State::Entered, number);
     response
 }
 
@@ -104,17 +119,14 @@ pub(crate) fn leave(visit: &Visit<'_>, look: &Look<'_>) -> Response<Body> {
     let ticket = visit.ticket();
     let line_us = visit.snapshot.line_us(visit.now);
     let held = visit.held_pass.map(|pass| {
-        (
-            Visitor {
-                number: pass.number,
-                id: pass.id,
-            },
-            pass.until_us,
-        )
+        let Pass { number, id, .. } = pass;
+        (Visitor { number, id }, pass.until_us)
     });
-    let mine = held.or(ticket.map(|ticket| (visitor(&ticket), line_us + GIVEN_UP_US)));
-    if let Some((visitor, until_us)) = mine {
-        let grace_us = u64::try_from(visit.site.config.grace.as_micros()).unwrap_or(0);
+    // A pass from when the doors were open has an id of its own: its visitor's place goes as well.
+    let place = ticket.filter(|ticket| held.is_none_or(|(pass, _)| pass.id != ticket.id));
+    let place = place.map(|ticket| (visitor(&ticket), line_us + GIVEN_UP_US));
+    let grace_us = u64::try_from(visit.site.config.grace.as_micros()).unwrap_or(0);
+    for (visitor, until_us) in held.into_iter().chain(place) {
         visit.port.finish(Finish {
             visitor,
             until_us: until_us.max(line_us) + grace_us,
@@ -160,6 +172,7 @@ pub(crate) fn ask_leave(visit: &Visit<'_>, look: &Look<'_>) -> Response<Body> {
 pub(crate) fn public(visit: &Visit<'_>) -> Response<Body> {
     let snapshot = &visit.snapshot;
     let state = match snapshot.mode() {
+        _ if snapshot.answer().is_none() => State::Waiting,
         Mode::Paused => State::Paused,
         Mode::Closed | Mode::SoldOut => show::refused_state(visit),
         Mode::Open | Mode::Bypass | Mode::Observe if snapshot.tail() > snapshot.head() => {

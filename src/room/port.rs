@@ -36,6 +36,7 @@ pub struct Port {
     room: Arc<Room>,
     heard: RefCell<Heard>,
     told_us: Cell<u64>,
+    signed_us: Cell<u64>,
 }
 
 /// Whom this worker heard from in the current slice, a bit each, and who of them is still to be told.
@@ -55,6 +56,7 @@ impl Port {
             room,
             heard: RefCell::default(),
             told_us: Cell::new(0),
+            signed_us: Cell::new(0),
         }
     }
 
@@ -191,6 +193,13 @@ impl Port {
             heard.words[word] |= bit;
             heard.untold.push(number);
         }
+    }
+
+    /// Something authentic was shown that was signed at this line time; the latest such time.
+    pub fn signed(&self, signed_us: u64) -> u64 {
+        let latest_us = self.signed_us.get().max(signed_us);
+        self.signed_us.set(latest_us);
+        latest_us
     }
 
     /// A visitor was told to come back after this long.
