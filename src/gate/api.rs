@@ -305,11 +305,8 @@ impl Gate {
             return self.show(visit, look);
         };
         visit.port.more(ticket.number);
-        if let Asked::Standing(LineStanding::Turn { until_us }) =
-            visit.port.check(visitor(&ticket)).await
-        {
-            visit.port.prolonged(ticket.number, until_us);
-        }
+        // Once it is answered, the picture has the longer turn.
+        visit.port.check(visitor(&ticket)).await;
         let visit = visit.again();
         if visit.wishes.accepts("text/html") {
             return reply::see_other(&look.return_to);

@@ -136,19 +136,17 @@ impl Port {
         self.tell(Event::More(number));
     }
 
-    /// A turn was made longer, as the line says: polls at this replica show it.
-    pub fn prolonged(&self, number: u64, until_us: u64) {
-        self.tell(Event::Prolonged { number, until_us });
-    }
-
     /// A pass is in use.
     pub fn renew(&self, id: TicketId, until_us: u64) {
         self.tell(Event::Renew(Renewal { id, until_us }));
     }
 
-    /// A ticket is given up, or a pass has done its work.
+    /// A ticket is given up, or a pass has done its work. While it is not known which epoch the line is in, that may
+    /// be another one than theirs: nothing is told then.
     pub fn finish(&self, finish: Finish) {
-        self.tell(Event::Finish(finish));
+        if self.snapshot().epoch().is_some() {
+            self.tell(Event::Finish(finish));
+        }
     }
 
     /// The origin says how many are left.
@@ -175,12 +173,16 @@ impl Port {
             return;
         }
         let mut heard = self.heard.borrow_mut();
-        if heard.slice != answer.slice || heard.epoch != Some(answer.epoch) {
+        if heard.epoch != Some(answer.epoch) {
             *heard = Heard {
-                slice: answer.slice,
                 epoch: Some(answer.epoch),
                 ..Heard::default()
             };
+        }
+        if heard.slice != answer.slice {
+            // Whoever is still to be told of counts in the slice that is told of it.
+            heard.slice = answer.slice;
+            heard.words.clear();
         }
         let (word, bit) = (
             usize::try_from(number / 64).unwrap_or(usize::MAX),
