@@ -150,8 +150,10 @@ fn origin(config: &Config, origin: &crate::config::Origin) -> Result<OriginSetti
         idle_max: share.min(1_024),
         upgrades,
         tunnels_max: share,
+        body_max: config.server.max_body_bytes,
         timeouts: OriginTimeouts {
             connect: origin.connect_timeout,
+            body: config.server.body_timeout,
             response: origin.first_byte_timeout,
             idle: origin.idle_timeout,
             total: origin.total_timeout,

@@ -64,6 +64,8 @@ pub(crate) enum Reloaded {
 pub(crate) enum ReloadError {
     #[error("there is no file to read again: everything was given on the command line")]
     NoFile,
+    #[error("anteroom is stopping")]
+    Draining,
     #[error("{0}")]
     Invalid(config::Report),
     #[error(
@@ -122,6 +124,9 @@ impl Control {
 
     async fn try_reload(&self) -> Result<Reloaded, ReloadError> {
         let mut in_force = self.loaded.lock().await;
+        if self.draining.load(Ordering::Acquire) {
+            return Err(ReloadError::Draining);
+        }
         let file = self.file.as_ref().ok_or(ReloadError::NoFile)?;
         let read = config::load(file, &Surroundings::here()).map_err(ReloadError::Invalid)?;
         let keys = seal::load(&read.config.tickets.key_file)?;
@@ -135,10 +140,8 @@ impl Control {
         let before = self.live.load_full();
         let same_keys = keys.ids().eq(before.keys.ids());
         let changes = read.changes(&in_force);
-        if let (Some(shared), Some(tls)) = (&self.tls, tls) {
-            shared.store(tls);
-        }
         if changes.is_empty() && same_keys {
+            self.take_tls(tls);
             return Ok(Reloaded::Unchanged);
         }
         for room in &changes.removed_rooms {
@@ -151,10 +154,18 @@ impl Control {
             pages: Arc::clone(&before.pages),
         };
         let live = assemble(parts, Some(&before), &self.metrics).await?;
+        self.take_tls(tls);
         self.take(&before, live);
         show_settings(&self.metrics, &applied.config);
         *in_force = applied;
         Ok(Reloaded::Applied(changes))
+    }
+
+    /// A certificate may be another one in the same file.
+    fn take_tls(&self, tls: Option<Arc<rustls::ServerConfig>>) {
+        if let (Some(shared), Some(tls)) = (&self.tls, tls) {
+            shared.store(tls);
+        }
     }
 
     /// Puts a configuration in force and tells the lines what has changed for them.
@@ -176,8 +187,14 @@ impl Control {
                 .all(|kept| !Arc::ptr_eq(&kept.room, &site.room))
         }) {
             let room = Arc::clone(&gone.room);
+            info!(room.name = %room.name(), "the room is gone: its line is left");
             self.metrics.forget_room(room.name());
             tokio::spawn(async move { room.leave().await });
+        }
+        for gone in &before.origins {
+            if live.origins.iter().all(|kept| kept.name != gone.name) {
+                self.metrics.forget_origin(&gone.name);
+            }
         }
     }
 
@@ -206,9 +223,13 @@ impl Control {
 
     /// Tells every line that this replica stops.
     pub(crate) async fn leave(&self) {
+        let mut leaving = tokio::task::JoinSet::new();
         for site in &self.live.load_full().sites {
-            site.room.leave().await;
+            let room = Arc::clone(&site.room);
+            // One whose store is away must not use up the time of the others.
+            leaving.spawn(async move { room.leave().await });
         }
+        leaving.join_all().await;
     }
 }
 

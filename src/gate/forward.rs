@@ -291,6 +291,7 @@ impl FailureStatus for OriginError {
             Kind::Connect | Kind::Broken => StatusCode::BAD_GATEWAY,
             Kind::ConnectTimeout | Kind::ResponseTimeout => StatusCode::GATEWAY_TIMEOUT,
             Kind::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Kind::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Kind::ClientBody | Kind::ClientTimeout | Kind::ConnectMethod => StatusCode::BAD_REQUEST,
         }
     }

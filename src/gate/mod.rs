@@ -67,6 +67,7 @@ use crate::telemetry::access_log::WorkerLog;
 use crate::telemetry::metrics::Decision;
 use crate::telemetry::metrics::Label;
 use crate::telemetry::metrics::OriginFailure;
+use crate::telemetry::metrics::Turned;
 use crate::telemetry::metrics::WorkerMetrics;
 use crate::telemetry::metrics::WorkerOrigin;
 
@@ -282,9 +283,12 @@ impl Handler for Gate {
             Fault::Refused(_) => Calm::BadRequest,
             Fault::Overloaded | Fault::OriginBusy => Calm::TooMany,
             Fault::OriginDown | Fault::OriginSlow => Calm::InsideOrigin,
-            Fault::ClientGone | Fault::ClientSlow => Calm::BadRequest,
+            Fault::ClientGone | Fault::ClientSlow | Fault::TooLarge => Calm::BadRequest,
             Fault::Panicked => Calm::Trouble,
         };
+        if let Some(reason) = turned(trouble.fault) {
+            self.metrics.turned(reason);
+        }
         let accept = trouble.languages.and_then(|value| value.to_str().ok());
         calm(
             &local.live,
@@ -293,6 +297,14 @@ impl Handler for Gate {
             trouble.is_navigation,
             accept,
         )
+    }
+
+    fn opened(&self) {
+        self.metrics.opened();
+    }
+
+    fn closed(&self) {
+        self.metrics.closed();
     }
 
     fn log(&self, record: &Record<'_>) {
@@ -320,6 +332,21 @@ impl Handler for Gate {
     }
 }
 
+/// The bound at which a request was turned away, if that is what happened.
+fn turned(fault: &Fault) -> Option<Turned> {
+    match fault {
+        Fault::Refused(_) => Some(Turned::Malformed),
+        Fault::Overloaded => Some(Turned::InFlight),
+        Fault::TooLarge => Some(Turned::BodySize),
+        Fault::ClientSlow => Some(Turned::BodyTimeout),
+        Fault::OriginBusy
+        | Fault::OriginDown
+        | Fault::OriginSlow
+        | Fault::ClientGone
+        | Fault::Panicked => None,
+    }
+}
+
 /// How an origin's failure is counted.
 fn failure(kind: OriginErrorKind) -> OriginFailure {
     match kind {
@@ -328,7 +355,9 @@ fn failure(kind: OriginErrorKind) -> OriginFailure {
         OriginErrorKind::ResponseTimeout => OriginFailure::Timeout,
         OriginErrorKind::Broken => OriginFailure::Closed,
         OriginErrorKind::Busy => OriginFailure::Full,
-        OriginErrorKind::ClientBody | OriginErrorKind::ClientTimeout => OriginFailure::Body,
+        OriginErrorKind::ClientBody
+        | OriginErrorKind::ClientTimeout
+        | OriginErrorKind::BodyTooLarge => OriginFailure::Body,
         OriginErrorKind::ConnectMethod => OriginFailure::Upgrade,
     }
 }

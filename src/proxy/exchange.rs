@@ -103,8 +103,9 @@ pub(super) async fn attempt(
     request: Request<Upload>,
 ) -> Result<Response<Incoming>, Failure> {
     let progress = request.body().progress();
-    let limit = pool.settings.timeouts.response;
-    alarm.set(limit);
+    let timeouts = &pool.settings.timeouts;
+    let mut client_owes = false;
+    alarm.set(timeouts.response);
     let link = &mut *lease.link;
     let mut answer = std::pin::pin!(link.sender.try_send_request(request));
     std::future::poll_fn(|cx| {
@@ -118,8 +119,16 @@ pub(super) async fn attempt(
         if let Poll::Ready(answer) = polled {
             return Poll::Ready(answer.map_err(|error| broken(error, progress.as_deref())));
         }
-        if progress.as_deref().is_some_and(Progress::take_moved) {
-            alarm.set(limit);
+        if let Some(progress) = progress.as_deref() {
+            let owes = progress.waits_for_client();
+            if progress.take_moved() || owes != client_owes {
+                client_owes = owes;
+                alarm.set(if owes {
+                    timeouts.body
+                } else {
+                    timeouts.response
+                });
+            }
         }
         if alarm.is_due(cx) {
             return Poll::Ready(Err(overdue(progress.as_deref())));
@@ -132,7 +141,9 @@ pub(super) async fn attempt(
 fn broken(mut error: TrySendError<Request<Upload>>, progress: Option<&Progress>) -> Failure {
     let unsent = error.take_message();
     let was_sent = unsent.is_none();
-    let kind = if progress.is_some_and(Progress::client_failed) {
+    let kind = if progress.is_some_and(Progress::is_too_large) {
+        OriginErrorKind::BodyTooLarge
+    } else if progress.is_some_and(Progress::client_failed) {
         OriginErrorKind::ClientBody
     } else {
         OriginErrorKind::Broken

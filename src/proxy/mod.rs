@@ -90,6 +90,9 @@ impl OriginPool {
         if request.method() == Method::CONNECT {
             return Err(OriginErrorKind::ConnectMethod.into());
         }
+        if http_body::Body::size_hint(request.body()).lower() > self.settings.body_max {
+            return Err(OriginErrorKind::BodyTooLarge.into());
+        }
         let permit = match self.share.try_take() {
             Some(permit) => permit,
             None => {
