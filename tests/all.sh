@@ -73,8 +73,12 @@ cargo_test() {
 
 has cargo || die "Rust is missing: see https://rustup.rs"
 install_missing
-say "installing what the browser's tests need"
-npm ci --prefix tests/browser --ignore-scripts --no-audit --no-fund </dev/null
+# npm writes the inner file when it has installed what the outer one says.
+lock=package-lock.json
+if [ ! tests/browser/node_modules/.$lock -nt tests/browser/$lock ]; then
+  say "installing what the browser's tests need"
+  npm ci --prefix tests/browser --ignore-scripts --no-audit --no-fund </dev/null
+fi
 
 logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT

@@ -2,14 +2,13 @@
 
 #![allow(
     clippy::unwrap_used,
-    clippy::disallowed_methods,
+    clippy::panic,
     reason = "in a test, a panic is how it fails"
 )]
 
 #[path = "support/mod.rs"]
 mod support;
 
-use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::io::Read;
@@ -197,7 +196,7 @@ fn type_in(steps: &[Step], running: &Running) -> Vec<String> {
         let typed = step
             .typed
             .replace("127.0.0.1:8080", &running.addr.to_string());
-        let _ = writeln!(script, "{typed}\nprintf '%s\\n' '{STEP}'");
+        script.push_str(&format!("{typed}\nprintf '%s\\n' '{STEP}'\n"));
     }
     let output = Command::new("bash")
         .arg("-c")

@@ -144,7 +144,7 @@ fn origin(config: &Config, origin: &crate::config::Origin) -> Result<OriginSetti
         } else {
             fixed.map_or(HostHeader::Client, HostHeader::Fixed)
         },
-        forwarding: crate::message::headers::Forwarding::default(),
+        forwarding: crate::message::Forwarding::default(),
         in_flight_max: share,
         waiting_max: share.saturating_mul(4).clamp(64, 16_384),
         idle_max: share.min(1_024),

@@ -140,8 +140,14 @@ impl Control {
         let before = self.live.load_full();
         let same_keys = keys.ids().eq(before.keys.ids());
         let changes = read.changes(&in_force);
+        let take_tls = || {
+            if let (Some(shared), Some(tls)) = (&self.tls, tls) {
+                shared.store(tls);
+            }
+        };
         if changes.is_empty() && same_keys {
-            self.take_tls(tls);
+            // The certificate may be another one in the same files.
+            take_tls();
             return Ok(Reloaded::Unchanged);
         }
         for room in &changes.removed_rooms {
@@ -154,9 +160,8 @@ impl Control {
             pages: Arc::clone(&before.pages),
         };
         let live = assemble(parts, Some(&before), &self.metrics).await?;
-        self.take_tls(tls);
+        take_tls();
         self.take(&before, live);
-        show_settings(&self.metrics, &applied.config);
         *in_force = applied;
         Ok(Reloaded::Applied(changes))
     }
@@ -334,6 +339,7 @@ async fn start_room(
     ))
 }
 
+/// Shows what the file says, until the lines say what holds.
 fn show_settings(metrics: &Metrics, config: &Config) {
     for room in config.rooms.values() {
         metrics.set_settings(&room.name, room.rate.per_hour(), room.active_max, room.mode);

@@ -20,6 +20,7 @@ use crate::gate::forward::Through;
 use crate::gate::reply;
 use crate::gate::show;
 use crate::gate::show::Look;
+use crate::gate::standing::Known;
 use crate::gate::visit::Visit;
 use crate::gate::visit::visitor;
 use crate::line::exchange::AHEAD_MAX;
@@ -179,10 +180,11 @@ impl Gate {
         }
         let rate = answer.measured.effective_rate_per_hour;
         let place = ticket.number.saturating_sub(answer.head);
-        let before = place + answer.counts.asking + answer.counts.asking_late;
+        // Its own entry included: had there been credit for it, it would have gone straight in.
+        let entries = place.max(1) + answer.counts.asking + answer.counts.asking_late;
         let hold = visit.site.config.hold;
         let is_short =
-            rate > 0 && u128::from(before) * 3_600_000 / u128::from(rate) <= hold.as_millis();
+            rate > 0 && u128::from(entries) * 3_600_000 / u128::from(rate) <= hold.as_millis();
         drop(snapshot);
         if !is_short || place > AHEAD_MAX || hold.is_zero() {
             return None;
@@ -284,7 +286,12 @@ impl Drop for UntilAnswer<'_> {
 fn first_page(visit: &Visit<'_>, look: &Look<'_>, ticket: &Ticket) -> Response<Body> {
     // The picture this visit began with is older than the number.
     let visit = visit.again();
-    let standing = show::stand_with(&visit, ticket);
+    let known = Known {
+        // What a newcomer asked, it asked until this response.
+        has_unasked: !ticket.asked,
+        ..visit.known(ticket)
+    };
+    let standing = show::stand_with(&visit, ticket, known);
     let view = show::view(&visit, look, Some(ticket), &standing);
     show::hear(&visit, ticket, &standing, view.poll_ms);
     let mut response = show::page(&visit, &view, StatusCode::OK);

@@ -46,7 +46,7 @@ pub(crate) fn entered(
         until_us,
         entered_us: now_us,
     };
-    let mut response = inside(visit, look, &pass);
+    let mut response = admitted(visit, look, &pass);
     if ticket.asked {
         // What was asked for is there: coming back later is asked for anew.
         let ticket = Ticket {
@@ -58,8 +58,8 @@ pub(crate) fn entered(
     response
 }
 
-/// The response to whoever is inside, with this pass.
-pub(crate) fn inside(visit: &Visit<'_>, look: &Look<'_>, pass: &Pass) -> Response<Body> {
+/// The response to whoever has this pass: the pass itself, and the way to where it wanted.
+pub(crate) fn admitted(visit: &Visit<'_>, look: &Look<'_>, pass: &Pass) -> Response<Body> {
     let number = Some(pass.number).filter(|&number| number > 0);
     let mut cookies = HeaderMap::new();
     let text = reply::give_pass(&mut cookies, visit, pass);

@@ -34,6 +34,7 @@ use crate::page::State;
 use crate::room::Asked;
 use crate::room::Joined;
 use crate::seal;
+use crate::seal::Pass;
 use crate::seal::Ticket;
 use crate::telemetry::metrics::Decision;
 
@@ -196,7 +197,7 @@ impl Gate {
         };
         let fresh = visit.again();
         let standing = match &ticket {
-            Some(ticket) => show::stand_with(&fresh, ticket),
+            Some(ticket) => show::stand_with(&fresh, ticket, fresh.known(ticket)),
             None => show::without_ticket(&fresh, state),
         };
         let view = show::view(&fresh, look, ticket.as_ref(), &standing);
@@ -240,10 +241,10 @@ impl Gate {
 
     /// Asks to enter; the pass, or where the visitor stands.
     async fn enter(&self, visit: &Visit<'_>, look: &Look<'_>) -> Response<Body> {
-        if let Some(pass) = visit.held_pass.filter(|pass| {
-            visit.pass == PassFact::Live && visit.ticket().is_none_or(|t| pass.id == t.id)
-        }) {
-            return answers::inside(visit, look, &pass);
+        let live = visit.held_pass.filter(|_| visit.pass == PassFact::Live);
+        let is_of = |pass: &Pass| visit.ticket().is_none_or(|ticket| ticket.id == pass.id);
+        if let Some(pass) = live.filter(is_of) {
+            return answers::admitted(visit, look, &pass);
         }
         let Some(ticket) = visit.ticket() else {
             return self.not_entered(visit, look, None);
@@ -293,7 +294,7 @@ impl Gate {
             let standing = show::without_ticket(&visit, show::unknown_state(&visit));
             return answers::not_entered(&visit, &show::view(&visit, look, None, &standing), None);
         };
-        let standing = show::stand_with(&visit, &ticket);
+        let standing = show::stand_with(&visit, &ticket, visit.known(&ticket));
         let view = show::view(&visit, look, Some(&ticket), &standing);
         show::hear(&visit, &ticket, &standing, view.poll_ms);
         answers::not_entered(&visit, &view, Some(&ticket))
@@ -341,6 +342,8 @@ fn is_same_origin(visit: &Visit<'_>, headers: &HeaderMap) -> bool {
 
 /// What an `Idempotency-Key` is remembered by, if the request carries one. Its length is bounded with the head's.
 fn key_of(visit: &Visit<'_>, headers: &HeaderMap) -> Option<KeyHash> {
+    // Nothing is no key: whoever sends it is nobody in particular. However long, a key is hashed: were it left aside,
+    // each repeat would take a number.
     let key = headers
         .get("idempotency-key")
         .filter(|key| !key.is_empty())?;

@@ -164,22 +164,24 @@ impl Gate {
             Err(error) => return (Decision::Error, Err(Fault::Refused(error.into()))),
         };
         let host = host_of(&client, &request);
+        let here = |room: usize| {
+            *note.room.borrow_mut() = Some(Rc::clone(&local.rooms[room].name));
+            Here {
+                live,
+                site: &live.sites[room],
+                port: &local.rooms[room].port,
+                origin: &local.origins[live.sites[room].origin],
+                client: &client,
+            }
+        };
         match live.routes.find(request.method(), &host, normal.as_str()) {
             Route::Protected { room } => {
-                *note.room.borrow_mut() = Some(Rc::clone(&local.rooms[room].name));
-                let here = Here {
-                    live,
-                    site: &live.sites[room],
-                    port: &local.rooms[room].port,
-                    origin: &local.origins[live.sites[room].origin],
-                    client: &client,
-                };
                 let shown = Shown {
                     method: request.method(),
                     headers: request.headers(),
                     wants_ticket: false,
                 };
-                let visit = Visit::new(here, shown, &self.metrics);
+                let visit = Visit::new(here(room), shown, &self.metrics);
                 let going = Going {
                     path: normal.rewritten(),
                     uri: uri.clone(),
@@ -190,20 +192,12 @@ impl Gate {
                 (counted(act, &response), response)
             }
             Route::Reserved { room, call } => {
-                *note.room.borrow_mut() = Some(Rc::clone(&local.rooms[room].name));
-                let here = Here {
-                    live,
-                    site: &live.sites[room],
-                    port: &local.rooms[room].port,
-                    origin: &local.origins[live.sites[room].origin],
-                    client: &client,
-                };
                 let shown = Shown {
                     method: request.method(),
                     headers: request.headers(),
                     wants_ticket: true,
                 };
-                let visit = Visit::new(here, shown, &self.metrics);
+                let visit = Visit::new(here(room), shown, &self.metrics);
                 self.call(&visit, request, call).await
             }
             Route::Open { origin } => {

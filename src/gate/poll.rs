@@ -9,14 +9,11 @@ use crate::room::Snapshot;
 
 /// Polls a second that one replica plans for.
 const BUDGET_PER_S: u64 = 2_000;
-/// The longest a visitor is told to wait, in milliseconds: an hour, as the line takes no longer interval.
-const POLL_MS_MAX: u64 = 3_600_000;
-/// The time polls are counted over.
-const SECOND: Duration = Duration::from_secs(1);
 /// Polls a second from one ticket, at one worker, that are answered.
 const POLLS_PER_S_MAX: u8 = 5;
 /// Tickets that are counted within one second.
 const COUNTED_MAX: usize = 65_536;
+const SECOND: Duration = Duration::from_secs(1);
 
 /// How long to tell a visitor to wait before it asks again, in milliseconds.
 pub(crate) fn poll_ms(snapshot: &Snapshot, standing: &Standing) -> u64 {
@@ -54,9 +51,7 @@ pub(crate) fn poll_ms(snapshot: &Snapshot, standing: &Standing) -> u64 {
         return tier_ms;
     }
     let waiting_here = (answer.tail - answer.head) / answer.counts.instances.max(1);
-    tier_ms
-        .max(waiting_here * 1_000 / BUDGET_PER_S)
-        .min(POLL_MS_MAX)
+    tier_ms.max(waiting_here * 1_000 / BUDGET_PER_S)
 }
 
 /// By the time the pace needs to reach this place.
@@ -75,6 +70,8 @@ fn waiting_ms(standing: &Standing, rate_per_hour: u64) -> u64 {
 }
 
 /// Counts polls per ticket within the current second; one per worker.
+///
+/// The second is of the machine's clock: line time stands still while the store is away, and polls go on.
 #[derive(Debug, Default)]
 pub(crate) struct Hammering {
     since: Option<Instant>,
@@ -82,13 +79,10 @@ pub(crate) struct Hammering {
 }
 
 impl Hammering {
-    /// Whether this poll comes on top of more than a ticket may send in a second. Line time would not do: it stands
-    /// still while the store is away.
+    /// Whether this poll comes on top of more than a ticket may send in a second.
     pub(crate) fn is_too_many(&mut self, ticket: u128, now: Instant) -> bool {
-        if self
-            .since
-            .is_none_or(|since| now.saturating_duration_since(since) >= SECOND)
-        {
+        let is_over = |since| now.saturating_duration_since(since) >= SECOND;
+        if self.since.is_none_or(is_over) {
             self.since = Some(now);
             self.polls.clear();
         }
@@ -104,11 +98,11 @@ impl Hammering {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock;
 
     #[test]
     fn a_ticket_polls_five_times_a_second_and_no_more() {
-        let mut hammering = Hammering::default();
-        let now = crate::clock::monotonic();
+        let (mut hammering, now) = (Hammering::default(), clock::monotonic());
         let answers: Vec<_> = (0..7).map(|_| hammering.is_too_many(1, now)).collect();
         assert_eq!(answers, [false, false, false, false, false, true, true]);
         assert!(!hammering.is_too_many(2, now));

@@ -20,6 +20,7 @@ use crate::gate::query;
 use crate::gate::reply;
 use crate::gate::reply::Media;
 use crate::gate::standing;
+use crate::gate::standing::Known;
 use crate::gate::standing::Standing;
 use crate::gate::visit::Visit;
 use crate::gate::visit::visitor;
@@ -71,12 +72,11 @@ impl<'a> Look<'a> {
 /// Where a visit stands, and whether its ticket goes on asking.
 pub(crate) fn stand(visit: &Visit<'_>) -> Option<(Ticket, Standing)> {
     let ticket = visit.ticket()?;
-    Some((ticket, stand_with(visit, &ticket)))
+    Some((ticket, stand_with(visit, &ticket, visit.known(&ticket))))
 }
 
 /// Where a visit stands with this ticket.
-pub(crate) fn stand_with(visit: &Visit<'_>, ticket: &Ticket) -> Standing {
-    let known = visit.known(ticket);
+pub(crate) fn stand_with(visit: &Visit<'_>, ticket: &Ticket, known: Known) -> Standing {
     standing::stand(&visit.snapshot, ticket, known, visit.now, clock::wall_us())
 }
 

@@ -33,6 +33,8 @@ pub(crate) struct Known {
     pub(crate) has_pass: bool,
     /// It carries a pass of this ticket that ran out.
     pub(crate) had_pass: bool,
+    /// It asked until just now: only its ticket tells whether it goes on asking.
+    pub(crate) has_unasked: bool,
 }
 
 /// Where this ticket, of the snapshot's epoch, stands now.
@@ -47,7 +49,7 @@ pub(crate) fn stand(
     let wall_us = i64::try_from(wall_us).unwrap_or(i64::MAX);
     let mut standing = Standing {
         state: State::Waiting,
-        asked: ticket.asked || snapshot.is_asking(ticket.id),
+        asked: ticket.asked || (!known.has_unasked && snapshot.is_asking(ticket.id)),
         asked_wait_s: asked_wait_s(snapshot),
         place: ticket.number.saturating_sub(head),
         turn_left_us: None,

@@ -230,6 +230,7 @@ impl<'a> Visit<'a> {
         Known {
             has_pass: is_its && self.pass == PassFact::Live,
             had_pass: is_its && matches!(self.pass, PassFact::RanOut { .. }),
+            ..Known::default()
         }
     }
 

@@ -1,18 +1,13 @@
-//! Headers on their way through: what ends here, what is ours, and what the origin is told about the client.
-
-use std::net::IpAddr;
+//! Headers on their way through: what ends here, and what is ours.
+//!
+//! Nearly every message has nothing to remove, so names are looked through once, and nothing else is looked for.
 
 use http::HeaderMap;
 use http::HeaderName;
 use http::HeaderValue;
-use http::Version;
 use http::header;
 
 use crate::message::cookies;
-use crate::message::forwarded::X_FORWARDED_FOR;
-use crate::message::forwarded::X_FORWARDED_HOST;
-use crate::message::forwarded::X_FORWARDED_PROTO;
-use crate::message::peer::Client;
 
 /// `Anteroom-Visitor`: tells the origin which visitor is asking.
 pub const VISITOR: HeaderName = HeaderName::from_static("anteroom-visitor");
@@ -23,52 +18,111 @@ pub const STOCK: HeaderName = HeaderName::from_static("anteroom-stock");
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
-const PSEUDONYM: HeaderValue = HeaderValue::from_static("1.1 anteroom");
-const PSEUDONYM_10: HeaderValue = HeaderValue::from_static("1.0 anteroom");
-const PSEUDONYM_20: HeaderValue = HeaderValue::from_static("2.0 anteroom");
 
-/// Which headers tell the origin about the client. What a client itself put there is removed in any case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Forwarding {
-    /// `X-Forwarded-For`, `X-Forwarded-Proto`, `X-Forwarded-Host`.
-    pub x_forwarded: bool,
-    /// `Forwarded` (RFC 7239).
-    pub forwarded: bool,
-    /// `Via` (RFC 9110 §7.6.3).
-    pub via: bool,
+/// What of a message's headers is not for the other side.
+#[derive(Debug, Clone, Copy, Default)]
+struct Found {
+    connection: bool,
+    /// Hop-by-hop headers besides `Connection` (RFC 9110 §7.6.1).
+    hop: bool,
+    te: bool,
+    cookie: bool,
+    /// Requests: what claims to come from us, or to tell where a request comes from.
+    claim: bool,
+    /// Responses: `Anteroom-…` and `Alt-Svc`.
+    order: bool,
+    alt_svc: bool,
 }
 
-impl Default for Forwarding {
-    fn default() -> Self {
-        Self {
-            x_forwarded: true,
-            forwarded: true,
-            via: true,
+/// What an origin says to us, taken out of its response; as it was sent.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Orders {
+    /// `Anteroom-Command`.
+    pub command: Option<HeaderValue>,
+    /// `Anteroom-Stock`.
+    pub stock: Option<HeaderValue>,
+}
+
+impl Found {
+    fn among(headers: &HeaderMap) -> Self {
+        let mut found = Self::default();
+        for name in headers.keys() {
+            match *name {
+                header::CONNECTION => found.connection = true,
+                header::COOKIE => found.cookie = true,
+                header::ALT_SVC => found.alt_svc = true,
+                header::FORWARDED => found.claim = true,
+                header::TE => {
+                    found.te = true;
+                    found.hop = true;
+                }
+                header::TRANSFER_ENCODING
+                | header::UPGRADE
+                | header::PROXY_AUTHENTICATE
+                | header::PROXY_AUTHORIZATION => found.hop = true,
+                _ => found.see(name.as_str().as_bytes()),
+            }
+        }
+        found
+    }
+
+    /// Names without a constant of their own.
+    fn see(&mut self, name: &[u8]) {
+        match name.first() {
+            Some(b'a') => self.order |= begins_with(name, b"anteroom-"),
+            Some(b'x') => {
+                self.claim |= begins_with(name, b"x-forwarded-") || begins_with(name, b"x-real-ip");
+            }
+            Some(b'k') => self.hop |= name == b"keep-alive",
+            Some(b'p') => self.hop |= name == b"proxy-connection",
+            _ => {}
         }
     }
 }
 
-/// Removes what belongs to one connection only (RFC 9110 §7.6.1), whatever `Connection` nominates included.
+/// Removes from a request what is for one connection only, what is for us, and what claims to tell where it is from.
 ///
-/// `Host` and `Content-Length` stay even when nominated: they are for all recipients, and a request without them is
-/// another request.
-pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    let (mut connection, mut rest) = (false, false);
-    for name in headers.keys() {
-        match *name {
-            header::CONNECTION => connection = true,
-            header::TE
-            | header::TRANSFER_ENCODING
-            | header::UPGRADE
-            | header::PROXY_AUTHENTICATE
-            | header::PROXY_AUTHORIZATION => rest = true,
-            _ => rest |= *name == KEEP_ALIVE || *name == PROXY_CONNECTION,
+/// Whether the client takes trailers, which is for one connection as well, is returned.
+///
+/// `Host` and `Content-Length` stay even when `Connection` nominates them: they are for all recipients, and a request
+/// without them is another request.
+pub fn clean_request(headers: &mut HeaderMap) -> bool {
+    let found = Found::among(headers);
+    let takes_trailers = found.te && names_trailers(headers);
+    remove_hop_by_hop(headers, found);
+    if found.claim || found.order {
+        while let Some(name) = headers.keys().find(|name| is_claim(name)).cloned() {
+            headers.remove(name);
         }
     }
-    if connection {
+    if found.cookie {
+        remove_our_cookies(headers);
+    }
+    takes_trailers
+}
+
+/// Removes from a response what is for one connection only, `Alt-Svc` (which would lead clients past us), and what
+/// the origin says to us, which is returned.
+pub fn clean_response(headers: &mut HeaderMap) -> Orders {
+    let found = Found::among(headers);
+    remove_hop_by_hop(headers, found);
+    if found.alt_svc {
+        headers.remove(header::ALT_SVC);
+    }
+    if !found.order {
+        return Orders::default();
+    }
+    Orders {
+        command: headers.remove(COMMAND),
+        stock: headers.remove(STOCK),
+    }
+}
+
+fn remove_hop_by_hop(headers: &mut HeaderMap, found: Found) {
+    if found.connection {
         remove_nominated(headers);
     }
-    if rest {
+    if found.hop {
         for name in [
             header::TE,
             header::TRANSFER_ENCODING,
@@ -81,6 +135,15 @@ pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
             headers.remove(name);
         }
     }
+}
+
+/// Whether `TE` names trailers; any other coding in it ends with us.
+fn names_trailers(headers: &HeaderMap) -> bool {
+    headers.get_all(header::TE).iter().any(|line| {
+        line.as_bytes()
+            .split(|byte| *byte == b',')
+            .any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"))
+    })
 }
 
 fn remove_nominated(headers: &mut HeaderMap) {
@@ -107,7 +170,7 @@ fn remove_nominated(headers: &mut HeaderMap) {
 }
 
 /// Removes our cookies from every `Cookie` line and leaves the others byte for byte; a line left empty goes.
-pub fn remove_our_cookies(headers: &mut HeaderMap) {
+fn remove_our_cookies(headers: &mut HeaderMap) {
     let has_ours = |line: &HeaderValue| pieces(line).any(is_our_piece);
     if !headers.get_all(header::COOKIE).iter().any(has_ours) {
         return;
@@ -148,90 +211,23 @@ fn without_ours(line: &HeaderValue) -> Option<HeaderValue> {
     Some(value)
 }
 
-/// Removes every `Anteroom-…` header and everything that claims to tell where a request comes from, also when
-/// spelled with underscores, which CGI-like origins cannot tell from hyphens.
-pub fn remove_claims(headers: &mut HeaderMap) {
-    while let Some(name) = headers.keys().find(|name| is_claim(name)).cloned() {
-        headers.remove(name);
-    }
-}
-
+/// Whether a request's header claims to be ours, or to tell where the request comes from, also when spelled with
+/// underscores, which CGI-like origins cannot tell from hyphens.
 fn is_claim(name: &HeaderName) -> bool {
     let name = name.as_str().as_bytes();
-    let begins_with = |prefix: &[u8]| {
-        name.len() >= prefix.len()
-            && name
-                .iter()
-                .zip(prefix)
-                .all(|(byte, want)| byte == want || (*byte == b'_' && *want == b'-'))
-    };
-    match name.first() {
-        Some(b'a') => begins_with(b"anteroom-"),
-        Some(b'f') => name == b"forwarded",
-        Some(b'x') => begins_with(b"x-forwarded-") || begins_with(b"x-real-ip"),
-        _ => false,
-    }
+    name == b"forwarded"
+        || begins_with(name, b"anteroom-")
+        || begins_with(name, b"x-forwarded-")
+        || begins_with(name, b"x-real-ip")
 }
 
-/// Tells the origin about the client. [`remove_claims`] came first.
-pub fn set_forwarding(
-    headers: &mut HeaderMap,
-    client: &Client,
-    version: Version,
-    forwarding: Forwarding,
-) {
-    let host = client
-        .host
-        .as_ref()
-        .or_else(|| headers.get(header::HOST))
-        .cloned();
-    if forwarding.forwarded
-        && let Ok(value) = HeaderValue::try_from(forwarded_element(client, host.as_ref()))
-    {
-        headers.insert(header::FORWARDED, value);
-    }
-    if forwarding.x_forwarded {
-        if let Ok(value) = HeaderValue::try_from(client.ip.to_string()) {
-            headers.insert(X_FORWARDED_FOR, value);
-        }
-        let proto = HeaderValue::from_static(if client.https { "https" } else { "http" });
-        headers.insert(X_FORWARDED_PROTO, proto);
-        if let Some(host) = host {
-            headers.insert(X_FORWARDED_HOST, host);
-        }
-    }
-    if forwarding.via {
-        headers.append(header::VIA, pseudonym(version));
-    }
-}
-
-/// RFC 7239 §4: `for`, `host` and `proto` of the hop before us. IPv6 addresses and hosts with a port are quoted.
-fn forwarded_element(client: &Client, host: Option<&HeaderValue>) -> String {
-    let mut element = match client.ip {
-        IpAddr::V4(ip) => format!("for={ip}"),
-        IpAddr::V6(ip) => format!("for=\"[{ip}]\""),
-    };
-    if let Some(host) = host.and_then(|host| host.to_str().ok())
-        && !host.contains(['"', '\\'])
-    {
-        element.push_str(";host=\"");
-        element.push_str(host);
-        element.push('"');
-    }
-    element.push_str(if client.https {
-        ";proto=https"
-    } else {
-        ";proto=http"
-    });
-    element
-}
-
-fn pseudonym(version: Version) -> HeaderValue {
-    match version {
-        Version::HTTP_10 => PSEUDONYM_10,
-        Version::HTTP_2 => PSEUDONYM_20,
-        _ => PSEUDONYM,
-    }
+/// Whether a name begins with this one, underscores taken for hyphens.
+fn begins_with(name: &[u8], start: &[u8]) -> bool {
+    name.len() >= start.len()
+        && name
+            .iter()
+            .zip(start)
+            .all(|(byte, want)| byte == want || (*byte == b'_' && *want == b'-'))
 }
 
 #[cfg(test)]
@@ -265,7 +261,7 @@ mod tests {
             ("x-c", "1"),
             ("te", "gzip"),
         ]);
-        remove_hop_by_hop(&mut map);
+        clean_request(&mut map);
         assert_eq!(names(&map), ["content-length", "host", "x-c"]);
     }
 
@@ -283,7 +279,7 @@ mod tests {
             ("a=1", Some("a=1")),
         ] {
             let mut map = headers(&[("cookie", before)]);
-            remove_our_cookies(&mut map);
+            clean_request(&mut map);
             assert_eq!(
                 map.get("cookie").map(|line| line.to_str().unwrap()),
                 after,
@@ -304,27 +300,7 @@ mod tests {
             ("x-forward", "1"),
             ("anteroomy", "1"),
         ]);
-        remove_claims(&mut map);
+        clean_request(&mut map);
         assert_eq!(names(&map), ["anteroomy", "x-forward"]);
-    }
-
-    #[test]
-    fn the_origin_is_told_who_asks_in_every_dialect() {
-        let client = Client {
-            ip: "2001:db8::1".parse().unwrap(),
-            https: true,
-            host: None,
-        };
-        let mut map = headers(&[("host", "a.example:8443"), ("via", "1.0 edge")]);
-        set_forwarding(&mut map, &client, Version::HTTP_2, Forwarding::default());
-        assert_eq!(
-            map["forwarded"],
-            "for=\"[2001:db8::1]\";host=\"a.example:8443\";proto=https"
-        );
-        assert_eq!(map["x-forwarded-for"], "2001:db8::1");
-        assert_eq!(map["x-forwarded-proto"], "https");
-        assert_eq!(map["x-forwarded-host"], "a.example:8443");
-        let via: Vec<_> = map.get_all("via").iter().collect();
-        assert_eq!(via, ["1.0 edge", "2.0 anteroom"]);
     }
 }

@@ -11,6 +11,7 @@ pub mod forwarded;
 pub mod headers;
 pub mod peer;
 pub mod target;
+pub mod told;
 
 pub use asked::Asked;
 pub use asked::Fault;
@@ -27,3 +28,4 @@ pub use peer::Peer;
 pub use peer::TrustedProxies;
 pub use target::NormalPath;
 pub use target::PathError;
+pub use told::Forwarding;

@@ -18,17 +18,24 @@ mod tunnel;
 mod upgrade;
 mod upload;
 
+use std::pin::Pin;
 use std::rc::Rc;
 
 use http::Method;
 use http::Request;
 use http::Response;
 use http::StatusCode;
+use http_body::Body as _;
 use hyper::body::Incoming;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::message::Body;
+use crate::proxy::exchange::Answer;
+use crate::proxy::exchange::Begun;
+use crate::proxy::exchange::Flight;
+use crate::proxy::upgrade::Upgrade;
+use crate::proxy::upload::Upload;
 
 pub use error::OriginError;
 pub use error::OriginErrorKind;
@@ -73,52 +80,119 @@ pub struct Background {
     pub ticker: Rc<Ticker>,
 }
 
+/// How a request goes: already out on a connection, or some longer way.
+enum Way<A> {
+    Sent(exchange::Sent<A>, Flight),
+    Longer(Pin<Box<dyn Future<Output = Result<Forwarded, OriginError>>>>),
+}
+
 impl OriginPool {
-    /// Forwards one request to the origin and returns once the response has begun.
+    /// Forwards one request to the origin; the future is done once the response has begun.
     ///
     /// The response's body holds the connection, and this worker's leave to have the request in flight, until its
-    /// end. Dropping the future or the body cancels the request: its connection is closed.
+    /// end. Dropping the future or the body cancels the request: its connection is closed. The future is to be
+    /// awaited at once: what can be done without waiting is done by the call.
     ///
     /// # Errors
     ///
     /// Says what went wrong, whose doing it was, and whether the origin may have seen the request.
-    pub async fn forward(
+    pub fn forward(
         self: &Rc<Self>,
         request: Request<Incoming>,
         passage: &Passage<'_>,
-    ) -> Result<Forwarded, OriginError> {
-        if request.method() == Method::CONNECT {
-            return Err(OriginErrorKind::ConnectMethod.into());
-        }
-        if http_body::Body::size_hint(request.body()).lower() > self.settings.body_max {
-            return Err(OriginErrorKind::BodyTooLarge.into());
-        }
-        let permit = match self.share.try_take() {
-            Some(permit) => permit,
-            None => {
-                self.share
-                    .take(self.settings.timeouts.room, self.ticker())
-                    .await?
+    ) -> impl Future<Output = Result<Forwarded, OriginError>> + use<> {
+        let way = self.way(request, passage);
+        let pool = Rc::clone(self);
+        async move {
+            match way {
+                Way::Sent(sent, flight) => {
+                    let begun = exchange::finish(&pool, sent, flight).await?;
+                    answered(&pool, begun).await
+                }
+                Way::Longer(way) => way.await,
             }
-        };
+        }
+    }
+
+    fn way(
+        self: &Rc<Self>,
+        mut request: Request<Incoming>,
+        passage: &Passage<'_>,
+    ) -> Way<impl Answer + use<>> {
+        if request.method() == Method::CONNECT {
+            let refused = std::future::ready(Err(OriginErrorKind::ConnectMethod.into()));
+            return Way::Longer(Box::pin(refused));
+        }
+        if request.body().size_hint().lower() > self.settings.body_max {
+            let refused = std::future::ready(Err(OriginErrorKind::BodyTooLarge.into()));
+            return Way::Longer(Box::pin(refused));
+        }
+        let upgrade = upgrade::wanted(&request, &self.settings.upgrades).map(|protocol| Upgrade {
+            protocol,
+            client: hyper::upgrade::on(&mut request),
+            note: Rc::clone(passage.note),
+        });
+        let request = request::to_origin(request, passage, self);
         let total_at_ms = self
             .settings
             .timeouts
             .total
             .map(|total| self.ticker().in_ms(total));
-        if let Some(protocol) = upgrade::wanted(&request, &self.settings.upgrades) {
-            return upgrade::forward(self, request, passage, protocol, permit).await;
+        if upgrade.is_none()
+            && let Some(permit) = self.share.try_take()
+            && let Ok(lease) = self.lease_idle()
+        {
+            let flight = Flight {
+                _permit: permit,
+                total_at_ms,
+            };
+            return Way::Sent(exchange::begin(self, lease, request), flight);
         }
-        let request = request::to_origin(request, passage, &self.settings);
-        let begun = exchange::send(self, request).await?;
-        if begun.response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            // Nobody asked for it.
-            return Err(OriginError {
-                kind: OriginErrorKind::Broken,
-                was_sent: true,
-                source: None,
-            });
-        }
-        Ok(response::to_client(self, begun, permit, total_at_ms).await)
+        Way::Longer(Box::pin(longer(
+            Rc::clone(self),
+            request,
+            total_at_ms,
+            upgrade,
+        )))
     }
+}
+
+/// What takes longer: waiting for room, a new connection, an upgrade.
+async fn longer(
+    pool: Rc<OriginPool>,
+    request: Request<Upload>,
+    total_at_ms: Option<u64>,
+    upgrade: Option<Upgrade>,
+) -> Result<Forwarded, OriginError> {
+    let permit = pool
+        .share
+        .take(pool.settings.timeouts.room, pool.ticker())
+        .await?;
+    let flight = Flight {
+        _permit: permit,
+        total_at_ms,
+    };
+    if let Some(upgrade) = upgrade {
+        return upgrade::forward(&pool, request, upgrade, flight).await;
+    }
+    let begun = match pool.lease_idle() {
+        Ok(lease) => {
+            let sent = exchange::begin(&pool, lease, request);
+            exchange::finish(&pool, sent, flight).await?
+        }
+        Err(in_use) => exchange::send_new(&pool, Some(in_use), request, flight).await?,
+    };
+    answered(&pool, begun).await
+}
+
+async fn answered(pool: &Rc<OriginPool>, begun: Begun) -> Result<Forwarded, OriginError> {
+    if begun.response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        // Nobody asked for it.
+        return Err(OriginError {
+            kind: OriginErrorKind::Broken,
+            was_sent: true,
+            source: None,
+        });
+    }
+    Ok(response::to_client(pool, begun).await)
 }

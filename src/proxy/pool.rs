@@ -11,6 +11,7 @@ use std::task::Context;
 use std::task::Waker;
 use std::time::Duration;
 
+use crate::message::told::Teller;
 use crate::proxy::Background;
 use crate::proxy::connect;
 use crate::proxy::connect::Driver;
@@ -34,6 +35,7 @@ pub struct OriginPool {
     pub(super) settings: OriginSettings,
     pub(super) background: Background,
     pub(super) share: Rc<Share>,
+    pub(super) teller: Teller,
     pub(super) tunnels: Cell<usize>,
     servers: Vec<Server>,
     next_server: Cell<usize>,
@@ -90,8 +92,9 @@ pub(super) struct Lease {
     in_use: InUse,
 }
 
+/// A server that is being used; dropping it says that it is used less.
 #[derive(Debug)]
-struct InUse {
+pub(super) struct InUse {
     pool: Rc<OriginPool>,
     server: usize,
 }
@@ -112,6 +115,7 @@ impl OriginPool {
         let pool = Rc::new(Self {
             servers: settings.servers.iter().map(server).collect(),
             share: Share::new(settings.in_flight_max, settings.waiting_max),
+            teller: Teller::new(settings.forwarding),
             tunnels: Cell::new(0),
             next_server: Cell::new(0),
             connected: Cell::new(0),
@@ -158,16 +162,24 @@ impl OriginPool {
         &self.background.ticker
     }
 
-    /// A connection to use: an idle one if `may_reuse`, else a new one to the first server that takes it.
-    pub(super) async fn lease(self: &Rc<Self>, may_reuse: bool) -> Result<Lease, OriginError> {
-        let mut in_use = self.choose();
-        if may_reuse && let Some(link) = in_use.pop_idle() {
-            return Ok(Lease { link, in_use });
+    /// An idle connection to use, or where to connect to.
+    pub(super) fn lease_idle(self: &Rc<Self>) -> Result<Lease, InUse> {
+        let in_use = self.choose();
+        match in_use.pop_idle() {
+            Some(link) => Ok(Lease { link, in_use }),
+            None => Err(in_use),
         }
+    }
+
+    /// A new connection to use, to the first server that takes it.
+    pub(super) async fn lease_new(
+        self: &Rc<Self>,
+        in_use: Option<InUse>,
+    ) -> Result<Lease, OriginError> {
+        let mut in_use = in_use.unwrap_or_else(|| self.choose());
         let mut tries_left = self.servers.len();
         loop {
-            // Rare and large: not part of every request's future.
-            match Box::pin(in_use.connect()).await {
+            match in_use.connect().await {
                 Ok(link) => return Ok(Lease { link, in_use }),
                 Err(error) => {
                     tries_left = tries_left.saturating_sub(1);

@@ -2,7 +2,6 @@
 
 use std::rc::Rc;
 
-use http::HeaderMap;
 use http::HeaderValue;
 use http::Request;
 use http::Uri;
@@ -16,8 +15,8 @@ use crate::line::ids::TicketId;
 use crate::message::Client;
 use crate::message::Note;
 use crate::message::headers;
+use crate::proxy::pool::OriginPool;
 use crate::proxy::settings::HostHeader;
-use crate::proxy::settings::OriginSettings;
 use crate::proxy::upload::Upload;
 
 /// With whom and where to a request goes through; said by the gate.
@@ -37,46 +36,34 @@ pub struct Passage<'a> {
 pub(super) fn to_origin(
     request: Request<Incoming>,
     passage: &Passage<'_>,
-    settings: &OriginSettings,
+    pool: &OriginPool,
 ) -> Request<Upload> {
     let (mut parts, body) = request.into_parts();
-    edit_headers(&mut parts, passage, settings);
+    edit_headers(&mut parts, passage, pool);
     edit_target(&mut parts, passage.path);
     parts.version = Version::HTTP_11;
     parts.extensions.clear();
-    Request::from_parts(parts, Upload::new(body, settings.body_max))
+    Request::from_parts(parts, Upload::new(body, pool.settings.body_max))
 }
 
-fn edit_headers(parts: &mut Parts, passage: &Passage<'_>, settings: &OriginSettings) {
+fn edit_headers(parts: &mut Parts, passage: &Passage<'_>, pool: &OriginPool) {
     let map = &mut parts.headers;
-    let wants_trailers = accepts_trailers(map);
-    headers::remove_hop_by_hop(map);
-    headers::remove_claims(map);
-    headers::remove_our_cookies(map);
-    headers::set_forwarding(map, passage.client, parts.version, settings.forwarding);
+    let takes_trailers = headers::clean_request(map);
+    pool.teller.tell(map, passage.client, parts.version);
     if let Some(visitor) = passage.visitor {
         map.insert(headers::VISITOR, visitor_value(visitor));
     }
-    if let HostHeader::Fixed(host) = &settings.host {
+    if let HostHeader::Fixed(host) = &pool.settings.host {
         map.insert(header::HOST, host.clone());
-    } else if !map.contains_key(header::HOST) {
+    } else if parts.version == Version::HTTP_10 && !map.contains_key(header::HOST) {
         // HTTP/1.0 may come without, HTTP/1.1 may not go without (RFC 9112 §3.2).
-        map.insert(header::HOST, settings.default_host());
+        map.insert(header::HOST, pool.settings.default_host());
     }
-    if wants_trailers {
+    if takes_trailers {
         // RFC 9110 §10.1.4: whoever sends `TE` nominates it.
         map.insert(header::TE, HeaderValue::from_static("trailers"));
         map.insert(header::CONNECTION, HeaderValue::from_static("te"));
     }
-}
-
-/// Whether the client takes trailers; any other transfer coding ends with us.
-fn accepts_trailers(headers: &HeaderMap) -> bool {
-    headers.get_all(header::TE).iter().any(|line| {
-        line.as_bytes()
-            .split(|byte| *byte == b',')
-            .any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"))
-    })
 }
 
 fn edit_target(parts: &mut Parts, path: Option<&str>) {
@@ -94,7 +81,25 @@ fn edit_target(parts: &mut Parts, path: Option<&str>) {
     }
 }
 
+/// The ticket's id as it is written everywhere: 32 hexadecimal digits.
 fn visitor_value(visitor: TicketId) -> HeaderValue {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = [0; 32];
+    for (pair, byte) in text.chunks_exact_mut(2).zip(visitor.0.to_be_bytes()) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 0xf)];
+    }
     // Hexadecimal digits are always a valid header value.
-    HeaderValue::try_from(visitor.to_string()).unwrap_or_else(|_| HeaderValue::from_static(""))
+    HeaderValue::from_bytes(&text).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_visitor_is_told_as_its_ticket_is_written() {
+        let visitor = TicketId(0x0123_4567_89ab_cdef_0011_2233_4455_6677);
+        assert_eq!(visitor_value(visitor), visitor.to_string());
+    }
 }

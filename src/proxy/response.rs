@@ -6,9 +6,7 @@ use std::task::Context;
 use std::task::Poll;
 
 use bytes::Bytes;
-use http::HeaderMap;
 use http::Version;
-use http::header;
 use http_body::Body as _;
 use http_body::Frame;
 use http_body::SizeHint;
@@ -17,13 +15,14 @@ use hyper::body::Incoming;
 use crate::message::Body;
 use crate::message::BodyError;
 use crate::message::headers;
+use crate::message::headers::Orders;
 use crate::proxy::Command;
 use crate::proxy::Forwarded;
 use crate::proxy::connect::Driver;
 use crate::proxy::exchange::Begun;
+use crate::proxy::exchange::Flight;
 use crate::proxy::pool::Lease;
 use crate::proxy::pool::OriginPool;
-use crate::proxy::share::Permit;
 use crate::proxy::ticker::Alarm;
 
 /// A body that arrives from the origin as the client takes it. It holds the connection, and the leave to be in
@@ -33,7 +32,6 @@ struct Download {
     /// What had arrived together with the head.
     first: Option<Result<Frame<Bytes>, hyper::Error>>,
     held: Option<Held>,
-    total_at_ms: Option<u64>,
     /// Waiting since the alarm was set, and nothing came.
     is_waiting: bool,
     /// The end to come once what came before it had a chance to be sent.
@@ -44,41 +42,34 @@ struct Held {
     lease: Lease,
     alarm: Alarm,
     pool: Rc<OriginPool>,
-    _permit: Permit,
+    flight: Flight,
 }
 
 /// Turns what the origin answered into what goes on.
 ///
 /// A body that is here already, as small ones are, is taken at once: the connection is free before the client has
 /// seen a byte.
-pub(super) async fn to_client(
-    pool: &Rc<OriginPool>,
-    begun: Begun,
-    permit: Permit,
-    total_at_ms: Option<u64>,
-) -> Forwarded {
+pub(super) async fn to_client(pool: &Rc<OriginPool>, begun: Begun) -> Forwarded {
     let Begun {
         response,
         lease,
         alarm,
+        flight,
     } = begun;
     let (mut parts, incoming) = response.into_parts();
-    let (command, stock) = take_orders(&mut parts.headers);
-    headers::remove_hop_by_hop(&mut parts.headers);
-    parts.headers.remove(header::ALT_SVC);
+    let (command, stock) = understand(&headers::clean_response(&mut parts.headers));
     parts.version = Version::HTTP_11;
     parts.extensions.clear();
     let held = Held {
         lease,
         alarm,
         pool: Rc::clone(pool),
-        _permit: permit,
+        flight,
     };
     let mut download = Download {
         incoming,
         first: None,
         held: Some(held),
-        total_at_ms,
         is_waiting: false,
         failed: None,
     };
@@ -91,18 +82,20 @@ pub(super) async fn to_client(
     }
 }
 
-/// `Anteroom-Command` and `Anteroom-Stock`, taken out of the headers. What we do not understand is ignored.
-pub(super) fn take_orders(headers: &mut HeaderMap) -> (Option<Command>, Option<u64>) {
-    let text = |value: Option<http::HeaderValue>| value?.to_str().ok().map(str::to_owned);
-    if !headers.contains_key(headers::COMMAND) && !headers.contains_key(headers::STOCK) {
-        return (None, None);
-    }
-    let command = text(headers.remove(headers::COMMAND)).and_then(|word| match word.trim() {
-        "finish" => Some(Command::Finish),
-        "sold-out" => Some(Command::SoldOut),
-        _ => None,
-    });
-    let stock = text(headers.remove(headers::STOCK)).and_then(|number| number.trim().parse().ok());
+/// What the origin says to us. What we do not understand is ignored.
+pub(super) fn understand(orders: &Orders) -> (Option<Command>, Option<u64>) {
+    let command = orders
+        .command
+        .as_ref()
+        .and_then(|word| match word.as_bytes().trim_ascii() {
+            b"finish" => Some(Command::Finish),
+            b"sold-out" => Some(Command::SoldOut),
+            _ => None,
+        });
+    let stock = orders
+        .stock
+        .as_ref()
+        .and_then(|number| number.to_str().ok()?.trim().parse().ok());
     (command, stock)
 }
 
@@ -179,19 +172,15 @@ impl Download {
     fn check_alarm(&mut self, cx: &mut Context<'_>) -> Option<BodyError> {
         let held = self.held.as_mut()?;
         let ticker = held.pool.ticker();
-        if self
-            .total_at_ms
-            .is_some_and(|at_ms| at_ms <= ticker.now_ms())
-        {
+        let total_at_ms = held.flight.total_at_ms;
+        if total_at_ms.is_some_and(|at_ms| at_ms <= ticker.now_ms()) {
             return Some(BodyError::Overdue);
         }
         if !self.is_waiting {
             self.is_waiting = true;
             let idle_at_ms = ticker.in_ms(held.pool.settings.timeouts.idle);
-            held.alarm.set_at(
-                self.total_at_ms
-                    .map_or(idle_at_ms, |at_ms| at_ms.min(idle_at_ms)),
-            );
+            held.alarm
+                .set_at(total_at_ms.map_or(idle_at_ms, |at_ms| at_ms.min(idle_at_ms)));
         }
         held.alarm.is_due(cx).then_some(BodyError::Stalled)
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 
-use crate::message::headers::Forwarding;
+use crate::message::Forwarding;
 
 /// One origin as one worker sees it.
 #[derive(Debug, Clone)]

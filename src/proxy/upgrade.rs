@@ -17,6 +17,7 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 
 use crate::message::Body;
+use crate::message::Note;
 use crate::message::headers;
 use crate::proxy::Forwarded;
 use crate::proxy::connect::Driver;
@@ -24,13 +25,23 @@ use crate::proxy::error::OriginError;
 use crate::proxy::error::OriginErrorKind;
 use crate::proxy::exchange;
 use crate::proxy::exchange::Begun;
+use crate::proxy::exchange::Flight;
 use crate::proxy::pool::Lease;
 use crate::proxy::pool::OriginPool;
-use crate::proxy::request;
-use crate::proxy::request::Passage;
 use crate::proxy::response;
-use crate::proxy::share::Permit;
 use crate::proxy::tunnel::Tunnel;
+use crate::proxy::upload::Upload;
+
+/// A change of protocol that a client asks for.
+#[derive(Debug)]
+pub(super) struct Upgrade {
+    /// The protocol, as the client wrote it.
+    pub(super) protocol: HeaderValue,
+    /// The client's connection, once HTTP has let go of it.
+    pub(super) client: OnUpgrade,
+    /// Held until the upgraded connection ends: the visitor is at work until then.
+    pub(super) note: Rc<Note>,
+}
 
 /// The protocol this request asks to change to, if it is one of those configured.
 ///
@@ -48,31 +59,30 @@ pub(super) fn wanted(request: &Request<Incoming>, protocols: &[String]) -> Optio
 /// Relays the handshake, and joins the two streams when the origin agrees.
 pub(super) async fn forward(
     pool: &Rc<OriginPool>,
-    mut request: Request<Incoming>,
-    passage: &Passage<'_>,
-    protocol: HeaderValue,
-    permit: Permit,
+    mut request: Request<Upload>,
+    upgrade: Upgrade,
+    flight: Flight,
 ) -> Result<Forwarded, OriginError> {
+    let Upgrade {
+        protocol,
+        client,
+        note,
+    } = upgrade;
     let place = Place::take(pool)?;
-    let client = hyper::upgrade::on(&mut request);
-    let mut request = request::to_origin(request, passage, &pool.settings);
     nominate(request.headers_mut(), protocol.clone());
-    let mut lease = pool.lease(false).await?;
+    let mut lease = pool.lease_new(None).await?;
     if let Some(driver) = &mut lease.link.driver {
         driver.allow_upgrade();
     }
-    let mut alarm = pool.ticker().alarm();
-    let answer = exchange::attempt(pool, &mut lease, &mut alarm, request)
-        .await
-        .map_err(|failure| failure.error)?;
-    if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
-        let begun = Begun {
-            response: answer,
-            lease,
-            alarm,
-        };
-        return Ok(response::to_client(pool, begun, permit, None).await);
+    let begun = exchange::send_on(pool, lease, request, flight).await?;
+    if begun.response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        return Ok(response::to_client(pool, begun).await);
     }
+    let Begun {
+        response: answer,
+        lease,
+        ..
+    } = begun;
     if answer
         .headers()
         .get(header::UPGRADE)
@@ -85,7 +95,6 @@ pub(super) async fn forward(
         });
     }
     let joined = join(Rc::clone(pool), lease, client, place);
-    let note = Rc::clone(passage.note);
     pool.background.tasks.spawn_local(async move {
         joined.await;
         // Whoever asks whether the visitor is still at work is told so until here.
@@ -97,9 +106,7 @@ pub(super) async fn forward(
 /// The origin's agreement as the client gets it.
 fn agreed(answer: Response<Incoming>, protocol: HeaderValue) -> Forwarded {
     let (mut parts, _) = answer.into_parts();
-    let (command, stock) = response::take_orders(&mut parts.headers);
-    headers::remove_hop_by_hop(&mut parts.headers);
-    parts.headers.remove(header::ALT_SVC);
+    let (command, stock) = response::understand(&headers::clean_response(&mut parts.headers));
     parts.extensions.clear();
     nominate(&mut parts.headers, protocol);
     Forwarded {

@@ -183,7 +183,15 @@ impl Exchanger {
                 .set(clamped(answer.counts.asking + answer.counts.asking_late));
             metrics.turns.set(clamped(answer.counts.turns));
             metrics.instances.set(clamped(answer.counts.instances));
-            metrics.settings_revision.set(clamped(answer.revision));
+            let revision = clamped(answer.revision);
+            if metrics.settings_revision.get() != revision {
+                metrics.settings_revision.set(revision);
+                let settings = &answer.settings;
+                metrics
+                    .shown
+                    .settings(settings.rate_per_hour, settings.active_max, settings.mode);
+            }
+            metrics.shown.stock(answer.stock);
         }
     }
 

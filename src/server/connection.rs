@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use http::Request;
 use http::Response;
-use http::Version;
 use http::header;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -274,11 +273,11 @@ where
 }
 
 fn check(request: &mut Request<Incoming>, connection: &Connection) -> Result<(), Refusal> {
-    if request.version() <= Version::HTTP_11
-        && request.headers().contains_key(header::TRANSFER_ENCODING)
-        && !connection.has_one_length()
-    {
-        return Err(Refusal::LengthAmbiguous);
+    if request.headers().contains_key(header::TRANSFER_ENCODING) {
+        strict::check_coding(request.headers())?;
+        if !connection.has_one_length() {
+            return Err(Refusal::LengthAmbiguous);
+        }
     }
     strict::shape(request)
 }

@@ -47,7 +47,8 @@ pub(super) fn stack<H: Handler>(
         })
         .service_fn(move |asked: Asked| {
             let handler = Rc::clone(&innermost);
-            // In a future of its own, so that nothing of the handler runs outside the rescue.
-            async move { handler.handle(asked).await }
+            // Boxed, because the layers above and hyper move what is here. In a future of its own, so that nothing
+            // of the handler runs outside the rescue.
+            Box::pin(async move { handler.handle(asked).await })
         })
 }

@@ -8,6 +8,7 @@
 #![allow(clippy::print_stdout, reason = "a replayed seed says what happens")]
 
 mod check;
+mod crowd;
 mod histories;
 mod person;
 mod plan;

@@ -22,7 +22,7 @@ use super::wait;
 use super::wait_for;
 
 /// How long it may take until it is ready, on a busy machine.
-const READY: Duration = Duration::from_secs(30);
+const READY: Duration = Duration::from_secs(60);
 /// How long it may take to drain.
 const DRAINED: Duration = Duration::from_secs(40);
 
@@ -51,6 +51,18 @@ impl Anteroom {
     /// # Panics
     /// When it ends instead, or is not ready in time; its log's end is told.
     pub fn start(toml: impl Fn(&Place) -> String) -> Self {
+        Self::start_until(toml, "/readyz")
+    }
+
+    /// As [`Anteroom::start`], for a replica that cannot be ready yet: waits until it is there.
+    ///
+    /// # Panics
+    /// As there.
+    pub fn start_unready(toml: impl Fn(&Place) -> String) -> Self {
+        Self::start_until(toml, "/livez")
+    }
+
+    fn start_until(toml: impl Fn(&Place) -> String, path: &str) -> Self {
         for _ in 0..PORT_TRIES {
             let dir = TempDir::new().expect("a temporary folder");
             let place = Place {
@@ -65,7 +77,7 @@ impl Anteroom {
                 child,
                 _dir: dir,
             };
-            if replica.is_ready() {
+            if replica.answers(path) {
                 return replica;
             }
             let log = replica.log();
@@ -105,6 +117,11 @@ impl Anteroom {
         tail(&self.place.dir.join("anteroom.log"))
     }
 
+    /// Everything it wrote to standard error.
+    pub fn log_all(&self) -> String {
+        fs::read_to_string(self.place.dir.join("anteroom.log")).unwrap_or_default()
+    }
+
     /// Sends a signal by its name: `HUP`, `TERM`.
     ///
     /// # Panics
@@ -129,7 +146,7 @@ impl Anteroom {
         end(&mut self.child);
         self.child = spawn(&self.place);
         assert!(
-            self.is_ready(),
+            self.answers("/readyz"),
             "anteroom did not start again:\n{}",
             self.log()
         );
@@ -141,6 +158,14 @@ impl Anteroom {
     /// When it does not end in time.
     pub fn drain(&mut self) -> ExitStatus {
         self.signal("TERM");
+        self.ended()
+    }
+
+    /// Waits until it has ended by itself.
+    ///
+    /// # Panics
+    /// When it does not end in time.
+    pub fn ended(&mut self) -> ExitStatus {
         let child = &mut self.child;
         wait_for("anteroom drains", DRAINED, || {
             child.try_wait().expect("a child's state")
@@ -156,15 +181,30 @@ impl Anteroom {
         reply.expect("an answer to /metrics").text()
     }
 
-    /// Whether `/readyz` answers 200; false when the process ended instead.
-    fn is_ready(&mut self) -> bool {
+    /// What `/readyz` answers.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    pub fn readyz(&self) -> http::Reply {
+        http::get(self.place.admin, "/readyz", &[]).expect("an answer to /readyz")
+    }
+
+    /// The value of one series, as `/metrics` writes it: `anteroom_waiting{room="main"}`.
+    pub fn metric(&self, series: &str) -> Option<f64> {
+        let text = self.metrics();
+        let mut lines = text.lines().filter_map(|line| line.strip_prefix(series));
+        lines.next()?.trim().parse().ok()
+    }
+
+    /// Whether the admin listener answers 200; false when the process ended instead.
+    fn answers(&mut self, path: &str) -> bool {
         let (admin, child) = (self.place.admin, &mut self.child);
         let mut last = String::new();
         let ready = wait(READY, || {
             if child.try_wait().expect("a child's state").is_some() {
                 return Some(false);
             }
-            let reply = http::get(admin, "/readyz", &[]).ok()?;
+            let reply = http::get(admin, path, &[]).ok()?;
             last = reply.text();
             (reply.status == 200).then_some(true)
         });

@@ -1,6 +1,8 @@
 //! A plain HTTP/1.1 client: one request, one connection, the answer as it came.
 
 use std::io;
+use std::io::BufRead;
+use std::io::BufReader;
 use std::io::Read;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -8,7 +10,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 /// How long an answer is waited for.
-const DEADLINE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// An answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +70,62 @@ pub fn post(
     body: &[u8],
 ) -> io::Result<Reply> {
     request(addr, &format!("POST {path}"), headers, body)
+}
+
+/// A connection that is used for one request after the other.
+#[derive(Debug)]
+pub struct Kept {
+    addr: SocketAddr,
+    reader: BufReader<TcpStream>,
+}
+
+impl Kept {
+    /// Connects.
+    ///
+    /// # Errors
+    /// No connection.
+    pub fn connect(addr: SocketAddr) -> io::Result<Self> {
+        let stream = TcpStream::connect_timeout(&addr, DEADLINE)?;
+        stream.set_read_timeout(Some(DEADLINE))?;
+        stream.set_write_timeout(Some(DEADLINE))?;
+        stream.set_nodelay(true)?;
+        let reader = BufReader::new(stream);
+        Ok(Self { addr, reader })
+    }
+
+    /// Sends a request without a body and reads the answer; the connection stays open.
+    ///
+    /// # Errors
+    /// It broke, or there was no whole answer in time.
+    pub fn request(&mut self, line: &str, headers: &[(&str, &str)]) -> io::Result<Reply> {
+        let mut head = format!("{line} HTTP/1.1\r\nhost: {}\r\n", self.addr);
+        if line.starts_with("POST") {
+            head.push_str("content-length: 0\r\n");
+        }
+        for (name, value) in headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        head.push_str("\r\n");
+        self.reader.get_mut().write_all(head.as_bytes())?;
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"\r\n\r\n") {
+            if self.reader.read_until(b'\n', &mut answer)? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+        let head = String::from_utf8_lossy(&answer).to_ascii_lowercase();
+        let length = head.lines().find_map(|l| l.strip_prefix("content-length:"));
+        if let Some(length) = length.and_then(|length| length.trim().parse().ok()) {
+            let mut body = vec![0; length];
+            self.reader.read_exact(&mut body)?;
+            answer.extend_from_slice(&body);
+        } else if head.contains("transfer-encoding: chunked") {
+            while !answer.ends_with(b"\r\n0\r\n\r\n") {
+                self.reader.read_until(b'\n', &mut answer)?;
+            }
+        }
+        parse(&answer)
+    }
 }
 
 /// Any request: `line` is the method and the path. `Host` is the address unless given.

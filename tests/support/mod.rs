@@ -13,6 +13,7 @@
 
 pub mod anteroom;
 pub mod http;
+pub mod origin;
 pub mod redis;
 
 use std::fs;

@@ -10,11 +10,9 @@ mod wire;
 
 use std::fmt;
 use std::time::Duration;
-use std::time::Instant;
 
 use redis::Client;
 
-use crate::clock;
 use crate::line::exchange::Answer;
 use crate::line::exchange::Exchange;
 use crate::store::StoreError;
@@ -63,8 +61,6 @@ pub struct Redis {
     plan: Plan,
     connection: Option<Connection>,
     backoff: Backoff,
-    /// Since when the store is away, once that was logged.
-    away_since: Option<Instant>,
 }
 
 /// What every connection to this room's line needs to know.
@@ -111,7 +107,6 @@ impl Redis {
             plan,
             connection: None,
             backoff: Backoff::default(),
-            away_since: None,
         })
     }
 
@@ -125,8 +120,8 @@ impl Redis {
         self.backoff.wait().await;
         let result = self.attempt(exchange, clock_us).await;
         match &result {
-            Err(error) if error.is_away() => self.note_away(error),
-            Ok(_) | Err(_) => self.note_back(),
+            Err(error) if error.is_away() => self.backoff.failed(),
+            Ok(_) | Err(_) => self.backoff.reset(),
         }
         result
     }
@@ -158,23 +153,5 @@ impl Redis {
             self.connection = Some(connection);
         }
         result
-    }
-
-    /// One line when the store goes away, and the next attempt a while later.
-    fn note_away(&mut self, error: &StoreError) {
-        self.backoff.failed();
-        if self.away_since.is_none() {
-            self.away_since = Some(clock::monotonic());
-            tracing::warn!(room.name = %self.plan.room, store.addr = %self.plan.addr, %error, "the store is away");
-        }
-    }
-
-    /// One line when the store is back.
-    fn note_back(&mut self) {
-        self.backoff.reset();
-        if let Some(since) = self.away_since.take() {
-            let away_ms = clock::monotonic().duration_since(since).as_millis();
-            tracing::info!(room.name = %self.plan.room, store.addr = %self.plan.addr, away_ms, "the store is back");
-        }
     }
 }

@@ -9,6 +9,7 @@ mod worker;
 
 use std::sync::Arc;
 
+use prometheus::Gauge;
 use prometheus::GaugeVec;
 use prometheus::IntCounter;
 use prometheus::IntCounterVec;
@@ -238,7 +239,13 @@ impl Metrics {
     pub fn room(&self, room: &str) -> RoomMetrics {
         let label = &[room];
         RoomMetrics {
-            room: room.to_owned(),
+            shown: Shown {
+                room: room.to_owned(),
+                rate_target: self.rate_target.with_label_values(label),
+                active_max: self.active_max.clone(),
+                state: self.state.clone(),
+                stock: self.stock.clone(),
+            },
             waiting: self.waiting.with_label_values(label),
             inside: self.inside.with_label_values(label),
             asking: self.asking.with_label_values(label),
@@ -260,26 +267,14 @@ impl Metrics {
 
     /// Shows the settings a room obeys. A rate is given in entries per hour, as the line has it.
     pub fn set_settings(&self, room: &str, rate_per_hour: u64, active_max: u64, mode: Mode) {
-        // An hourly rate is far below 2⁵³, so this is exact.
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "rates are bounded far below 2^53"
-        )]
-        let rate = rate_per_hour as f64 / 3_600.0;
-        self.rate_target.with_label_values(&[room]).set(rate);
-        let limit = (active_max != NO_LIMIT).then_some(active_max);
-        set_or_remove(&self.active_max, room, limit);
-        for other in Mode::ALL {
-            let value = i64::from(other == mode);
-            self.state
-                .with_label_values(&[room, other.name()])
-                .set(value);
-        }
+        self.room(room)
+            .shown
+            .settings(rate_per_hour, active_max, mode);
     }
 
     /// Shows what the origin says is left to book.
     pub fn set_stock(&self, room: &str, stock: Option<u64>) {
-        set_or_remove(&self.stock, room, stock);
+        self.room(room).shown.stock(stock);
     }
 
     /// Counts promises found broken.
@@ -345,8 +340,8 @@ impl Metrics {
 /// The series of one room's line.
 #[derive(Debug, Clone)]
 pub struct RoomMetrics {
-    /// The room's name.
-    pub room: String,
+    /// What the room goes by.
+    pub shown: Shown,
     /// See [`Metrics::waiting`].
     pub waiting: IntGauge,
     /// See [`Metrics::inside`].
@@ -379,6 +374,42 @@ pub struct RoomMetrics {
     pub exchange_seconds: Arc<Seconds>,
     /// See [`Metrics::wait_seconds`].
     pub wait_seconds: Arc<Seconds>,
+}
+
+/// What a room goes by, as its line says: another replica's file may have said it.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    room: String,
+    rate_target: Gauge,
+    active_max: IntGaugeVec,
+    state: IntGaugeVec,
+    stock: IntGaugeVec,
+}
+
+impl Shown {
+    /// Shows the settings the room obeys. A rate is given in entries per hour, as the line has it.
+    pub fn settings(&self, rate_per_hour: u64, active_max: u64, mode: Mode) {
+        // An hourly rate is far below 2⁵³, so this is exact.
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "rates are bounded far below 2^53"
+        )]
+        let rate = rate_per_hour as f64 / 3_600.0;
+        self.rate_target.set(rate);
+        let limit = (active_max != NO_LIMIT).then_some(active_max);
+        set_or_remove(&self.active_max, &self.room, limit);
+        for other in Mode::ALL {
+            let value = i64::from(other == mode);
+            self.state
+                .with_label_values(&[self.room.as_str(), other.name()])
+                .set(value);
+        }
+    }
+
+    /// Shows how many the origin says are left, if it said.
+    pub fn stock(&self, stock: Option<u64>) {
+        set_or_remove(&self.stock, &self.room, stock);
+    }
 }
 
 /// A count as a gauge takes it.

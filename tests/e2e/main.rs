@@ -1,0 +1,25 @@
+//! The road from end to end: the real binary between real clients, a real origin and a real Redis.
+//!
+//! Each module shows one line of what anteroom promises to whoever puts it in front of a portal: the walk of one
+//! visitor, what never gets through, reload under load, what becomes of a line when its store or the replica dies.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on panics, and says where"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod calm;
+mod cookies;
+mod drain;
+mod forged;
+mod hostile;
+mod memory;
+mod metrics;
+mod redis;
+mod redis_load;
+mod reload;
+mod stage;
+mod walk;
