@@ -166,13 +166,6 @@ impl Control {
         Ok(Reloaded::Applied(changes))
     }
 
-    /// A certificate may be another one in the same file.
-    fn take_tls(&self, tls: Option<Arc<rustls::ServerConfig>>) {
-        if let (Some(shared), Some(tls)) = (&self.tls, tls) {
-            shared.store(tls);
-        }
-    }
-
     /// Puts a configuration in force and tells the lines what has changed for them.
     fn take(&self, before: &Live, live: Live) {
         let live = Arc::new(live);

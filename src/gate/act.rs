@@ -309,13 +309,7 @@ pub(crate) fn pending(visit: &Visit<'_>, look: &Look<'_>) -> Response<Body> {
 
 /// The ticket is of a line that has ended, or its key is not known here: it is never overwritten.
 fn unusable(visit: &Visit<'_>, look: &Look<'_>) -> Response<Body> {
-    let state = match visit.ticket_fact() {
-        decide::TicketFact::UnknownKey => State::Invalid,
-        decide::TicketFact::Old | decide::TicketFact::None | decide::TicketFact::Valid { .. } => {
-            State::Expired
-        }
-    };
-    let standing = show::without_ticket(visit, state);
+    let standing = show::without_ticket(visit, show::unknown_state(visit));
     show::page(
         visit,
         &show::view(visit, look, None, &standing),

@@ -34,19 +34,7 @@ pub(crate) fn entered(
     ticket: &Ticket,
     until_us: u64,
 ) -> Response<Body> {
-    let now_us = visit.port.snapshot().line_us(visit.now);
-    let Ticket {
-        epoch, number, id, ..
-    } = *ticket;
-    let pass = Pass {
-        epoch,
-        number,
-        id,
-        signed_us: now_us,
-        until_us,
-        entered_us: now_us,
-    };
-    let mut response = admitted(visit, look, &pass);
+    let mut response = admitted(visit, look, &visit.first_pass(ticket, until_us));
     if ticket.asked {
         // What was asked for is there: coming back later is asked for anew.
         let ticket = Ticket {

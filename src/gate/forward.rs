@@ -82,15 +82,7 @@ impl Through {
 
     /// With the first pass of this ticket.
     pub(crate) fn entered(visit: &Visit<'_>, ticket: &Ticket, until_us: u64) -> Self {
-        let now_us = visit.port.snapshot().line_us(visit.now);
-        let through = Self::renewed(Pass {
-            epoch: ticket.epoch,
-            number: ticket.number,
-            id: ticket.id,
-            signed_us: now_us,
-            until_us,
-            entered_us: now_us,
-        });
+        let through = Self::renewed(visit.first_pass(ticket, until_us));
         if ticket.asked {
             through.with_ticket(*ticket)
         } else {

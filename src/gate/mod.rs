@@ -171,6 +171,7 @@ impl Gate {
                 site: &live.sites[room],
                 port: &local.rooms[room].port,
                 origin: &local.origins[live.sites[room].origin],
+                counts: &local.rooms[room].counts,
                 client: &client,
             }
         };

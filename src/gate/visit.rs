@@ -31,6 +31,7 @@ use crate::seal::Pass;
 use crate::seal::Rejected;
 use crate::seal::Ticket;
 use crate::telemetry::metrics::WorkerMetrics;
+use crate::telemetry::metrics::WorkerRoom;
 
 /// A ticket, for clients without a cookie jar.
 pub(crate) const TICKET: HeaderName = HeaderName::from_static("anteroom-ticket");
@@ -45,6 +46,7 @@ pub(crate) struct Visit<'a> {
     pub(crate) site: &'a Site,
     pub(crate) port: &'a Rc<Port>,
     pub(crate) origin: &'a LocalOrigin,
+    counts: &'a WorkerRoom,
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) client: &'a Client,
     pub(crate) https: bool,
@@ -101,6 +103,7 @@ impl<'a> Visit<'a> {
             site,
             port,
             origin,
+            counts,
             client,
         } = here;
         let headers = request.headers;
@@ -109,6 +112,7 @@ impl<'a> Visit<'a> {
             site,
             port,
             origin,
+            counts,
             snapshot: Arc::clone(&port.snapshot()),
             client,
             https: client.https || live.external_https,
@@ -234,6 +238,23 @@ impl<'a> Visit<'a> {
         }
     }
 
+    /// The first pass of this ticket; the line lets it be used until then, in line time.
+    pub(crate) fn first_pass(&self, ticket: &Ticket, until_us: u64) -> Pass {
+        let now_us = self.port.snapshot().line_us(self.now);
+        if self.held_pass.is_none_or(|pass| pass.id != ticket.id) {
+            let waited_us = now_us.saturating_sub(ticket.issued_us);
+            self.counts.entered_after_us(waited_us);
+        }
+        Pass {
+            epoch: ticket.epoch,
+            number: ticket.number,
+            id: ticket.id,
+            signed_us: now_us,
+            until_us,
+            entered_us: now_us,
+        }
+    }
+
     /// The facts to decide by.
     pub(crate) fn facts(&self, method: &Method) -> Facts {
         Facts {
@@ -257,6 +278,7 @@ pub(crate) struct Here<'a> {
     pub(crate) site: &'a Site,
     pub(crate) port: &'a Rc<Port>,
     pub(crate) origin: &'a LocalOrigin,
+    pub(crate) counts: &'a WorkerRoom,
     pub(crate) client: &'a Client,
 }
 
