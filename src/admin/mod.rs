@@ -262,3 +262,6 @@ fn whole(status: StatusCode, media: &'static str, body: String) -> Response<Full
         .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
+
+#[cfg(test)]
+mod tests;

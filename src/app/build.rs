@@ -150,8 +150,10 @@ fn origin(config: &Config, origin: &crate::config::Origin) -> Result<OriginSetti
         idle_max: share.min(1_024),
         upgrades,
         tunnels_max: share,
+        body_max: config.server.max_body_bytes,
         timeouts: OriginTimeouts {
             connect: origin.connect_timeout,
+            body: config.server.body_timeout,
             response: origin.first_byte_timeout,
             idle: origin.idle_timeout,
             total: origin.total_timeout,
@@ -276,4 +278,71 @@ pub(crate) fn cause(error: &dyn std::error::Error) -> String {
 /// An I/O error in words.
 pub(crate) fn io_cause(error: &io::Error) -> String {
     error.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::Surroundings;
+
+    fn config(text: &str) -> Arc<Config> {
+        let folder = std::env::temp_dir();
+        let loaded =
+            crate::config::parse(Path::new("test"), &folder, text, &Surroundings::elsewhere());
+        loaded.unwrap().config
+    }
+
+    #[test]
+    fn a_worker_gets_its_share_of_every_bound_and_the_times_as_they_are() {
+        let config = config(
+            r#"
+[server]
+workers = 4
+max_connections = 1000
+max_body_bytes = "1 MiB"
+body_timeout = "7s"
+[origin.portal]
+url = "http://127.0.0.1:8000"
+max_in_flight = 10
+first_byte_timeout = "9s"
+[room.a]
+origin = "portal"
+paths = ["/a/*"]
+rate = "1/s"
+upgrades = ["websocket"]
+[room.b]
+origin = "portal"
+paths = ["/b/*"]
+rate = "1/s"
+upgrades = ["chat", "websocket"]
+"#,
+        );
+        assert_eq!(limits(&config).connections_max, 250);
+        let origins = origins(&config).unwrap();
+        let portal = origins.first().unwrap();
+        // Rounded up: none of four workers is left without.
+        assert_eq!(portal.in_flight_max, 3);
+        assert_eq!(portal.body_max, 1 << 20);
+        assert_eq!(portal.timeouts.body.as_secs(), 7);
+        assert_eq!(portal.timeouts.response.as_secs(), 9);
+        assert_eq!(portal.upgrades, ["chat", "websocket"]);
+    }
+
+    #[test]
+    fn a_password_of_the_store_is_encoded_into_its_url() {
+        let url = RedisUrl {
+            host: "::1".to_owned(),
+            port: 6_379,
+            tls: true,
+            database: 2,
+            username: Some("a b".to_owned()),
+        };
+        assert_eq!(
+            redis_url(&url, Some("p@ss/word")),
+            "rediss://a%20b:p%40ss%2Fword@[::1]:6379/2"
+        );
+        assert_eq!(redis_url(&url, None), "rediss://[::1]:6379/2");
+    }
 }

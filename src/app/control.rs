@@ -64,6 +64,8 @@ pub(crate) enum Reloaded {
 pub(crate) enum ReloadError {
     #[error("there is no file to read again: everything was given on the command line")]
     NoFile,
+    #[error("anteroom is stopping")]
+    Draining,
     #[error("{0}")]
     Invalid(config::Report),
     #[error(
@@ -122,6 +124,9 @@ impl Control {
 
     async fn try_reload(&self) -> Result<Reloaded, ReloadError> {
         let mut in_force = self.loaded.lock().await;
+        if self.draining.load(Ordering::Acquire) {
+            return Err(ReloadError::Draining);
+        }
         let file = self.file.as_ref().ok_or(ReloadError::NoFile)?;
         let read = config::load(file, &Surroundings::here()).map_err(ReloadError::Invalid)?;
         let keys = seal::load(&read.config.tickets.key_file)?;
@@ -180,8 +185,14 @@ impl Control {
                 .all(|kept| !Arc::ptr_eq(&kept.room, &site.room))
         }) {
             let room = Arc::clone(&gone.room);
+            info!(room.name = %room.name(), "the room is gone: its line is left");
             self.metrics.forget_room(room.name());
             tokio::spawn(async move { room.leave().await });
+        }
+        for gone in &before.origins {
+            if live.origins.iter().all(|kept| kept.name != gone.name) {
+                self.metrics.forget_origin(&gone.name);
+            }
         }
     }
 
@@ -210,9 +221,13 @@ impl Control {
 
     /// Tells every line that this replica stops.
     pub(crate) async fn leave(&self) {
+        let mut leaving = tokio::task::JoinSet::new();
         for site in &self.live.load_full().sites {
-            site.room.leave().await;
+            let room = Arc::clone(&site.room);
+            // One whose store is away must not use up the time of the others.
+            leaving.spawn(async move { room.leave().await });
         }
+        leaving.join_all().await;
     }
 }
 

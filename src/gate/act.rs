@@ -16,22 +16,24 @@ use crate::gate::decide;
 use crate::gate::decide::Decision;
 use crate::gate::decide::Facts;
 use crate::gate::decide::Kind;
-use crate::gate::decide::PassFact;
 use crate::gate::forward::Through;
 use crate::gate::reply;
 use crate::gate::show;
 use crate::gate::show::Look;
+use crate::gate::standing::Known;
 use crate::gate::visit::Visit;
 use crate::gate::visit::visitor;
 use crate::line::exchange::AHEAD_MAX;
 use crate::line::exchange::Standing as LineStanding;
 use crate::line::exchange::Visitor;
+use crate::line::settings::Mode;
 use crate::message::Body;
 use crate::message::Fault;
 use crate::message::Note;
 use crate::page::State;
 use crate::room::Asked;
 use crate::room::Joined;
+use crate::room::Port;
 use crate::seal;
 use crate::seal::Pass;
 use crate::seal::Ticket;
@@ -103,7 +105,17 @@ impl Gate {
             Decision::Admit | Decision::Grace => {
                 self.forward(visit, going, Through::held(visit)).await
             }
-            Decision::Through => self.forward(visit, going, Through::unnumbered(visit)).await,
+            Decision::Through => {
+                // Whatever else a page needs comes with the pass that the page got.
+                let gets_pass =
+                    matches!(facts.kind, Kind::Navigation | Kind::Form) || visit.by_header;
+                let through = if gets_pass {
+                    Through::unnumbered(visit)
+                } else {
+                    Through::nobody()
+                };
+                self.forward(visit, going, through).await
+            }
             Decision::Preflight => self.preflight(visit, going).await,
             Decision::Collect => self.collect(visit, going).await,
             Decision::Join => self.join(visit, going).await,
@@ -153,16 +165,17 @@ impl Gate {
                 now_us,
                 entered_until_us,
             } => {
-                let mut ticket = Ticket {
+                let ticket = Ticket {
                     epoch,
                     number,
                     id,
                     issued_us: now_us,
-                    asked: false,
+                    // Where the page enters by itself, it goes on asking.
+                    asked: visit.site.config.enter == Enter::Auto,
                 };
                 let entered = match entered_until_us {
                     Some(until_us) => Some(until_us),
-                    None => self.hold(visit, &mut ticket).await,
+                    None => self.hold(visit, &ticket).await,
                 };
                 if let Some(until_us) = entered {
                     let through = Through::entered(visit, &ticket, until_us).with_ticket(ticket);
@@ -174,9 +187,12 @@ impl Gate {
     }
 
     /// A very short wait is not a page: the request itself waits, in a bounded number, in line order.
-    async fn hold(&self, visit: &Visit<'_>, ticket: &mut Ticket) -> Option<u64> {
+    async fn hold(&self, visit: &Visit<'_>, ticket: &Ticket) -> Option<u64> {
         let snapshot = visit.port.snapshot();
         let answer = snapshot.answer()?;
+        if snapshot.mode() != Mode::Open {
+            return None;
+        }
         let rate = answer.measured.effective_rate_per_hour;
         let place = ticket.number.saturating_sub(answer.head);
         // Its own entry included: had there been credit for it, it would have gone straight in.
@@ -189,15 +205,15 @@ impl Gate {
             return None;
         }
         let _held = Counted::try_take(&self.held, HELD_MAX)?;
+        let mut until_answer = UntilAnswer::new(visit.port, visitor(ticket));
         match visit.port.ask(visitor(ticket), hold).await {
             Asked::Entered { until_us } | Asked::Standing(LineStanding::Inside { until_us }) => {
+                until_answer.keep();
                 Some(until_us)
             }
             Asked::Standing(_) | Asked::Away => {
-                if visit.site.config.enter == Enter::Auto {
-                    ticket.asked = true;
-                } else {
-                    visit.port.unask(visitor(ticket));
+                if ticket.asked {
+                    until_answer.keep();
                 }
                 None
             }
@@ -209,12 +225,27 @@ impl Gate {
         let Some(ticket) = visit.ticket() else {
             return Ok(self.show(visit, &going.look(visit)));
         };
+        let mut until_answer = UntilAnswer::new(visit.port, visitor(&ticket));
         match visit.port.ask(visitor(&ticket), COLLECT_WAIT).await {
             Asked::Entered { until_us } | Asked::Standing(LineStanding::Inside { until_us }) => {
+                until_answer.keep();
                 let through = Through::entered(visit, &ticket, until_us);
                 self.forward(visit, going, through).await
             }
-            Asked::Standing(_) | Asked::Away => Ok(self.show(visit, &going.look(visit))),
+            // Its pass was given as often as may be and never came back: cookies are not kept.
+            Asked::Standing(LineStanding::Exhausted { .. }) => {
+                until_answer.keep();
+                let standing = show::without_ticket(visit, State::Cookies);
+                let look = going.look(visit);
+                let view = show::view(visit, &look, Some(&ticket), &standing);
+                Ok(show::page(visit, &view, StatusCode::OK))
+            }
+            Asked::Standing(_) | Asked::Away => {
+                if ticket.asked {
+                    until_answer.keep();
+                }
+                Ok(self.show(visit, &going.look(visit)))
+            }
         }
     }
 
@@ -231,8 +262,38 @@ impl Gate {
         let view = show::view(visit, look, Some(&ticket), &standing);
         show::hear(visit, &ticket, &standing, view.poll_ms);
         let mut response = show::page(visit, &view, StatusCode::OK);
-        reply::give_ticket(response.headers_mut(), visit, &ticket);
+        // Another tab may have asked since this cookie was sent.
+        let asked = ticket.asked || standing.asked;
+        reply::give_ticket(response.headers_mut(), visit, &Ticket { asked, ..ticket });
         response
+    }
+}
+
+/// What is asked only until a response; taken back also when whoever asked goes away before it.
+struct UntilAnswer<'a> {
+    port: &'a Port,
+    visitor: Option<Visitor>,
+}
+
+impl<'a> UntilAnswer<'a> {
+    fn new(port: &'a Port, visitor: Visitor) -> Self {
+        Self {
+            port,
+            visitor: Some(visitor),
+        }
+    }
+
+    /// Goes on asking, or has no need to any more.
+    fn keep(&mut self) {
+        self.visitor = None;
+    }
+}
+
+impl Drop for UntilAnswer<'_> {
+    fn drop(&mut self) {
+        if let Some(visitor) = self.visitor {
+            self.port.unask(visitor);
+        }
     }
 }
 
@@ -240,13 +301,12 @@ impl Gate {
 fn first_page(visit: &Visit<'_>, look: &Look<'_>, ticket: &Ticket) -> Response<Body> {
     // The picture this visit began with is older than the number.
     let visit = visit.again();
-    let known = crate::gate::standing::Known {
-        // What it asked, it asked until this response.
-        has_unasked: true,
-        ..Default::default()
+    let known = Known {
+        // What a newcomer asked, it asked until this response.
+        has_unasked: !ticket.asked,
+        ..visit.known(ticket)
     };
-    let wall_us = crate::clock::wall_us();
-    let standing = crate::gate::standing::stand(&visit.snapshot, ticket, known, visit.now, wall_us);
+    let standing = show::stand_with(&visit, ticket, known);
     let view = show::view(&visit, look, Some(ticket), &standing);
     show::hear(&visit, ticket, &standing, view.poll_ms);
     let mut response = show::page(&visit, &view, StatusCode::OK);
@@ -264,13 +324,7 @@ pub(crate) fn pending(visit: &Visit<'_>, look: &Look<'_>) -> Response<Body> {
 
 /// The ticket is of a line that has ended, or its key is not known here: it is never overwritten.
 fn unusable(visit: &Visit<'_>, look: &Look<'_>) -> Response<Body> {
-    let state = match visit.ticket_fact() {
-        decide::TicketFact::UnknownKey => State::Invalid,
-        decide::TicketFact::Old | decide::TicketFact::None | decide::TicketFact::Valid { .. } => {
-            State::Expired
-        }
-    };
-    let standing = show::without_ticket(visit, state);
+    let standing = show::without_ticket(visit, show::unknown_state(visit));
     show::page(
         visit,
         &show::view(visit, look, None, &standing),
@@ -299,18 +353,4 @@ fn refuse(visit: &Visit<'_>, look: &Look<'_>, facts: Facts) -> Response<Body> {
     let mut response = show::page(visit, &view, StatusCode::SERVICE_UNAVAILABLE);
     reply::retry_after(response.headers_mut(), (view.poll_ms / 1_000).max(1));
     response
-}
-
-impl Through {
-    /// The pass the visitor holds.
-    fn held(visit: &Visit<'_>) -> Self {
-        let renews = visit.pass == PassFact::Live;
-        visit.held_pass.map_or_else(Self::nobody, |pass| {
-            if renews {
-                Self::renewing(visit, pass)
-            } else {
-                Self::with(pass)
-            }
-        })
-    }
 }

@@ -34,26 +34,23 @@ pub(crate) fn entered(
     ticket: &Ticket,
     until_us: u64,
 ) -> Response<Body> {
-    let now_us = visit.port.snapshot().line_us(visit.now);
-    let Ticket {
-        epoch, number, id, ..
-    } = *ticket;
-    let pass = Pass {
-        epoch,
-        number,
-        id,
-        signed_us: now_us,
-        until_us,
-        entered_us: now_us,
-    };
-    admitted(visit, look, &pass)
+    let mut response = admitted(visit, look, &visit.first_pass(ticket, until_us));
+    if ticket.asked {
+        // What was asked for is there: coming back later is asked for anew.
+        let ticket = Ticket {
+            asked: false,
+            ..*ticket
+        };
+        reply::give_ticket(response.headers_mut(), visit, &ticket);
+    }
+    response
 }
 
 /// The response to whoever has this pass: the pass itself, and the way to where it wanted.
 pub(crate) fn admitted(visit: &Visit<'_>, look: &Look<'_>, pass: &Pass) -> Response<Body> {
+    let number = Some(pass.number).filter(|&number| number > 0);
     let mut cookies = HeaderMap::new();
     let text = reply::give_pass(&mut cookies, visit, pass);
-    let number = Some(pass.number).filter(|&number| number > 0);
     let mut response = if wants_json(visit) {
         let body =
             serde_json::json!({ "state": State::Entered.name(), "number": number, "pass": text });
@@ -110,19 +107,14 @@ pub(crate) fn leave(visit: &Visit<'_>, look: &Look<'_>) -> Response<Body> {
     let ticket = visit.ticket();
     let line_us = visit.snapshot.line_us(visit.now);
     let held = visit.held_pass.map(|pass| {
-        (
-            Visitor {
-                number: pass.number,
-                id: pass.id,
-            },
-            pass.until_us,
-        )
+        let Pass { number, id, .. } = pass;
+        (Visitor { number, id }, pass.until_us)
     });
-    // A pass that ran out may be of a ticket before this one: both go.
-    let ticket = ticket.filter(|ticket| visit.held_pass.is_none_or(|pass| pass.id != ticket.id));
-    let waiting = ticket.map(|ticket| (visitor(&ticket), line_us + GIVEN_UP_US));
-    for (visitor, until_us) in held.into_iter().chain(waiting) {
-        let grace_us = u64::try_from(visit.site.config.grace.as_micros()).unwrap_or(0);
+    // A pass from when the doors were open has an id of its own: its visitor's place goes as well.
+    let place = ticket.filter(|ticket| held.is_none_or(|(pass, _)| pass.id != ticket.id));
+    let place = place.map(|ticket| (visitor(&ticket), line_us + GIVEN_UP_US));
+    let grace_us = u64::try_from(visit.site.config.grace.as_micros()).unwrap_or(0);
+    for (visitor, until_us) in held.into_iter().chain(place) {
         visit.port.finish(Finish {
             visitor,
             until_us: until_us.max(line_us) + grace_us,
@@ -168,6 +160,7 @@ pub(crate) fn ask_leave(visit: &Visit<'_>, look: &Look<'_>) -> Response<Body> {
 pub(crate) fn public(visit: &Visit<'_>) -> Response<Body> {
     let snapshot = &visit.snapshot;
     let state = match snapshot.mode() {
+        _ if snapshot.answer().is_none() => State::Waiting,
         Mode::Paused => State::Paused,
         Mode::Closed | Mode::SoldOut => show::refused_state(visit),
         Mode::Open | Mode::Bypass | Mode::Observe if snapshot.tail() > snapshot.head() => {

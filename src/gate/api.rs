@@ -11,15 +11,16 @@ use http::StatusCode;
 use http::header;
 use hyper::body::Incoming;
 
-use crate::clock;
 use crate::gate::Gate;
 use crate::gate::answers;
 use crate::gate::decide::PassFact;
+use crate::gate::decide::TicketFact;
 use crate::gate::query;
 use crate::gate::reply;
 use crate::gate::reply::Media;
 use crate::gate::show;
 use crate::gate::show::Look;
+use crate::gate::standing::Standing;
 use crate::gate::visit::Visit;
 use crate::gate::visit::visitor;
 use crate::line::exchange::Standing as LineStanding;
@@ -156,13 +157,7 @@ impl Gate {
     fn status(&self, visit: &Visit<'_>, look: &Look<'_>) -> Response<Body> {
         let have = query::parameter(look.query, "have").unwrap_or(Cow::Borrowed(""));
         let Some((ticket, standing)) = show::stand(visit) else {
-            let state = match visit.ticket_fact() {
-                super::decide::TicketFact::Old => State::Expired,
-                super::decide::TicketFact::None
-                | super::decide::TicketFact::UnknownKey
-                | super::decide::TicketFact::Valid { .. } => State::Invalid,
-            };
-            let standing = show::without_ticket(visit, state);
+            let standing = show::without_ticket(visit, show::unknown_state(visit));
             return show::status(
                 visit,
                 &show::view(visit, look, None, &standing),
@@ -196,8 +191,14 @@ impl Gate {
         key: Option<KeyHash>,
     ) -> Response<Body> {
         let wants_page = visit.wishes.accepts("text/html");
-        if let Some((ticket, standing)) =
-            show::stand(visit).filter(|(_, standing)| standing.state != State::Left)
+        if visit.ticket_fact() == TicketFact::UnknownKey {
+            // It may be good at another replica, or here in a moment: it is not written over.
+            let standing = show::without_ticket(visit, State::Invalid);
+            let view = show::view(visit, look, None, &standing);
+            return answers::joined(visit, look, &view, None, wants_page);
+        }
+        if let Some((ticket, standing)) = show::stand(visit)
+            && !is_spent(visit, &ticket, &standing).await
         {
             let view = show::view(visit, look, Some(&ticket), &standing);
             show::hear(visit, &ticket, &standing, view.poll_ms);
@@ -209,10 +210,7 @@ impl Gate {
         };
         let fresh = visit.again();
         let standing = match &ticket {
-            Some(ticket) => {
-                let known = super::standing::Known::default();
-                super::standing::stand(&fresh.snapshot, ticket, known, fresh.now, clock::wall_us())
-            }
+            Some(ticket) => show::stand_with(&fresh, ticket, fresh.known(ticket)),
             None => show::without_ticket(&fresh, state),
         };
         let view = show::view(&fresh, look, ticket.as_ref(), &standing);
@@ -275,11 +273,14 @@ impl Gate {
             }
             Asked::Standing(LineStanding::Spent) => {
                 let standing = show::without_ticket(visit, State::Left);
-                answers::not_entered(
-                    visit,
-                    &show::view(visit, look, Some(&ticket), &standing),
-                    Some(&ticket),
-                )
+                let view = show::view(visit, look, Some(&ticket), &standing);
+                answers::not_entered(visit, &view, Some(&ticket))
+            }
+            // Its pass was given as often as may be and never came back: cookies are not kept.
+            Asked::Standing(LineStanding::Exhausted { .. }) => {
+                let standing = show::without_ticket(visit, State::Cookies);
+                let view = show::view(visit, look, Some(&ticket), &standing);
+                answers::not_entered(visit, &view, None)
             }
             Asked::Standing(_) | Asked::Away => {
                 // From here on every poll with this ticket repeats the asking, at whatever replica.
@@ -303,15 +304,10 @@ impl Gate {
     ) -> Response<Body> {
         let visit = visit.again();
         let Some(ticket) = ticket else {
-            let standing = show::without_ticket(&visit, State::Invalid);
+            let standing = show::without_ticket(&visit, show::unknown_state(&visit));
             return answers::not_entered(&visit, &show::view(&visit, look, None, &standing), None);
         };
-        let known = super::standing::Known {
-            had_pass: visit.had_pass(&ticket),
-            ..super::standing::Known::default()
-        };
-        let standing =
-            super::standing::stand(&visit.snapshot, &ticket, known, visit.now, clock::wall_us());
+        let standing = show::stand_with(&visit, &ticket, visit.known(&ticket));
         let view = show::view(&visit, look, Some(&ticket), &standing);
         show::hear(&visit, &ticket, &standing, view.poll_ms);
         answers::not_entered(&visit, &view, Some(&ticket))
@@ -323,17 +319,27 @@ impl Gate {
             return self.show(visit, look);
         };
         visit.port.more(ticket.number);
-        if let Asked::Standing(LineStanding::Turn { until_us }) =
-            visit.port.check(visitor(&ticket)).await
-        {
-            visit.port.prolonged(ticket.number, until_us);
-        }
+        // Once it is answered, the picture has the longer turn.
+        visit.port.check(visitor(&ticket)).await;
         let visit = visit.again();
         if visit.wishes.accepts("text/html") {
             return reply::see_other(&look.return_to);
         }
         self.status(&visit, look)
     }
+}
+
+/// Whether a ticket has done its work, so that its visitor may join anew. What this replica remembers of that runs
+/// out; the line does not forget.
+async fn is_spent(visit: &Visit<'_>, ticket: &Ticket, standing: &Standing) -> bool {
+    let is_called = ticket.number <= visit.snapshot.head();
+    let may_be = is_called
+        && matches!(
+            standing.state,
+            State::Late | State::Returning | State::Paused
+        );
+    standing.state == State::Left
+        || may_be && visit.port.check(visitor(ticket)).await == Asked::Standing(LineStanding::Spent)
 }
 
 /// Calls that change something come from this very origin, when the browser says where they come from.
@@ -347,7 +353,7 @@ fn is_same_origin(visit: &Visit<'_>, headers: &HeaderMap) -> bool {
     accept::is_same_origin(headers, host, visit.https)
 }
 
-/// What an `Idempotency-Key` is remembered by, if the request carries one that is not too long.
+/// What an `Idempotency-Key` is remembered by, if the request carries one. Its length is bounded with the head's.
 fn key_of(visit: &Visit<'_>, headers: &HeaderMap) -> Option<KeyHash> {
     // Nothing is no key: whoever sends it is nobody in particular. However long, a key is hashed: were it left aside,
     // each repeat would take a number.

@@ -56,8 +56,15 @@ impl Through {
         }
     }
 
+    /// With the pass the visitor holds. A form sent after it ran out is work: the pass lives on, so that the page that
+    /// follows the form is there as well.
+    pub(crate) fn held(visit: &Visit<'_>) -> Self {
+        let pass = visit.held_pass;
+        pass.map_or_else(Self::nobody, |pass| Self::renewing(visit, pass))
+    }
+
     /// With this pass as it is.
-    pub(crate) fn with(pass: Pass) -> Self {
+    fn with(pass: Pass) -> Self {
         Self {
             pass: Some(pass),
             ..Self::nobody()
@@ -75,27 +82,27 @@ impl Through {
 
     /// With the first pass of this ticket.
     pub(crate) fn entered(visit: &Visit<'_>, ticket: &Ticket, until_us: u64) -> Self {
-        let now_us = visit.port.snapshot().line_us(visit.now);
-        Self::renewed(Pass {
-            epoch: ticket.epoch,
-            number: ticket.number,
-            id: ticket.id,
-            signed_us: now_us,
-            until_us,
-            entered_us: now_us,
-        })
+        let through = Self::renewed(visit.first_pass(ticket, until_us));
+        if ticket.asked {
+            through.with_ticket(*ticket)
+        } else {
+            through
+        }
     }
 
-    /// And with this ticket for the visitor to keep.
+    /// And with this ticket for the visitor to keep. What it asked for is there: coming back later is asked for anew.
     pub(crate) fn with_ticket(self, ticket: Ticket) -> Self {
         Self {
-            ticket: Some(ticket),
+            ticket: Some(Ticket {
+                asked: false,
+                ..ticket
+            }),
             ..self
         }
     }
 
     /// With the pass it has, renewed when a quarter of its idle time has gone since it was signed.
-    pub(crate) fn renewing(visit: &Visit<'_>, pass: Pass) -> Self {
+    fn renewing(visit: &Visit<'_>, pass: Pass) -> Self {
         let now_us = visit.snapshot.line_us(visit.now);
         let idle_us = micros(visit.site.config.pass_idle);
         let latest_us = pass
@@ -179,6 +186,7 @@ impl Gate {
         let headers = response.headers_mut();
         if let Some(ticket) = &through.ticket {
             reply::give_ticket(headers, visit, ticket);
+            reply::keep_private(headers);
         }
         if let Some(pass) = through.pass.filter(|_| through.is_new) {
             reply::give_pass(headers, visit, &pass);
@@ -275,6 +283,7 @@ impl FailureStatus for OriginError {
             Kind::Connect | Kind::Broken => StatusCode::BAD_GATEWAY,
             Kind::ConnectTimeout | Kind::ResponseTimeout => StatusCode::GATEWAY_TIMEOUT,
             Kind::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Kind::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Kind::ClientBody | Kind::ClientTimeout | Kind::ConnectMethod => StatusCode::BAD_REQUEST,
         }
     }

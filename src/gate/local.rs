@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::gate::live::Live;
 use crate::proxy::Background;
 use crate::proxy::OriginPool;
+use crate::proxy::OriginSettings;
 use crate::room::Port;
 use crate::telemetry::metrics::WorkerMetrics;
 use crate::telemetry::metrics::WorkerOrigin;
@@ -53,7 +54,7 @@ impl Local {
             }
         });
         let origins = live.origins.iter().map(|settings| {
-            let kept = before.and_then(|before| before.pool_of(&settings.name, &live));
+            let kept = before.and_then(|before| before.pool_of(settings, &live));
             LocalOrigin {
                 pool: kept.unwrap_or_else(|| OriginPool::new(settings.clone(), background.clone())),
                 counts: metrics.origin(&settings.name),
@@ -78,8 +79,13 @@ impl Local {
     }
 
     /// The connections of an origin that is configured as it was.
-    fn pool_of(&self, name: &str, live: &Live) -> Option<Rc<OriginPool>> {
-        let same = self.live.config.origins.get(name)? == live.config.origins.get(name)?;
+    fn pool_of(&self, settings: &OriginSettings, live: &Live) -> Option<Rc<OriginPool>> {
+        let name = settings.name.as_str();
+        let before = self.live.origins.iter().find(|o| o.name == name)?;
+        // Bounds come from the server's part, and upgrades from the rooms'.
+        let same = self.live.config.origins.get(name)? == live.config.origins.get(name)?
+            && (&before.upgrades, before.body_max, before.timeouts)
+                == (&settings.upgrades, settings.body_max, settings.timeouts);
         let at = self
             .live
             .origins

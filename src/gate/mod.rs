@@ -67,6 +67,7 @@ use crate::telemetry::access_log::WorkerLog;
 use crate::telemetry::metrics::Decision;
 use crate::telemetry::metrics::Label;
 use crate::telemetry::metrics::OriginFailure;
+use crate::telemetry::metrics::Turned;
 use crate::telemetry::metrics::WorkerMetrics;
 use crate::telemetry::metrics::WorkerOrigin;
 
@@ -170,6 +171,7 @@ impl Gate {
                 site: &live.sites[room],
                 port: &local.rooms[room].port,
                 origin: &local.origins[live.sites[room].origin],
+                counts: &local.rooms[room].counts,
                 client: &client,
             }
         };
@@ -203,16 +205,15 @@ impl Gate {
                 Box::pin(self.call(&visit, request, call)).await
             }
             Route::Open { origin } => {
+                let (client, path, note) = (&client, normal.rewritten(), &note);
                 let passage = Passage {
-                    client: &client,
+                    client,
                     visitor: None,
-                    path: normal.rewritten(),
-                    note: &note,
+                    path,
+                    note,
                 };
-                (
-                    Decision::Bypass,
-                    self.open(&local.origins[origin], request, &passage).await,
-                )
+                let response = self.open(&local.origins[origin], request, &passage).await;
+                (Decision::Bypass, response)
             }
             Route::Unknown | Route::Nowhere => (Decision::Error, Ok(nothing_here(live, &request))),
         }
@@ -279,9 +280,12 @@ impl Handler for Gate {
             Fault::Refused(_) => Calm::BadRequest,
             Fault::Overloaded | Fault::OriginBusy => Calm::TooMany,
             Fault::OriginDown | Fault::OriginSlow => Calm::InsideOrigin,
-            Fault::ClientGone | Fault::ClientSlow => Calm::BadRequest,
+            Fault::ClientGone | Fault::ClientSlow | Fault::TooLarge => Calm::BadRequest,
             Fault::Panicked => Calm::Trouble,
         };
+        if let Some(reason) = turned(trouble.fault) {
+            self.metrics.turned(reason);
+        }
         let accept = trouble.languages.and_then(|value| value.to_str().ok());
         calm(
             &local.live,
@@ -290,6 +294,14 @@ impl Handler for Gate {
             trouble.is_navigation,
             accept,
         )
+    }
+
+    fn opened(&self) {
+        self.metrics.opened();
+    }
+
+    fn closed(&self) {
+        self.metrics.closed();
     }
 
     fn log(&self, record: &Record<'_>) {
@@ -317,6 +329,21 @@ impl Handler for Gate {
     }
 }
 
+/// The bound at which a request was turned away, if that is what happened.
+fn turned(fault: &Fault) -> Option<Turned> {
+    match fault {
+        Fault::Refused(_) => Some(Turned::Malformed),
+        Fault::Overloaded => Some(Turned::InFlight),
+        Fault::TooLarge => Some(Turned::BodySize),
+        Fault::ClientSlow => Some(Turned::BodyTimeout),
+        Fault::OriginBusy
+        | Fault::OriginDown
+        | Fault::OriginSlow
+        | Fault::ClientGone
+        | Fault::Panicked => None,
+    }
+}
+
 /// How an origin's failure is counted.
 fn failure(kind: OriginErrorKind) -> OriginFailure {
     match kind {
@@ -325,7 +352,9 @@ fn failure(kind: OriginErrorKind) -> OriginFailure {
         OriginErrorKind::ResponseTimeout => OriginFailure::Timeout,
         OriginErrorKind::Broken => OriginFailure::Closed,
         OriginErrorKind::Busy => OriginFailure::Full,
-        OriginErrorKind::ClientBody | OriginErrorKind::ClientTimeout => OriginFailure::Body,
+        OriginErrorKind::ClientBody
+        | OriginErrorKind::ClientTimeout
+        | OriginErrorKind::BodyTooLarge => OriginFailure::Body,
         OriginErrorKind::ConnectMethod => OriginFailure::Upgrade,
     }
 }

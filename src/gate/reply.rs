@@ -120,11 +120,23 @@ pub(crate) fn give_pass(headers: &mut HeaderMap, visit: &Visit<'_>, pass: &Pass)
 }
 
 /// Keeps shared caches from storing a response that carries a visitor's cookie (RFC 9111 §5.2.2.7).
+///
+/// What speaks past `Cache-Control` to the caches of one operator (RFC 9213 and its forerunners) goes.
 pub(crate) fn keep_private(headers: &mut HeaderMap) {
+    let targeted: Vec<_> = headers
+        .keys()
+        .filter(|name| is_for_shared_caches(name))
+        .cloned()
+        .collect();
+    for name in targeted {
+        headers.remove(name);
+    }
     let values: Vec<_> = headers
         .get_all(header::CACHE_CONTROL)
         .iter()
         .filter_map(|v| v.to_str().ok())
+        // A quoted argument names fields; without it the directive means more, which is safe.
+        .map(|value| value.split('"').step_by(2).collect::<String>())
         .collect();
     let directives = values
         .iter()
@@ -152,6 +164,15 @@ pub(crate) fn keep_private(headers: &mut HeaderMap) {
     }
 }
 
+/// Whether a response header tells shared caches what to keep, whatever `Cache-Control` says.
+fn is_for_shared_caches(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    matches!(
+        name,
+        "surrogate-control" | "edge-control" | "x-accel-expires"
+    ) || name.ends_with("cdn-cache-control")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,17 +187,21 @@ mod tests {
             ),
             (Some("no-store"), "no-store"),
             (
-                Some("private=\"x\", must-revalidate"),
+                Some("private=\"x, y\", must-revalidate"),
                 "private, must-revalidate",
             ),
         ];
         for (before, after) in cases {
             let mut headers = HeaderMap::new();
+            for name in ["cdn-cache-control", "surrogate-control"] {
+                headers.insert(name, HeaderValue::from_static("max-age=600"));
+            }
             if let Some(before) = before {
                 headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(before));
             }
             keep_private(&mut headers);
             assert_eq!(headers[header::CACHE_CONTROL], after);
+            assert_eq!(headers.len(), 1);
         }
     }
 }

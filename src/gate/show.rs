@@ -14,6 +14,7 @@ use jiff::Timestamp;
 
 use crate::clock;
 use crate::config::room::Enter;
+use crate::gate::decide::TicketFact;
 use crate::gate::poll;
 use crate::gate::query;
 use crate::gate::reply;
@@ -71,14 +72,12 @@ impl<'a> Look<'a> {
 /// Where a visit stands, and whether its ticket goes on asking.
 pub(crate) fn stand(visit: &Visit<'_>) -> Option<(Ticket, Standing)> {
     let ticket = visit.ticket()?;
-    let known = Known {
-        had_pass: visit.had_pass(&ticket),
-        ..Known::default()
-    };
-    Some((
-        ticket,
-        standing::stand(&visit.snapshot, &ticket, known, visit.now, clock::wall_us()),
-    ))
+    Some((ticket, stand_with(visit, &ticket, visit.known(&ticket))))
+}
+
+/// Where a visit stands with this ticket.
+pub(crate) fn stand_with(visit: &Visit<'_>, ticket: &Ticket, known: Known) -> Standing {
+    standing::stand(&visit.snapshot, ticket, known, visit.now, clock::wall_us())
 }
 
 /// Notes that a waiting visitor was heard from, and repeats that it is asking.
@@ -107,12 +106,14 @@ pub(crate) fn view<'v>(
     view.base = &visit.site.base;
     view.return_to = &look.return_to;
     view.code = ticket.map(|ticket| Code::of(ticket.id.0));
-    view.number = ticket.map(|ticket| ticket.number);
+    // Before the line has told where it is, a place would be guessed: the page comes back by itself.
+    let is_known = visit.snapshot.epoch().is_some();
+    view.number = ticket.map(|ticket| ticket.number).filter(|_| is_known);
     view.serving = visit.snapshot.head();
     view.place = standing.place;
     view.wait = standing.wait;
     view.turn = turn(visit, standing, now);
-    view.asked = standing.asked;
+    view.asked = standing.asked && standing.place == 0;
     view.asked_wait_s = standing.asked_wait_s;
     view.since = since(visit);
     view.stock = visit.snapshot.answer().and_then(|answer| answer.stock);
@@ -173,6 +174,14 @@ pub(crate) fn without_ticket(visit: &Visit<'_>, state: State) -> Standing {
             visit.snapshot.tail() + 1,
             i64::try_from(clock::wall_us()).unwrap_or(0),
         ),
+    }
+}
+
+/// The state of somebody without a ticket that is good here.
+pub(crate) fn unknown_state(visit: &Visit<'_>) -> State {
+    match visit.ticket_fact() {
+        TicketFact::Old => State::Expired,
+        TicketFact::None | TicketFact::UnknownKey | TicketFact::Valid { .. } => State::Invalid,
     }
 }
 

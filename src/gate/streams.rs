@@ -47,7 +47,12 @@ impl Open {
         if self.note.strong_count() == 0 {
             return false;
         }
-        let now_us = self.port.snapshot().line_us(now);
+        let snapshot = self.port.snapshot();
+        if snapshot.epoch() != Some(self.pass.epoch) {
+            // Not known yet, or over: what the pass says means nothing to this line.
+            return true;
+        }
+        let now_us = snapshot.line_us(now);
         let (idle_us, max_us) = (micros(self.idle), micros(self.max));
         let until_us = (now_us + idle_us).min(self.pass.entered_us.saturating_add(max_us));
         if now_us.saturating_sub(self.pass.signed_us) >= idle_us / 4

@@ -11,6 +11,7 @@ use http::Method;
 use http::header;
 
 use crate::clock;
+use crate::config::room::OnStoreFailure;
 use crate::gate::decide::Facts;
 use crate::gate::decide::Kind;
 use crate::gate::decide::PassFact;
@@ -18,16 +19,19 @@ use crate::gate::decide::TicketFact;
 use crate::gate::live::Live;
 use crate::gate::live::Site;
 use crate::gate::local::LocalOrigin;
+use crate::gate::standing::Known;
 use crate::line::exchange::Visitor;
 use crate::message::Client;
 use crate::message::accept;
 use crate::message::cookies;
+use crate::room::Health;
 use crate::room::Port;
 use crate::room::Snapshot;
 use crate::seal::Pass;
 use crate::seal::Rejected;
 use crate::seal::Ticket;
 use crate::telemetry::metrics::WorkerMetrics;
+use crate::telemetry::metrics::WorkerRoom;
 
 /// A ticket, for clients without a cookie jar.
 pub(crate) const TICKET: HeaderName = HeaderName::from_static("anteroom-ticket");
@@ -42,6 +46,7 @@ pub(crate) struct Visit<'a> {
     pub(crate) site: &'a Site,
     pub(crate) port: &'a Rc<Port>,
     pub(crate) origin: &'a LocalOrigin,
+    counts: &'a WorkerRoom,
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) client: &'a Client,
     pub(crate) https: bool,
@@ -98,6 +103,7 @@ impl<'a> Visit<'a> {
             site,
             port,
             origin,
+            counts,
             client,
         } = here;
         let headers = request.headers;
@@ -106,6 +112,7 @@ impl<'a> Visit<'a> {
             site,
             port,
             origin,
+            counts,
             snapshot: Arc::clone(&port.snapshot()),
             client,
             https: client.https || live.external_https,
@@ -147,7 +154,7 @@ impl<'a> Visit<'a> {
             }
         }
         let Some(pass) = held else { return };
-        let line_us = self.snapshot.line_us(self.now);
+        let line_us = self.line_us(pass.signed_us);
         self.pass = if self.snapshot.is_finished(pass.id) {
             PassFact::Finished
         } else if pass.until_us > line_us {
@@ -163,6 +170,16 @@ impl<'a> Visit<'a> {
             self.port.floor(pass.epoch, pass.number, pass.number);
         }
         self.held_pass = Some(pass);
+    }
+
+    /// Line time. Before the line has told it, it is at least the latest time that anything authentic was signed at:
+    /// what ran out long ago is not believed for longer than until somebody newer comes.
+    fn line_us(&self, signed_us: u64) -> u64 {
+        if self.snapshot.answer().is_some() {
+            self.snapshot.line_us(self.now)
+        } else {
+            self.port.signed(signed_us)
+        }
     }
 
     /// Whether this is the line's epoch; while no answer has told which one that is, any is believed.
@@ -182,7 +199,8 @@ impl<'a> Visit<'a> {
                     if ticket.number > self.snapshot.tail() && self.snapshot.epoch().is_some() {
                         self.port.floor(ticket.epoch, ticket.number, 0);
                     }
-                    let inside = self.snapshot.is_inside(ticket.id) && !self.had_pass(&ticket);
+                    let line_us = self.line_us(ticket.issued_us);
+                    let inside = self.snapshot.is_inside(ticket.id, line_us);
                     return (TicketFact::Valid { inside }, Some(*ticket));
                 }
                 Ok(_) => fact = TicketFact::Old,
@@ -192,7 +210,12 @@ impl<'a> Visit<'a> {
                 Err(reason) => metrics.unbelieved(reason),
             }
         }
-        (fact, None)
+        let numbered = self.held_pass.filter(|pass| pass.number > 0);
+        match numbered.filter(|_| fact == TicketFact::None && self.pass != PassFact::Finished) {
+            // The browser has let go of the ticket before the pass: its place is known all the same.
+            Some(pass) => (TicketFact::Valid { inside: false }, Some(ticket_of(&pass))),
+            None => (fact, None),
+        }
     }
 
     /// What the ticket says.
@@ -205,10 +228,31 @@ impl<'a> Visit<'a> {
         self.ticket.1
     }
 
-    /// Whether the visitor carries a pass of this ticket that ran out.
-    pub(crate) fn had_pass(&self, ticket: &Ticket) -> bool {
-        matches!(self.pass, PassFact::RanOut { .. })
-            && self.held_pass.is_some_and(|pass| pass.id == ticket.id)
+    /// What the pass tells of this ticket's visitor.
+    pub(crate) fn known(&self, ticket: &Ticket) -> Known {
+        let is_its = self.held_pass.is_some_and(|pass| pass.id == ticket.id);
+        Known {
+            has_pass: is_its && self.pass == PassFact::Live,
+            had_pass: is_its && matches!(self.pass, PassFact::RanOut { .. }),
+            ..Known::default()
+        }
+    }
+
+    /// The first pass of this ticket; the line lets it be used until then, in line time.
+    pub(crate) fn first_pass(&self, ticket: &Ticket, until_us: u64) -> Pass {
+        let now_us = self.port.snapshot().line_us(self.now);
+        if self.held_pass.is_none_or(|pass| pass.id != ticket.id) {
+            let waited_us = now_us.saturating_sub(ticket.issued_us);
+            self.counts.entered_after_us(waited_us);
+        }
+        Pass {
+            epoch: ticket.epoch,
+            number: ticket.number,
+            id: ticket.id,
+            signed_us: now_us,
+            until_us,
+            entered_us: now_us,
+        }
     }
 
     /// The facts to decide by.
@@ -217,8 +261,9 @@ impl<'a> Visit<'a> {
             kind: self.kind,
             mode: self.snapshot.mode(),
             store_up: self.snapshot.is_up(),
-            opens_on_failure: self.site.config.on_store_failure
-                == crate::config::room::OnStoreFailure::Open,
+            // Only an outage opens the doors, and not a start or a heal, which last a moment.
+            doors_open: matches!(self.snapshot.health, Health::Away { .. })
+                && self.site.config.on_store_failure == OnStoreFailure::Open,
             is_unsafe: !method.is_safe(),
             pass: self.pass,
             ticket: self.ticket_fact(),
@@ -233,6 +278,7 @@ pub(crate) struct Here<'a> {
     pub(crate) site: &'a Site,
     pub(crate) port: &'a Rc<Port>,
     pub(crate) origin: &'a LocalOrigin,
+    pub(crate) counts: &'a WorkerRoom,
     pub(crate) client: &'a Client,
 }
 
@@ -243,6 +289,17 @@ pub(crate) struct Shown<'h> {
     pub(crate) headers: &'h HeaderMap,
     /// The ticket matters even if the pass holds: the request is to one of the room's own addresses.
     pub(crate) wants_ticket: bool,
+}
+
+/// The ticket a pass came from, as far as the pass tells.
+fn ticket_of(pass: &Pass) -> Ticket {
+    Ticket {
+        epoch: pass.epoch,
+        number: pass.number,
+        id: pass.id,
+        issued_us: pass.entered_us,
+        asked: false,
+    }
 }
 
 /// A ticket as the line meets its visitor.

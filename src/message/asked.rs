@@ -75,6 +75,12 @@ pub trait Handler: 'static {
     /// Writes the calm answer to a request that failed. The status is the server's to set.
     fn rescue(&self, trouble: &Trouble<'_>) -> Response<Body>;
 
+    /// Told of every connection that was accepted; [`Handler::closed`] follows.
+    fn opened(&self) {}
+
+    /// Told of every connection that is no more.
+    fn closed(&self) {}
+
     /// Told of every request once it is over, whatever became of it.
     fn log(&self, _record: &Record<'_>) {}
 }
@@ -118,6 +124,9 @@ pub enum Fault {
     /// The client was too slow to send its body.
     #[error("the client did not send its body in time")]
     ClientSlow,
+    /// The client's body is larger than it may be.
+    #[error("the request's body is too large")]
+    TooLarge,
     /// A defect of ours, told by a panic.
     #[error("the handler panicked")]
     Panicked,

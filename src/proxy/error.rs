@@ -42,6 +42,9 @@ pub enum OriginErrorKind {
     /// The client stopped sending its request body for longer than it may.
     #[error("the client did not send its request in time")]
     ClientTimeout,
+    /// The client's request body is larger than it may be.
+    #[error("the client's request is too large")]
+    BodyTooLarge,
     /// `CONNECT`: we are not a tunnel.
     #[error("connect is not offered")]
     ConnectMethod,
@@ -53,7 +56,7 @@ impl OriginErrorKind {
     pub fn is_client(self) -> bool {
         matches!(
             self,
-            Self::ClientBody | Self::ClientTimeout | Self::ConnectMethod
+            Self::ClientBody | Self::ClientTimeout | Self::BodyTooLarge | Self::ConnectMethod
         )
     }
 
@@ -68,6 +71,7 @@ impl OriginErrorKind {
             Self::Busy => "busy",
             Self::ClientBody => "client-body",
             Self::ClientTimeout => "client-timeout",
+            Self::BodyTooLarge => "body-too-large",
             Self::ConnectMethod => "connect-method",
         }
     }
@@ -93,6 +97,7 @@ impl From<&OriginError> for Fault {
             OriginErrorKind::Busy => Self::OriginBusy,
             OriginErrorKind::ClientBody => Self::ClientGone,
             OriginErrorKind::ClientTimeout => Self::ClientSlow,
+            OriginErrorKind::BodyTooLarge => Self::TooLarge,
             OriginErrorKind::ConnectMethod => Self::Refused(Refusal::Connect),
         }
     }

@@ -60,6 +60,8 @@ struct Kept {
     alarm: Alarm,
     flight: Flight,
     progress: Option<Rc<Progress>>,
+    /// The alarm is set to the client's next piece of its body, not to the origin's response.
+    client_owes: bool,
     repeatable: Option<Box<Request<Upload>>>,
 }
 
@@ -93,7 +95,7 @@ pub(super) fn begin(
     let repeatable = repeatable(pool, &lease, &request);
     let progress = request.body().progress();
     let mut alarm = pool.ticker().alarm();
-    set(pool, &mut alarm, &flight);
+    set(pool, &mut alarm, &flight, false);
     let pool = Rc::clone(pool);
     Sent {
         answer: lease.link.sender.try_send_request(request),
@@ -103,6 +105,7 @@ pub(super) fn begin(
             alarm,
             flight,
             progress,
+            client_owes: false,
             repeatable,
         }),
     }
@@ -172,6 +175,7 @@ impl Kept {
             alarm,
             flight,
             progress,
+            client_owes: _,
             repeatable,
         } = self;
         let error = match answer {
@@ -199,8 +203,12 @@ impl Kept {
     }
 
     fn is_overdue(&mut self, cx: &mut Context<'_>) -> bool {
-        if self.progress.as_deref().is_some_and(Progress::take_moved) {
-            set(&self.pool, &mut self.alarm, &self.flight);
+        if let Some(progress) = self.progress.as_deref() {
+            let owes = progress.waits_for_client();
+            if progress.take_moved() || owes != self.client_owes {
+                self.client_owes = owes;
+                set(&self.pool, &mut self.alarm, &self.flight, owes);
+            }
         }
         self.alarm.is_due(cx)
     }
@@ -229,9 +237,15 @@ impl Kept {
     }
 }
 
-/// Sets the alarm to when the response must have begun, as far as we can tell now.
-fn set(pool: &OriginPool, alarm: &mut Alarm, flight: &Flight) {
-    let at_ms = pool.ticker().in_ms(pool.settings.timeouts.response);
+/// Sets the alarm to when the response must have begun, or the client have gone on, as far as we can tell now.
+fn set(pool: &OriginPool, alarm: &mut Alarm, flight: &Flight, client_owes: bool) {
+    let timeouts = &pool.settings.timeouts;
+    let limit = if client_owes {
+        timeouts.body
+    } else {
+        timeouts.response
+    };
+    let at_ms = pool.ticker().in_ms(limit);
     alarm.set_at(
         flight
             .total_at_ms
@@ -244,7 +258,9 @@ fn broken(
     progress: Option<&Progress>,
 ) -> (OriginError, Option<Box<Request<Upload>>>) {
     let unsent = error.take_message().map(Box::new);
-    let kind = if progress.is_some_and(Progress::client_failed) {
+    let kind = if progress.is_some_and(Progress::is_too_large) {
+        OriginErrorKind::BodyTooLarge
+    } else if progress.is_some_and(Progress::client_failed) {
         OriginErrorKind::ClientBody
     } else {
         OriginErrorKind::Broken

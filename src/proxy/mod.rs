@@ -27,6 +27,7 @@ use http::Method;
 use http::Request;
 use http::Response;
 use http::StatusCode;
+use http_body::Body as _;
 use hyper::body::Incoming;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -149,6 +150,12 @@ impl OriginPool {
     ) -> Way<impl Answer + use<>> {
         if request.method() == Method::CONNECT {
             let refused = std::future::ready(Err(OriginErrorKind::ConnectMethod.into()));
+            return Way::Longer {
+                way: Box::pin(refused),
+            };
+        }
+        if request.body().size_hint().lower() > self.settings.body_max {
+            let refused = std::future::ready(Err(OriginErrorKind::BodyTooLarge.into()));
             return Way::Longer {
                 way: Box::pin(refused),
             };

@@ -43,7 +43,7 @@ pub(super) fn to_origin(
     edit_target(&mut parts, passage.path);
     parts.version = Version::HTTP_11;
     parts.extensions.clear();
-    Request::from_parts(parts, Upload::new(body))
+    Request::from_parts(parts, Upload::new(body, pool.settings.body_max))
 }
 
 fn edit_headers(parts: &mut Parts, passage: &Passage<'_>, pool: &OriginPool) {

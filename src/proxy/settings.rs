@@ -30,6 +30,8 @@ pub struct OriginSettings {
     pub upgrades: Vec<String>,
     /// Upgraded connections open at once, from this worker.
     pub tunnels_max: usize,
+    /// Largest body of a request, in bytes.
+    pub body_max: u64,
     /// How long things may take.
     pub timeouts: OriginTimeouts,
 }
@@ -62,6 +64,8 @@ pub struct OriginTimeouts {
     pub room: Duration,
     /// Connecting, TLS included.
     pub connect: Duration,
+    /// Between two pieces of a request's body, while the origin waits for them.
+    pub body: Duration,
     /// From the last byte sent until the response begins.
     pub response: Duration,
     /// Without a byte in either direction of a body.
@@ -82,6 +86,7 @@ impl Default for OriginTimeouts {
         Self {
             room: Duration::from_secs(1),
             connect: Duration::from_secs(3),
+            body: Duration::from_secs(60),
             response: Duration::from_secs(30),
             idle: Duration::from_secs(60),
             total: None,
@@ -106,6 +111,7 @@ impl OriginSettings {
             idle_max: 512,
             upgrades: vec!["websocket".to_owned()],
             tunnels_max: 4_096,
+            body_max: u64::MAX,
             timeouts: OriginTimeouts::default(),
         }
     }

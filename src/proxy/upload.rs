@@ -18,6 +18,19 @@ pub(super) struct Upload {
     /// `None` when there is no body at all.
     body: Option<Incoming>,
     progress: Option<Rc<Progress>>,
+    /// Bytes that may still come.
+    left: u64,
+}
+
+/// Why a body ended before its end.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum UploadError {
+    /// The client broke off.
+    #[error(transparent)]
+    Client(#[from] hyper::Error),
+    /// It is larger than it may be.
+    #[error("the request's body is too large")]
+    TooLarge,
 }
 
 /// How an upload is doing; shared with whoever waits for the response.
@@ -29,15 +42,22 @@ pub(super) struct Progress {
     client_owes: Cell<bool>,
     /// The client broke off, or sent something that is no body.
     client_failed: Cell<bool>,
+    /// More came than may.
+    is_too_large: Cell<bool>,
     /// Nothing is left to come.
     ended: Cell<bool>,
 }
 
 impl Upload {
-    pub(super) fn new(body: Incoming) -> Self {
+    /// At most `max` bytes of this body.
+    pub(super) fn new(body: Incoming, max: u64) -> Self {
         let body = (!body.is_end_stream()).then_some(body);
         let progress = body.is_some().then(Rc::default);
-        Self { body, progress }
+        Self {
+            body,
+            progress,
+            left: max,
+        }
     }
 
     /// No body.
@@ -45,6 +65,7 @@ impl Upload {
         Self {
             body: None,
             progress: None,
+            left: 0,
         }
     }
 
@@ -68,6 +89,10 @@ impl Progress {
         self.client_failed.get()
     }
 
+    pub(super) fn is_too_large(&self) -> bool {
+        self.is_too_large.get()
+    }
+
     /// Whether everybody waits for the client.
     pub(super) fn waits_for_client(&self) -> bool {
         self.client_owes.get() && !self.ended.get()
@@ -76,17 +101,28 @@ impl Progress {
 
 impl Body for Upload {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = UploadError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let Some(body) = &mut self.body else {
+    ) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
+        let this = &mut *self;
+        let Some(body) = &mut this.body else {
             return Poll::Ready(None);
         };
         let polled = Pin::new(body).poll_frame(cx);
-        if let Some(progress) = &self.progress {
+        if let Poll::Ready(Some(Ok(frame))) = &polled {
+            let bytes = frame.data_ref().map_or(0, Bytes::len) as u64;
+            let Some(left) = this.left.checked_sub(bytes) else {
+                if let Some(progress) = &this.progress {
+                    progress.is_too_large.set(true);
+                }
+                return Poll::Ready(Some(Err(UploadError::TooLarge)));
+            };
+            this.left = left;
+        }
+        if let Some(progress) = &this.progress {
             progress.client_owes.set(polled.is_pending());
             match &polled {
                 Poll::Pending => {}
@@ -95,7 +131,7 @@ impl Body for Upload {
                 Poll::Ready(None) => progress.ended.set(true),
             }
         }
-        polled
+        polled.map_err(UploadError::from)
     }
 
     fn is_end_stream(&self) -> bool {

@@ -63,10 +63,6 @@ pub(crate) enum Event {
     },
     Unask(Visitor),
     More(u64),
-    Prolonged {
-        number: u64,
-        until_us: u64,
-    },
     Check {
         visitor: Visitor,
         reply: oneshot::Sender<Asked>,
@@ -101,7 +97,6 @@ impl Event {
             | Self::Leave(_) => true,
             Self::Ask { reply: None, .. }
             | Self::Unask(_)
-            | Self::Prolonged { .. }
             | Self::Renew(_)
             | Self::Heard(_)
             | Self::Told(_)

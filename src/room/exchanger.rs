@@ -126,7 +126,7 @@ impl Exchanger {
         waiting: Waiting,
         batch: &mut Vec<Event>,
     ) -> bool {
-        let mut waiting = Some(waiting);
+        let mut waiting = waiting;
         loop {
             let started = clock::monotonic();
             let result = self.store.exchange(exchange).await;
@@ -136,17 +136,22 @@ impl Exchanger {
                     self.say_back(&course.mirror);
                     self.metrics.exchange_seconds.observe(now - started);
                     let more = answer.more;
-                    let waiting = waiting.take().unwrap_or_default();
+                    let before = course.mirror.known.epoch;
                     let news = course.mirror.apply(exchange, answer, Moment::at(now));
+                    if before.is_some() && before != course.mirror.known.epoch {
+                        course.gathered.forget_visitors();
+                    }
                     self.count(&course.mirror.picture, news);
+                    // Whoever is told something can read it in the picture.
                     self.shared.publish(&course.mirror.picture);
-                    course.mirror.tell(exchange, waiting);
+                    let unclaimed = course.mirror.tell(exchange, waiting);
+                    course.gathered.give_up(unclaimed);
                     return more || course.gathered.overflows();
                 }
                 Err(error) => {
                     self.metrics.exchange_errors.inc();
                     self.say_away(&mut course.mirror, &error, now);
-                    waiting.take().unwrap_or_default().turn_away();
+                    waiting.turn_away();
                     self.take_waiting(course, batch);
                     course.gathered.turn_away();
                     course.mirror.turn_away();
@@ -210,10 +215,11 @@ impl Exchanger {
 
     /// The last exchange: the line need not wait for this replica.
     async fn leave(mut self, course: Course) {
-        let (mut exchange, _) = Gathered::default().take(course.mirror.known);
+        let mut course = course;
+        let mut exchange = course.gathered.take_last(course.mirror.known);
         exchange.instance = self.instance;
         exchange.sequence = course.sequence + 1;
-        exchange.leaving = true;
+        exchange.nonce = seal::nonce();
         let away = matches!(course.mirror.picture.health, Health::Away { .. });
         if !away && let Err(error) = self.store.exchange(&exchange).await {
             warn!(room.name = %self.shared.name, error = %error, "left without telling the store");
@@ -230,7 +236,7 @@ impl Exchanger {
 impl Course {
     #[expect(
         clippy::wildcard_enum_match_arm,
-        reason = "all events but these four are gathered as they are"
+        reason = "all events but these are gathered as they are"
     )]
     fn take_in(&mut self, batch: &mut Vec<Event>) {
         for event in batch.drain(..) {
@@ -240,9 +246,15 @@ impl Course {
                     self.mirror.known.tail = self.mirror.known.tail.max(tail);
                     self.mirror.known.head = self.mirror.known.head.max(head);
                 }
-                Event::Prolonged { number, until_us } => {
-                    self.mirror.picture.turns.insert(number, until_us);
+                Event::Unask(visitor) => {
+                    self.mirror.unask(visitor.id);
+                    self.gathered.add(Event::Unask(visitor));
                 }
+                // It is in already, and its pass waits to be fetched: to ask once more would count as that.
+                Event::Ask {
+                    visitor,
+                    reply: None,
+                } if self.mirror.has_let_in(visitor.id) => {}
                 Event::Ask {
                     visitor,
                     reply: Some(reply),
@@ -252,10 +264,6 @@ impl Course {
                         visitor,
                         reply: None,
                     });
-                }
-                Event::Unask(visitor) => {
-                    self.mirror.picture.asking.remove(visitor.id);
-                    self.gathered.add(Event::Unask(visitor));
                 }
                 other => self.gathered.add(other),
             }

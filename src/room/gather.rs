@@ -24,6 +24,8 @@ use crate::room::event::Joined;
 
 /// Most numbers heard from that wait for the store; what comes beyond is told again in the next slice.
 const HEARD_WAITING_MAX: usize = 4_000_000;
+/// The longest interval the line takes, in microseconds: an hour.
+const TOLD_US_MAX: u64 = 3_600_000_000;
 /// Most renewals, finishes and repeated asks that wait for the store.
 const WAITING_MAX: usize = 200_000;
 
@@ -54,7 +56,8 @@ pub(crate) struct Gathered {
     pub(crate) proposal: Option<Proposal>,
 }
 
-/// Who waits for the answer to an exchange, in the order of its lists.
+/// Who waits for the answer to an exchange, in the order of its lists. Those who were turned away are kept by their
+/// ticket's id: a number that comes for them after all is nobody's.
 #[derive(Debug, Default)]
 pub(crate) struct Waiting {
     pub(crate) newcomers: Vec<Newcomer>,
@@ -63,13 +66,18 @@ pub(crate) struct Waiting {
 }
 
 impl Waiting {
-    /// Tells everybody who waits that the store is away.
-    pub(crate) fn turn_away(self) {
-        let newcomers = self.newcomers.into_iter().map(|newcomer| newcomer.reply);
-        for reply in newcomers.chain(self.keyed) {
+    /// Tells everybody who waits that the store is away. The newcomers stay, with nobody behind them any more: the
+    /// line may number them all the same.
+    pub(crate) fn turn_away(&mut self) {
+        for newcomer in &mut self.newcomers {
+            let (gone, _nobody) = oneshot::channel();
+            let reply = std::mem::replace(&mut newcomer.reply, gone);
             reply.send(Joined::Away).ok();
         }
-        for reply in self.checks {
+        for reply in self.keyed.drain(..) {
+            reply.send(Joined::Away).ok();
+        }
+        for reply in self.checks.drain(..) {
             reply.send(Asked::Away).ok();
         }
     }
@@ -106,11 +114,11 @@ impl Gathered {
                 let free = HEARD_WAITING_MAX.saturating_sub(self.heard.len());
                 self.heard.extend(numbers.into_iter().take(free));
             }
-            Event::Told(told_us) => self.told_us = self.told_us.max(told_us),
+            Event::Told(told_us) => self.told_us = self.told_us.max(told_us.min(TOLD_US_MAX)),
             Event::Stock(stock) => self.stock = Some(stock),
             Event::SoldOut => self.sold_out = true,
             Event::Propose(proposal) => self.proposal = Some(proposal),
-            Event::Floor { .. } | Event::Prolonged { .. } | Event::Leave(_) => {}
+            Event::Floor { .. } | Event::Leave(_) => {}
         }
     }
 
@@ -136,6 +144,14 @@ impl Gathered {
             && self.finishes.is_empty())
     }
 
+    /// Gives up numbers that nobody took, so that the line is not kept waiting for them.
+    pub(crate) fn give_up(&mut self, unclaimed: Vec<Visitor>) {
+        for visitor in unclaimed {
+            let until_us = 0;
+            self.add(Event::Finish(Finish { visitor, until_us }));
+        }
+    }
+
     /// Tells everybody who waits that the store is away.
     pub(crate) fn turn_away(&mut self) {
         let newcomers = self.eager.drain(..).chain(self.plain.drain(..)).collect();
@@ -149,11 +165,39 @@ impl Gathered {
         .turn_away();
     }
 
+    /// The line is in another epoch: what was said of visitors of the one before means nothing to it.
+    pub(crate) fn forget_visitors(&mut self) {
+        for (_, reply) in self.checks.drain(..) {
+            reply.send(Asked::Away).ok();
+        }
+        self.asks.clear();
+        self.asking.clear();
+        self.unasks.clear();
+        self.more.clear();
+        self.renewals.clear();
+        self.finishes.clear();
+        self.heard.clear();
+    }
+
+    /// The last exchange: what is still to be told, and nothing that would need an answer.
+    pub(crate) fn take_last(&mut self, known: Known) -> Exchange {
+        self.turn_away();
+        self.asks.clear();
+        self.asking.clear();
+        let (exchange, _nobody) = self.take(known);
+        Exchange {
+            leaving: true,
+            ..exchange
+        }
+    }
+
     /// The next exchange, as full as its bounds allow, and who waits for it.
     pub(crate) fn take(&mut self, known: Known) -> (Exchange, Waiting) {
         // Whoever has gone meanwhile gets no number.
         self.eager.retain(|newcomer| !newcomer.reply.is_closed());
         self.plain.retain(|newcomer| !newcomer.reply.is_closed());
+        self.keyed.retain(|(_, reply)| !reply.is_closed());
+        self.checks.retain(|(_, reply)| !reply.is_closed());
         let mut newcomers: Vec<_> = drain(&mut self.eager, EAGER_MAX).collect();
         let eager: Vec<_> = newcomers.iter().map(|newcomer| newcomer.id).collect();
         let free = usize::try_from(JOINS_MAX).unwrap_or(usize::MAX) - newcomers.len();
@@ -203,6 +247,8 @@ impl Gathered {
     pub(crate) fn overflows(&self) -> bool {
         self.is_urgent()
             || !self.asks.is_empty()
+            || !self.unasks.is_empty()
+            || !self.more.is_empty()
             || self.heard.len() > HEARD_MAX
             || self.renewals.len() > ITEMS_MAX
     }

@@ -13,6 +13,7 @@ use crate::line::exchange::Answer;
 use crate::line::exchange::Exchange;
 use crate::line::exchange::Known;
 use crate::line::exchange::Standing;
+use crate::line::exchange::Visitor;
 use crate::line::ids::TicketId;
 use crate::line::settings::Mode;
 use crate::room::event::Asked;
@@ -88,12 +89,18 @@ impl Mirror {
         }
     }
 
-    /// Takes in an answer. Whoever waited for it is told by [`Mirror::tell`] once the picture has been published: what
-    /// they go on to do begins with a picture that knows them.
+    /// Takes in an answer. Who waited for it is told by [`Mirror::tell`], once the picture can be read by everybody.
     pub(crate) fn apply(&mut self, exchange: &Exchange, answer: Answer, moment: Moment) -> News {
         let news = self.learn(&answer);
         for (visitor, &standing) in exchange.asks.iter().zip(&answer.standings) {
-            self.note_asked(visitor.id, standing, &answer);
+            self.note_asked(visitor.id, standing, answer.now_us);
+        }
+        let visitors = exchange.asks.iter().chain(&exchange.checks);
+        for (visitor, &standing) in visitors.zip(&answer.standings) {
+            if let Standing::Turn { until_us } = standing {
+                // It may be longer than it was.
+                self.picture.turns.insert(visitor.number, until_us);
+            }
         }
         for entered in &answer.entered {
             self.picture.asking.remove(entered.id);
@@ -109,32 +116,6 @@ impl Mirror {
         self.picture.answer = Some(Arc::new(answer));
         self.settle();
         news
-    }
-
-    /// Tells everybody who waited for the last answer.
-    pub(crate) fn tell(&mut self, exchange: &Exchange, waiting: Waiting) {
-        let Some(answer) = self.picture.answer.clone() else {
-            return waiting.turn_away();
-        };
-        for (visitor, &standing) in exchange.asks.iter().zip(&answer.standings) {
-            // Whoever waits or is asking is told when it is let in.
-            if !matches!(standing, Standing::Asking | Standing::Waiting) {
-                self.reply(visitor.id, Asked::Standing(standing));
-            }
-        }
-        for entered in &answer.entered {
-            self.reply(
-                entered.id,
-                Asked::Entered {
-                    until_us: entered.until_us,
-                },
-            );
-        }
-        self.askers.retain(|_, replies| {
-            replies.retain(|reply| !reply.is_closed());
-            !replies.is_empty()
-        });
-        tell(&answer, exchange, waiting);
     }
 
     /// Notes the news, and what need not be told again.
@@ -187,11 +168,9 @@ impl Mirror {
     }
 
     /// Notes what the line said to one who asked.
-    fn note_asked(&mut self, id: TicketId, standing: Standing, answer: &Answer) {
+    fn note_asked(&mut self, id: TicketId, standing: Standing, now_us: u64) {
         match standing {
-            Standing::Asking => {
-                self.picture.asking.insert(id, answer.now_us);
-            }
+            Standing::Asking => self.picture.asking.insert(id, now_us),
             Standing::Waiting
             | Standing::Turn { .. }
             | Standing::Late
@@ -205,6 +184,38 @@ impl Mirror {
                 }
             }
         }
+    }
+
+    /// Whether this visitor was let in and its first pass has not run out.
+    pub(crate) fn has_let_in(&self, id: TicketId) -> bool {
+        self.picture.is_inside(id, self.known.now_us)
+    }
+
+    /// Forgets that somebody asks.
+    pub(crate) fn unask(&mut self, id: TicketId) {
+        self.picture.asking.remove(id);
+    }
+
+    /// Tells everybody who waited for this exchange what the picture has of it; the numbers that nobody took.
+    pub(crate) fn tell(&mut self, exchange: &Exchange, waiting: Waiting) -> Vec<Visitor> {
+        let Some(answer) = self.picture.answer.clone() else {
+            return Vec::new();
+        };
+        for (visitor, &standing) in exchange.asks.iter().zip(&answer.standings) {
+            // The reply of whoever waits to be let in comes with its entry.
+            if !matches!(standing, Standing::Asking | Standing::Waiting) {
+                self.reply(visitor.id, Asked::Standing(standing));
+            }
+        }
+        for entered in &answer.entered {
+            let until_us = entered.until_us;
+            self.reply(entered.id, Asked::Entered { until_us });
+        }
+        self.askers.retain(|_, replies| {
+            replies.retain(|reply| !reply.is_closed());
+            !replies.is_empty()
+        });
+        tell(&answer, exchange, waiting)
     }
 
     fn reply(&mut self, id: TicketId, asked: Asked) {
@@ -276,8 +287,10 @@ impl Mirror {
     }
 }
 
-/// Answers those whose place in the exchange's lists is their place in the answer's.
-fn tell(answer: &Answer, exchange: &Exchange, waiting: Waiting) {
+/// Answers those whose place in the exchange's lists is their place in the answer's; the numbers of newcomers who have
+/// gone meanwhile, whose tickets were never signed.
+fn tell(answer: &Answer, exchange: &Exchange, waiting: Waiting) -> Vec<Visitor> {
+    let mut unclaimed = Vec::new();
     let entered: HashMap<_, _> = answer
         .entered
         .iter()
@@ -300,7 +313,10 @@ fn tell(answer: &Answer, exchange: &Exchange, waiting: Waiting) {
         } else {
             away
         };
-        newcomer.reply.send(joined).ok();
+        let id = newcomer.id;
+        if let (Err(_), Joined::Numbered { number, .. }) = (newcomer.reply.send(joined), joined) {
+            unclaimed.push(Visitor { number, id });
+        }
     }
     for (&number, reply) in answer.keyed.iter().zip(waiting.keyed) {
         reply
@@ -315,4 +331,5 @@ fn tell(answer: &Answer, exchange: &Exchange, waiting: Waiting) {
     for (&standing, reply) in checked.zip(waiting.checks) {
         reply.send(Asked::Standing(standing)).ok();
     }
+    unclaimed
 }

@@ -113,3 +113,6 @@ impl Room {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

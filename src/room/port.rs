@@ -36,6 +36,7 @@ pub struct Port {
     room: Arc<Room>,
     heard: RefCell<Heard>,
     told_us: Cell<u64>,
+    signed_us: Cell<u64>,
 }
 
 /// Whom this worker heard from in the current slice, a bit each, and who of them is still to be told.
@@ -55,6 +56,7 @@ impl Port {
             room,
             heard: RefCell::default(),
             told_us: Cell::new(0),
+            signed_us: Cell::new(0),
         }
     }
 
@@ -134,19 +136,17 @@ impl Port {
         self.tell(Event::More(number));
     }
 
-    /// A turn was made longer, as the line says: polls at this replica show it.
-    pub fn prolonged(&self, number: u64, until_us: u64) {
-        self.tell(Event::Prolonged { number, until_us });
-    }
-
     /// A pass is in use.
     pub fn renew(&self, id: TicketId, until_us: u64) {
         self.tell(Event::Renew(Renewal { id, until_us }));
     }
 
-    /// A ticket is given up, or a pass has done its work.
+    /// A ticket is given up, or a pass has done its work. While it is not known which epoch the line is in, that may
+    /// be another one than theirs: nothing is told then.
     pub fn finish(&self, finish: Finish) {
-        self.tell(Event::Finish(finish));
+        if self.snapshot().epoch().is_some() {
+            self.tell(Event::Finish(finish));
+        }
     }
 
     /// The origin says how many are left.
@@ -173,12 +173,16 @@ impl Port {
             return;
         }
         let mut heard = self.heard.borrow_mut();
-        if heard.slice != answer.slice || heard.epoch != Some(answer.epoch) {
+        if heard.epoch != Some(answer.epoch) {
             *heard = Heard {
-                slice: answer.slice,
                 epoch: Some(answer.epoch),
                 ..Heard::default()
             };
+        }
+        if heard.slice != answer.slice {
+            // Whoever is still to be told of counts in the slice that is told of it.
+            heard.slice = answer.slice;
+            heard.words.clear();
         }
         let (word, bit) = (
             usize::try_from(number / 64).unwrap_or(usize::MAX),
@@ -191,6 +195,13 @@ impl Port {
             heard.words[word] |= bit;
             heard.untold.push(number);
         }
+    }
+
+    /// Something authentic was shown that was signed at this line time; the latest such time.
+    pub fn signed(&self, signed_us: u64) -> u64 {
+        let latest_us = self.signed_us.get().max(signed_us);
+        self.signed_us.set(latest_us);
+        latest_us
     }
 
     /// A visitor was told to come back after this long.

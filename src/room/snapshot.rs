@@ -137,10 +137,14 @@ impl Snapshot {
         self.turns.get(&number)
     }
 
-    /// Whether this ticket is known to have been let in.
+    /// Whether this ticket is known to have been let in, and its first pass not to have run out by this line time.
+    ///
+    /// Renewals are not heard of here: whoever was inside for longer than that shows its pass, or is looked up.
     #[must_use]
-    pub fn is_inside(&self, id: TicketId) -> bool {
-        self.inside.get(&id).is_some()
+    pub fn is_inside(&self, id: TicketId, line_us: u64) -> bool {
+        self.inside
+            .get(&id)
+            .is_some_and(|until_us| until_us > line_us)
     }
 
     /// Whether this ticket and its pass are spent.
@@ -149,9 +153,14 @@ impl Snapshot {
         self.finished.get(&id).is_some()
     }
 
-    /// Whether this ticket asked through this replica.
+    /// Whether this ticket asked through this replica, no longer than a presence window ago.
     #[must_use]
     pub fn is_asking(&self, id: TicketId) -> bool {
-        self.asking.get(&id).is_some()
+        let Some(answer) = &self.answer else {
+            return false;
+        };
+        self.asking
+            .get(&id)
+            .is_some_and(|asked_us| asked_us + answer.settings.presence_us > answer.now_us)
     }
 }

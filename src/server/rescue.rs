@@ -148,7 +148,7 @@ fn answer<H: Handler>(handler: &H, facts: &Facts, fault: &Fault) -> Response<Bod
     *response.status_mut() = status;
     let is_framed_badly = matches!(
         fault,
-        Fault::Refused(_) | Fault::ClientGone | Fault::ClientSlow
+        Fault::Refused(_) | Fault::ClientGone | Fault::ClientSlow | Fault::TooLarge
     );
     if is_framed_badly && facts.version < Version::HTTP_2 {
         // Where this request ends and the next one begins is in doubt.
@@ -170,6 +170,7 @@ fn status(fault: &Fault) -> StatusCode {
         Fault::OriginDown => StatusCode::BAD_GATEWAY,
         Fault::OriginSlow => StatusCode::GATEWAY_TIMEOUT,
         Fault::ClientSlow => StatusCode::REQUEST_TIMEOUT,
+        Fault::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Fault::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

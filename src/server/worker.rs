@@ -98,8 +98,14 @@ async fn live<H: Handler>(
             closing: closing.clone(),
         };
         let speaker = Rc::clone(&speaker);
+        let handler = Rc::clone(&handler);
         let serve = move |stream, peer: Peer, tls, place| {
-            Rc::clone(&speaker).serve(stream, peer, tls, place)
+            let open = Open::new(Rc::clone(&handler));
+            let served = Rc::clone(&speaker).serve(stream, peer, tls, place);
+            async move {
+                served.await;
+                drop(open);
+            }
         };
         match TcpListener::from_std(socket) {
             Ok(listener) => drop(tasks.spawn_local(door.accept(listener, serve))),
@@ -107,6 +113,22 @@ async fn live<H: Handler>(
         }
     }
     drain(&mut told, &tasks, &closing, &connections).await
+}
+
+/// A connection that the handler was told of, until it is dropped.
+struct Open<H: Handler>(Rc<H>);
+
+impl<H: Handler> Open<H> {
+    fn new(handler: Rc<H>) -> Self {
+        handler.opened();
+        Self(handler)
+    }
+}
+
+impl<H: Handler> Drop for Open<H> {
+    fn drop(&mut self) {
+        self.0.closed();
+    }
 }
 
 /// Waits to be told to drain, then for what is in flight, then says what became of it.

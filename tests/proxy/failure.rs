@@ -226,7 +226,7 @@ async fn a_client_that_stops_sending_is_given_up_in_time() {
     })
     .await;
     let mut settings = origin_at(origin.addr);
-    settings.timeouts.response = Duration::from_millis(50);
+    settings.timeouts.body = Duration::from_millis(50);
     let front = Front::start(one_worker(), settings);
     let mut client = front.client().await;
     client
@@ -235,6 +235,38 @@ async fn a_client_that_stops_sending_is_given_up_in_time() {
     let answer = client.answer().await;
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
     assert_eq!(front.errors(), [(OriginErrorKind::ClientTimeout, true)]);
+}
+
+#[tokio::test]
+async fn a_body_larger_than_it_may_be_is_refused_before_the_origin_sees_the_request() {
+    let (origin, seen) = Origin::recording(OK).await;
+    let mut settings = origin_at(origin.addr);
+    settings.body_max = 4;
+    let front = Front::start(one_worker(), settings);
+    let request = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nlarge";
+    let answer = front.ask(request).await;
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    assert_eq!(front.errors(), [(OriginErrorKind::BodyTooLarge, false)]);
+    assert!(seen.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_body_of_unknown_length_is_cut_off_where_it_gets_too_large() {
+    let origin = Origin::start(|mut connection, _| async move {
+        connection.head().await;
+        connection.rest().await;
+    })
+    .await;
+    let mut settings = origin_at(origin.addr);
+    settings.body_max = 4;
+    let front = Front::start(one_worker(), settings);
+    let mut client = front.client().await;
+    client
+        .send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nfour\r\n1\r\n5\r\n")
+        .await;
+    let answer = client.answer().await;
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    assert_eq!(front.errors(), [(OriginErrorKind::BodyTooLarge, true)]);
 }
 
 #[tokio::test]

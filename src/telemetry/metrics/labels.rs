@@ -163,32 +163,6 @@ labels! {
 }
 
 labels! {
-    /// The promises of the design.
-    Promise {
-        /// One number, one visitor.
-        P1 = "P1",
-        /// First come, first called.
-        P2 = "P2",
-        /// The pace is a ceiling.
-        P3 = "P3",
-        /// The pace is used.
-        P4 = "P4",
-        /// A place is never lost.
-        P5 = "P5",
-        /// Nobody blocks the line.
-        P6 = "P6",
-        /// Work in progress is safe.
-        P7 = "P7",
-        /// Fail safe.
-        P8 = "P8",
-        /// Waiting is nearly free.
-        P9 = "P9",
-        /// Nothing forged gets in.
-        P10 = "P10",
-    }
-}
-
-labels! {
     /// Why something shown as a ticket or a pass was not believed.
     Unbelieved {
         /// It is not the text of one.

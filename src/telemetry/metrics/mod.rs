@@ -28,7 +28,6 @@ pub use self::labels::Class;
 pub use self::labels::Decision;
 pub use self::labels::Label;
 pub use self::labels::OriginFailure;
-pub use self::labels::Promise;
 pub use self::labels::Turned;
 pub use self::labels::Unbelieved;
 pub use self::seconds::Seconds;
@@ -127,8 +126,6 @@ metrics! {
     config_revision: IntGauge = gauge();
     /// Reloads that were refused because the configuration was invalid
     config_reload_failed_total: IntCounter = counter();
-    /// Times a promise of the design was found broken; anything above 0 is a defect
-    promise_broken_total: IntCounterVec = counters(&["promise"]);
 
     /// Connections open to visitors
     connections: IntGauge = gauge();
@@ -167,16 +164,8 @@ metrics! {
     called_total: IntCounterVec = counters(&["room"]);
     /// Entries granted to visitors
     entered_total: IntCounterVec = counters(&["room"]);
-    /// Entries of visitors who were late or returning
-    late_entries_total: IntCounterVec = counters(&["room"]);
-    /// Turns that ran out without their visitor entering
-    no_show_total: IntCounterVec = counters(&["room"]);
     /// Time from joining to entering
     wait_seconds: SecondsVec = seconds("room", WAIT_US);
-    /// Share of visitors let in within the time they were told
-    promise_kept_ratio: GaugeVec = float_gauges(&["room"]);
-    /// 1 while the pace is held back because the origin is not well
-    guard_active: IntGaugeVec = gauges(&["room"]);
     /// What the origin says is left to book; absent where it says nothing
     stock: IntGaugeVec = gauges(&["room"]);
     /// Replicas that share the room's line
@@ -211,9 +200,6 @@ impl Metrics {
             .set(clamped(started_us / 1_000_000));
         // What is counted by a closed list is shown from the start: a rate over a series that appears with its first
         // event would miss that event.
-        for promise in Promise::ALL {
-            metrics.promise_broken(*promise, 0);
-        }
         for reason in Turned::ALL {
             metrics.rejected_total.with_label_values(&[reason.name()]);
         }
@@ -252,16 +238,12 @@ impl Metrics {
             turns: self.turns.with_label_values(label),
             instances: self.instances.with_label_values(label),
             settings_revision: self.settings_revision.with_label_values(label),
-            guard_active: self.guard_active.with_label_values(label),
             store_up: self.store_up.with_label_values(label),
             joined: self.joined_total.with_label_values(label),
             called: self.called_total.with_label_values(label),
             entered: self.entered_total.with_label_values(label),
-            late_entries: self.late_entries_total.with_label_values(label),
-            no_show: self.no_show_total.with_label_values(label),
             exchange_errors: self.exchange_errors_total.with_label_values(label),
             exchange_seconds: self.exchange_seconds.of(room),
-            wait_seconds: self.wait_seconds.of(room),
         }
     }
 
@@ -277,13 +259,6 @@ impl Metrics {
         self.room(room).shown.stock(stock);
     }
 
-    /// Counts promises found broken.
-    pub fn promise_broken(&self, promise: Promise, times: u64) {
-        self.promise_broken_total
-            .with_label_values(&[promise.name()])
-            .inc_by(times);
-    }
-
     /// Shows a room no more, once no configuration has it.
     pub fn forget_room(&self, room: &str) {
         let label = &[room];
@@ -293,7 +268,6 @@ impl Metrics {
             &self.asking,
             &self.turns,
             &self.active_max,
-            &self.guard_active,
             &self.stock,
             &self.instances,
             &self.settings_revision,
@@ -306,15 +280,11 @@ impl Metrics {
             &self.joined_total,
             &self.called_total,
             &self.entered_total,
-            &self.late_entries_total,
-            &self.no_show_total,
             &self.exchange_errors_total,
         ] {
             series.remove_label_values(label).ok();
         }
-        for series in [&self.rate_target, &self.promise_kept_ratio] {
-            series.remove_label_values(label).ok();
-        }
+        self.rate_target.remove_label_values(label).ok();
         for series in [&self.wait_seconds, &self.exchange_seconds] {
             series.forget(room);
         }
@@ -354,8 +324,6 @@ pub struct RoomMetrics {
     pub instances: IntGauge,
     /// See [`Metrics::settings_revision`].
     pub settings_revision: IntGauge,
-    /// See [`Metrics::guard_active`].
-    pub guard_active: IntGauge,
     /// See [`Metrics::store_up`].
     pub store_up: IntGauge,
     /// See [`Metrics::joined_total`].
@@ -364,16 +332,10 @@ pub struct RoomMetrics {
     pub called: IntCounter,
     /// See [`Metrics::entered_total`].
     pub entered: IntCounter,
-    /// See [`Metrics::late_entries_total`].
-    pub late_entries: IntCounter,
-    /// See [`Metrics::no_show_total`].
-    pub no_show: IntCounter,
     /// See [`Metrics::exchange_errors_total`].
     pub exchange_errors: IntCounter,
     /// See [`Metrics::exchange_seconds`].
     pub exchange_seconds: Arc<Seconds>,
-    /// See [`Metrics::wait_seconds`].
-    pub wait_seconds: Arc<Seconds>,
 }
 
 /// What a room goes by, as its line says: another replica's file may have said it.

@@ -14,7 +14,6 @@ use crate::telemetry::metrics::Decision;
 use crate::telemetry::metrics::Label;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::metrics::OriginFailure;
-use crate::telemetry::metrics::Promise;
 use crate::telemetry::metrics::Turned;
 use crate::telemetry::metrics::Unbelieved;
 use crate::telemetry::metrics::WorkerMetrics;
@@ -100,14 +99,12 @@ fn label_values_are_distinct_and_stand_at_their_index() {
     assert_label_is_closed::<Class>();
     assert_label_is_closed::<Turned>();
     assert_label_is_closed::<OriginFailure>();
-    assert_label_is_closed::<Promise>();
     assert_label_is_closed::<Unbelieved>();
 }
 
 #[test]
 fn what_can_be_counted_is_shown_from_the_start() {
     let metrics = metrics();
-    assert_shows(&metrics, "anteroom_promise_broken_total{promise=\"P3\"} 0");
     assert_shows(&metrics, "anteroom_rejected_total{reason=\"malformed\"} 0");
     assert_shows(&metrics, "anteroom_responses_total{class=\"5xx\"} 0");
     assert_shows(&metrics, "anteroom_start_time_seconds 1795352400");
@@ -212,13 +209,10 @@ fn a_removed_room_and_origin_leave_nothing_behind() {
     {
         let room = metrics.room("summer-sale");
         room.joined.inc_by(5);
-        room.wait_seconds.observe(Duration::from_secs(3));
         metrics.set_settings("summer-sale", 7_200, 2_000, Mode::Open);
-        metrics
-            .promise_kept_ratio
-            .with_label_values(&["summer-sale"])
-            .set(0.5);
-        worker.room("summer-sale").request(Decision::Join);
+        let counts = worker.room("summer-sale");
+        counts.request(Decision::Join);
+        counts.entered_after_us(3_000_000);
         worker.origin("old-portal").failed(OriginFailure::Connect);
     }
     worker.flush();

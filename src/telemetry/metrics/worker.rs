@@ -144,6 +144,8 @@ pub struct WorkerRoom {
     requests: Tallies,
     /// Polls once more, under their own name; a request outside of all rooms is never one.
     polls: Option<IntCounter>,
+    /// From joining to entering, of those who got their first pass here.
+    waits: Option<(Seconds, Arc<Seconds>)>,
 }
 
 impl WorkerRoom {
@@ -156,12 +158,21 @@ impl WorkerRoom {
             }),
             polls: (!name.is_empty())
                 .then(|| metrics.status_requests_total.with_label_values(&[name])),
+            waits: (!name.is_empty())
+                .then(|| (metrics.wait_seconds.local(), metrics.wait_seconds.of(name))),
         }
     }
 
     /// A request was decided.
     pub fn request(&self, decision: Decision) {
         self.requests.add(decision);
+    }
+
+    /// A visitor got its first pass this long after its number, in microseconds.
+    pub fn entered_after_us(&self, us: u64) {
+        if let Some((waits, _)) = &self.waits {
+            waits.observe_us(us);
+        }
     }
 
     fn flush(&self) {
@@ -172,6 +183,9 @@ impl WorkerRoom {
                 polls.inc_by(count);
             }
         });
+        if let Some((waits, total)) = &self.waits {
+            waits.drain_into(total);
+        }
     }
 }
 

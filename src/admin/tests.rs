@@ -1,0 +1,100 @@
+//! The operators' listener over real sockets: who may, what it says, and that orders arrive.
+
+use tokio::io::AsyncReadExt as _;
+use tokio::io::AsyncWriteExt as _;
+
+use super::*;
+
+/// Well after anything here takes.
+const SOON: Duration = Duration::from_secs(20);
+
+struct Front {
+    addr: SocketAddr,
+    inbox: mpsc::Receiver<Order>,
+}
+
+impl Front {
+    async fn start(token: Option<&str>, reasons: &'static [&'static str]) -> Self {
+        let (orders, inbox) = mpsc::channel(1);
+        let desk = Desk {
+            metrics: Metrics::try_new(1_795_352_400_000_000).unwrap(),
+            unready: Box::new(move || reasons.iter().map(ToString::to_string).collect()),
+            orders,
+            token: token.map(str::to_owned),
+        };
+        let addr = start("127.0.0.1:0".parse().unwrap(), desk).await.unwrap();
+        Self { addr, inbox }
+    }
+
+    /// The whole answer to a request with these header lines.
+    async fn ask(&self, line: &str, headers: &str) -> String {
+        let mut stream = TcpStream::connect(self.addr).await.unwrap();
+        let request = format!("{line} HTTP/1.1\r\nConnection: close\r\n{headers}\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        let read = timeout(SOON, stream.read_to_string(&mut answer)).await;
+        read.unwrap().unwrap();
+        answer
+    }
+}
+
+const LOCAL: &str = "Host: localhost\r\n";
+
+#[tokio::test]
+async fn health_is_told_to_anybody_and_everything_else_only_for_the_token() {
+    let front = Front::start(Some("s3cret"), &[]).await;
+    assert!(front.ask("GET /livez", LOCAL).await.contains(" 200 "));
+    assert!(front.ask("GET /readyz", LOCAL).await.contains(" 200 "));
+    assert!(front.ask("GET /metrics", LOCAL).await.contains(" 401 "));
+    let wrong = format!("{LOCAL}Authorization: Bearer s3cre\r\n");
+    assert!(front.ask("GET /metrics", &wrong).await.contains(" 401 "));
+    let right = format!("{LOCAL}Authorization: Bearer s3cret\r\n");
+    let metrics = front.ask("GET /metrics", &right).await;
+    assert!(metrics.contains(" 200 ") && metrics.contains("anteroom_build_info"));
+}
+
+#[tokio::test]
+async fn a_web_page_cannot_reach_a_listener_without_a_token() {
+    let front = Front::start(None, &[]).await;
+    for headers in [
+        "Host: rebound.example\r\n",
+        "Host: localhost\r\nOrigin: http://evil.example\r\n",
+    ] {
+        let answer = front.ask("POST /api/v1/reload", headers).await;
+        assert!(answer.contains(" 401 "), "{answer}");
+    }
+    assert!(front.ask("GET /metrics", LOCAL).await.contains(" 200 "));
+    let named = format!("Host: {}\r\n", front.addr);
+    assert!(front.ask("GET /metrics", &named).await.contains(" 200 "));
+}
+
+#[tokio::test]
+async fn a_replica_that_is_not_ready_says_why() {
+    let front = Front::start(None, &["draining", "room a: the store is away"]).await;
+    let answer = front.ask("GET /readyz", LOCAL).await;
+    assert!(answer.contains(" 503 "), "{answer}");
+    assert!(answer.ends_with("draining\nroom a: the store is away\n"));
+}
+
+#[tokio::test]
+async fn a_reload_is_ordered_by_post_alone_and_its_outcome_is_told() {
+    let mut front = Front::start(None, &[]).await;
+    let get = front.ask("GET /api/v1/reload", LOCAL).await;
+    assert!(get.contains(" 405 "), "{get}");
+    let outcomes = [
+        (Outcome::Unchanged, " 200 ", "unchanged"),
+        (Outcome::Refused("line 3".to_owned()), " 422 ", "line 3"),
+    ];
+    for (outcome, status, word) in outcomes {
+        let mut inbox = std::mem::replace(&mut front.inbox, mpsc::channel(1).1);
+        let (answer, ()) = tokio::join!(front.ask("POST /api/v1/reload", LOCAL), async {
+            let order = timeout(SOON, inbox.recv()).await.unwrap();
+            let Some(Order::Reload(reply)) = order else {
+                panic!("no order");
+            };
+            reply.send(outcome).unwrap();
+        });
+        front.inbox = inbox;
+        assert!(answer.contains(status) && answer.contains(word), "{answer}");
+    }
+}

@@ -1,0 +1,253 @@
+//! A replica's side of a room against a real line: what is gathered, and what the picture has when people are told.
+
+use tokio::sync::oneshot;
+
+use crate::clock;
+use crate::line::Line;
+use crate::line::exchange::Exchange;
+use crate::line::exchange::Finish;
+use crate::line::exchange::ITEMS_MAX;
+use crate::line::exchange::Known;
+use crate::line::exchange::Renewal;
+use crate::line::exchange::Standing;
+use crate::line::exchange::Visitor;
+use crate::line::ids::TicketId;
+use crate::room::event::Asked;
+use crate::room::event::Event;
+use crate::room::event::Joined;
+use crate::room::gather::Gathered;
+use crate::room::gather::Waiting;
+use crate::room::mirror::Mirror;
+use crate::room::mirror::Moment;
+
+/// A line, and one replica of it.
+struct World {
+    line: Line,
+    clock_us: u64,
+    sequence: u64,
+    gathered: Gathered,
+    mirror: Mirror,
+}
+
+impl World {
+    fn new() -> Self {
+        Self {
+            line: Line::new(),
+            clock_us: 1_000_000_000,
+            sequence: 0,
+            gathered: Gathered::default(),
+            mirror: Mirror::new(clock::monotonic()),
+        }
+    }
+
+    /// The next exchange leaves.
+    fn send(&mut self) -> (Exchange, Waiting) {
+        let (mut exchange, waiting) = self.gathered.take(self.mirror.known);
+        self.sequence += 1;
+        exchange.sequence = self.sequence;
+        (exchange, waiting)
+    }
+
+    /// Its answer comes.
+    fn answer(&mut self, exchange: &Exchange, waiting: Waiting) {
+        self.clock_us += 250_000;
+        let answer = self.line.apply(self.clock_us, exchange).unwrap();
+        let moment = Moment::at(clock::monotonic());
+        self.mirror.apply(exchange, answer, moment);
+        let unclaimed = self.mirror.tell(exchange, waiting);
+        self.gathered.give_up(unclaimed);
+    }
+
+    fn exchange(&mut self) -> Exchange {
+        let (exchange, waiting) = self.send();
+        self.answer(&exchange, waiting);
+        exchange
+    }
+
+    fn join(&mut self, id: u128, eager: bool) -> oneshot::Receiver<Joined> {
+        let (reply, joined) = oneshot::channel();
+        let id = TicketId(id);
+        self.gathered.add(Event::Join { id, eager, reply });
+        joined
+    }
+
+    /// A line with one visitor inside and `others` behind it.
+    fn with_one_inside(others: u128) -> Self {
+        let mut world = Self::new();
+        let mut first = world.join(1, true);
+        world.exchange();
+        let joined = first.try_recv().unwrap();
+        let Joined::Numbered {
+            entered_until_us, ..
+        } = joined
+        else {
+            panic!("{joined:?}");
+        };
+        assert!(entered_until_us.is_some());
+        let waiting: Vec<_> = (2..2 + others).map(|id| world.join(id, false)).collect();
+        world.exchange();
+        drop(waiting);
+        world
+    }
+}
+
+fn visitor(number: u64, id: u128) -> Visitor {
+    Visitor {
+        number,
+        id: TicketId(id),
+    }
+}
+
+#[test]
+fn newcomers_get_their_numbers_in_the_order_they_came() {
+    let mut world = World::with_one_inside(0);
+    let mut joins: Vec<_> = (10..15).map(|id| world.join(id, false)).collect();
+    world.exchange();
+    for (number, join) in (2..).zip(&mut joins) {
+        let joined = join.try_recv().unwrap();
+        assert!(
+            matches!(joined, Joined::Numbered { number: n, .. } if n == number),
+            "{joined:?}"
+        );
+    }
+}
+
+#[test]
+fn a_newcomer_who_has_gone_before_the_exchange_leaves_gets_no_number() {
+    let mut world = World::new();
+    drop(world.join(1, true));
+    let mut stays = world.join(2, true);
+    assert_eq!(world.exchange().joins, 1);
+    assert!(matches!(
+        stays.try_recv().unwrap(),
+        Joined::Numbered { number: 1, .. }
+    ));
+}
+
+#[test]
+fn a_number_that_nobody_took_is_given_up() {
+    let mut world = World::with_one_inside(0);
+    let mut told = world.join(5, false);
+    let (exchange, mut waiting) = world.send();
+    // The store does not answer, then it does after all.
+    waiting.turn_away();
+    assert_eq!(told.try_recv().unwrap(), Joined::Away);
+    world.answer(&exchange, waiting);
+    let next = world.exchange();
+    let given_up: Vec<_> = next.finishes.iter().map(|f| f.visitor).collect();
+    assert_eq!(given_up, [visitor(2, 5)]);
+    assert_eq!(world.line.tail(), 2);
+}
+
+#[test]
+fn whoever_is_let_in_is_told_and_the_picture_has_it() {
+    let mut world = World::with_one_inside(1);
+    let (reply, mut asked) = oneshot::channel();
+    world.mirror.await_entry(TicketId(2), reply);
+    for _ in 0..20 {
+        world.gathered.add(Event::Ask {
+            visitor: visitor(2, 2),
+            reply: None,
+        });
+        world.exchange();
+        if let Ok(asked) = asked.try_recv() {
+            assert!(matches!(asked, Asked::Entered { .. }), "{asked:?}");
+            let picture = &world.mirror.picture;
+            let now_us = picture.answer().unwrap().now_us;
+            assert!(picture.is_inside(TicketId(2), now_us) && !picture.is_asking(TicketId(2)));
+            return;
+        }
+    }
+    panic!("two entries a second, and nobody was let in within five");
+}
+
+#[test]
+fn a_longer_turn_is_in_the_picture_as_soon_as_it_is_answered() {
+    let mut world = World::with_one_inside(1);
+    let before_us = world.mirror.picture.turn_until_us(2).unwrap();
+    let (reply, mut checked) = oneshot::channel();
+    world.gathered.add(Event::More(2));
+    world.gathered.add(Event::Check {
+        visitor: visitor(2, 2),
+        reply,
+    });
+    world.exchange();
+    let standing = checked.try_recv().unwrap();
+    let after_us = world.mirror.picture.turn_until_us(2).unwrap();
+    assert!(after_us > before_us);
+    assert_eq!(
+        standing,
+        Asked::Standing(Standing::Turn { until_us: after_us })
+    );
+}
+
+#[test]
+fn an_ask_taken_back_before_it_left_never_leaves() {
+    let mut gathered = Gathered::default();
+    let visitor = visitor(1, 1);
+    gathered.add(Event::Ask {
+        visitor,
+        reply: None,
+    });
+    gathered.add(Event::Unask(visitor));
+    let (exchange, _) = gathered.take(Known::default());
+    assert_eq!((exchange.asks.len(), exchange.unasks.len()), (0, 1));
+}
+
+#[test]
+fn an_exchange_keeps_its_bounds_and_the_rest_goes_with_the_next() {
+    let mut gathered = Gathered::default();
+    for id in 0..ITEMS_MAX as u128 + 1 {
+        let id = TicketId(id);
+        gathered.add(Event::Renew(Renewal { id, until_us: 5 }));
+        gathered.add(Event::Renew(Renewal { id, until_us: 9 }));
+    }
+    gathered.add(Event::Told(u64::MAX));
+    let (first, _) = gathered.take(Known::default());
+    assert!(first.validate().is_ok());
+    let (second, _) = gathered.take(Known::default());
+    assert_eq!(
+        (first.renewals.len(), second.renewals.len()),
+        (ITEMS_MAX, 1)
+    );
+    assert!(first.renewals.iter().all(|renewal| renewal.until_us == 9));
+}
+
+#[test]
+fn what_was_said_of_one_epoch_is_not_told_to_another() {
+    let mut gathered = Gathered::default();
+    let (reply, mut checked) = oneshot::channel();
+    let visitor = visitor(4, 4);
+    gathered.add(Event::Check { visitor, reply });
+    gathered.add(Event::Heard(vec![4]));
+    gathered.add(Event::Finish(Finish {
+        visitor,
+        until_us: 1,
+    }));
+    gathered.add(Event::SoldOut);
+    gathered.forget_visitors();
+    assert_eq!(checked.try_recv().unwrap(), Asked::Away);
+    let (exchange, _) = gathered.take(Known::default());
+    assert!(exchange.heard.is_empty() && exchange.finishes.is_empty() && exchange.sold_out);
+}
+
+#[test]
+fn the_last_exchange_carries_what_is_still_to_be_told_and_asks_for_nothing() {
+    let mut gathered = Gathered::default();
+    let (reply, mut joined) = oneshot::channel();
+    let (id, visitor) = (TicketId(3), visitor(3, 3));
+    let eager = true;
+    gathered.add(Event::Join { id, eager, reply });
+    gathered.add(Event::Ask {
+        visitor,
+        reply: None,
+    });
+    gathered.add(Event::Finish(Finish {
+        visitor,
+        until_us: 1,
+    }));
+    let last = gathered.take_last(Known::default());
+    assert!(last.validate().is_ok() && last.leaving);
+    assert_eq!((last.joins, last.finishes.len()), (0, 1));
+    assert_eq!(joined.try_recv().unwrap(), Joined::Away);
+}
