@@ -107,7 +107,7 @@ waiting-scarce = { $stock ->
     [one] <b>There may not be an appointment for everyone in the queue.</b> About { $stock } appointment is left.
    *[other] <b>There may not be an appointment for everyone in the queue.</b> About { $stock } appointments are left.
 }
-pending-lead = You do not have a number yet. The queue will give you one in a moment. This page tries again by itself.
+pending-lead = We have noted when you came. Your number will be here in a moment. You do not need to do anything.
 near-h = It is nearly your turn
 near-lead = Stay near this screen and have your details ready.
 kept = Your place is kept. You can switch to another app, refresh this page or lose your connection. You will not lose your place.

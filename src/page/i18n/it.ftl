@@ -95,7 +95,7 @@ waiting-scarce = { $stock ->
     [one] <b>Potrebbe non esserci un appuntamento per tutte le persone in coda.</b> Ne resta circa { $stock }.
    *[other] <b>Potrebbe non esserci un appuntamento per tutte le persone in coda.</b> Ne restano circa { $stock }.
 }
-pending-lead = Non ha ancora un numero. Tra poco la coda Le darà il Suo numero. Questa pagina riprova da sola.
+pending-lead = Abbiamo registrato il momento del Suo arrivo. Tra poco vedrà qui il Suo numero. Non deve fare nulla.
 near-h = È quasi il Suo turno
 near-lead = Resti vicino a questo schermo e tenga pronti i Suoi dati.
 kept = Il Suo posto è conservato. Può usare un’altra app, ricaricare questa pagina o perdere la connessione. Non perderà il posto.
