@@ -1,6 +1,6 @@
 //! A room's own addresses: status, join, enter, more, leave and the public numbers (DESIGN §4).
 
-use std::borrow::Cow;
+use std::rc::Rc;
 use std::time::Duration;
 
 use http::HeaderMap;
@@ -21,22 +21,25 @@ use crate::gate::reply::Media;
 use crate::gate::show;
 use crate::gate::show::Look;
 use crate::gate::standing::Standing;
+use crate::gate::visit::Shown;
 use crate::gate::visit::Visit;
 use crate::gate::visit::visitor;
 use crate::line::exchange::Standing as LineStanding;
 use crate::line::ids::KeyHash;
 use crate::line::settings::Mode;
+use crate::message::Asked;
 use crate::message::Body;
 use crate::message::Fault;
 use crate::message::accept;
 use crate::page::Calm;
 use crate::page::State;
-use crate::room::Asked;
+use crate::room::Asked as Told;
 use crate::room::Joined;
 use crate::seal;
 use crate::seal::Pass;
 use crate::seal::Ticket;
 use crate::telemetry::metrics::Decision;
+use crate::telemetry::metrics::Label;
 
 /// How long pressing the button waits for the entry itself.
 const ENTER_WAIT: Duration = Duration::from_secs(1);
@@ -90,17 +93,33 @@ impl Call {
 }
 
 impl Gate {
-    /// Answers a poll, which needs to wait for nothing.
-    pub(crate) fn poll(
-        &self,
-        visit: &Visit<'_>,
-        request: &Request<Incoming>,
-        name: &str,
-    ) -> Option<Response<Body>> {
-        let is_poll = Call::of(request.method(), name) == Call::Status;
+    /// Answers a poll, which needs to wait for nothing. One whose path is spelled in an unusual way goes the way of
+    /// every other request.
+    pub(crate) fn poll(&self, asked: &Asked) -> Option<Response<Body>> {
+        let request = &asked.request;
+        let local = self.local();
+        let live = &local.live;
+        let (room, call) = live.routes.own(request.uri().path())?;
+        if Call::of(request.method(), call) != Call::Status {
+            return None;
+        }
+        let client = live.trusted.client(asked.peer, request.headers());
+        let visit = Visit::new(
+            local.here(room, &client),
+            Shown {
+                method: request.method(),
+                headers: request.headers(),
+                is_own: true,
+            },
+            &self.metrics,
+        );
         let query = request.uri().query().unwrap_or("");
-        let prefix = visit.live.config.server.prefix.as_str();
-        is_poll.then(|| self.status(visit, &Look::asked(query, prefix)))
+        let response = self.status(&visit, &Look::asked(query, &live.config.server.prefix));
+        let note = &asked.note;
+        *note.room.borrow_mut() = Some(Rc::clone(&local.rooms[room].name));
+        note.decision.set(Some(Decision::Status.name()));
+        local.rooms[room].counts.request(Decision::Status);
+        Some(response)
     }
 
     /// Answers any other call to one of the room's own addresses.
@@ -155,13 +174,12 @@ impl Gate {
     }
 
     fn status(&self, visit: &Visit<'_>, look: &Look<'_>) -> Response<Body> {
-        let have = query::parameter(look.query, "have").unwrap_or(Cow::Borrowed(""));
         let Some((ticket, standing)) = show::stand(visit) else {
             let standing = show::without_ticket(visit, show::unknown_state(visit));
             return show::status(
                 visit,
                 &show::view(visit, look, None, &standing),
-                &have,
+                &look.have,
                 None,
             );
         };
@@ -180,7 +198,7 @@ impl Gate {
         }
         let view = show::view(visit, look, Some(&ticket), &standing);
         show::hear(visit, &ticket, &standing, view.poll_ms);
-        show::status(visit, &view, &have, None)
+        show::status(visit, &view, &look.have, None)
     }
 
     /// For apps, and for the button that joins anew: a number in this very response.
@@ -268,21 +286,21 @@ impl Gate {
             return self.not_entered(visit, look, Some(ticket));
         }
         match visit.port.ask(visitor(&ticket), ENTER_WAIT).await {
-            Asked::Entered { until_us } | Asked::Standing(LineStanding::Inside { until_us }) => {
+            Told::Entered { until_us } | Told::Standing(LineStanding::Inside { until_us }) => {
                 answers::entered(visit, look, &ticket, until_us)
             }
-            Asked::Standing(LineStanding::Spent) => {
+            Told::Standing(LineStanding::Spent) => {
                 let standing = show::without_ticket(visit, State::Left);
                 let view = show::view(visit, look, Some(&ticket), &standing);
                 answers::not_entered(visit, &view, Some(&ticket))
             }
             // Its pass was given as often as may be and never came back: cookies are not kept.
-            Asked::Standing(LineStanding::Exhausted { .. }) => {
+            Told::Standing(LineStanding::Exhausted { .. }) => {
                 let standing = show::without_ticket(visit, State::Cookies);
                 let view = show::view(visit, look, Some(&ticket), &standing);
                 answers::not_entered(visit, &view, None)
             }
-            Asked::Standing(_) | Asked::Away => {
+            Told::Standing(_) | Told::Away => {
                 // From here on every poll with this ticket repeats the asking, at whatever replica.
                 self.not_entered(
                     visit,
@@ -339,7 +357,7 @@ async fn is_spent(visit: &Visit<'_>, ticket: &Ticket, standing: &Standing) -> bo
             State::Late | State::Returning | State::Paused
         );
     standing.state == State::Left
-        || may_be && visit.port.check(visitor(ticket)).await == Asked::Standing(LineStanding::Spent)
+        || may_be && visit.port.check(visitor(ticket)).await == Told::Standing(LineStanding::Spent)
 }
 
 /// Calls that change something come from this very origin, when the browser says where they come from.
@@ -384,6 +402,6 @@ fn with_form<'a>(look: Look<'a>, form: &'a str, prefix: &str) -> Look<'a> {
             query::return_to(Some(&wanted), prefix)
         }),
         lang: query::parameter(form, "lang").or(look.lang),
-        query: look.query,
+        ..look
     }
 }

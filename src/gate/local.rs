@@ -4,6 +4,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::gate::live::Live;
+use crate::gate::visit::Here;
+use crate::message::Client;
 use crate::proxy::Background;
 use crate::proxy::OriginPool;
 use crate::proxy::OriginSettings;
@@ -66,6 +68,19 @@ impl Local {
             origins,
             outside: metrics.room(""),
             live,
+        }
+    }
+
+    /// Where a request to this room has come to.
+    pub(crate) fn here<'a>(&'a self, room: usize, client: &'a Client) -> Here<'a> {
+        let site = &self.live.sites[room];
+        Here {
+            live: &self.live,
+            site,
+            port: &self.rooms[room].port,
+            origin: &self.origins[site.origin],
+            counts: &self.rooms[room].counts,
+            client,
         }
     }
 

@@ -43,7 +43,6 @@ use crate::gate::local::LocalOrigin;
 use crate::gate::poll::Hammering;
 use crate::gate::reply::Media;
 use crate::gate::streams::Streams;
-use crate::gate::visit::Here;
 use crate::gate::visit::Shown;
 use crate::gate::visit::Visit;
 use crate::message::Asked;
@@ -166,21 +165,14 @@ impl Gate {
         let host = host_of(&client, &request);
         let here = |room: usize| {
             *note.room.borrow_mut() = Some(Rc::clone(&local.rooms[room].name));
-            Here {
-                live,
-                site: &live.sites[room],
-                port: &local.rooms[room].port,
-                origin: &local.origins[live.sites[room].origin],
-                counts: &local.rooms[room].counts,
-                client: &client,
-            }
+            local.here(room, &client)
         };
         match live.routes.find(request.method(), &host, normal.as_str()) {
             Route::Protected { room } => {
                 let shown = Shown {
                     method: request.method(),
                     headers: request.headers(),
-                    wants_ticket: false,
+                    is_own: false,
                 };
                 let visit = Visit::new(here(room), shown, &self.metrics);
                 let going = Going {
@@ -196,12 +188,9 @@ impl Gate {
                 let shown = Shown {
                     method: request.method(),
                     headers: request.headers(),
-                    wants_ticket: true,
+                    is_own: true,
                 };
                 let visit = Visit::new(here(room), shown, &self.metrics);
-                if let Some(response) = self.poll(&visit, &request, call) {
-                    return (Decision::Status, Ok(response));
-                }
                 Box::pin(self.call(&visit, request, call)).await
             }
             Route::Open { origin } => {
@@ -259,6 +248,10 @@ impl Drop for Gate {
 }
 
 impl Handler for Gate {
+    fn at_once(&self, asked: &Asked) -> Option<Response<Body>> {
+        self.poll(asked)
+    }
+
     async fn handle(self: Rc<Self>, asked: Asked) -> Result<Response<Body>, Fault> {
         let note = Rc::clone(&asked.note);
         let (decision, response) = self.route(asked).await;
@@ -314,7 +307,7 @@ impl Handler for Gate {
             .iter()
             .copied()
             .find(|decision| Some(decision.name()) == name);
-        let finished = clock::monotonic();
+        let finished = record.finished;
         log.borrow_mut().write(&Entry {
             started: finished.checked_sub(record.duration).unwrap_or(finished),
             finished,

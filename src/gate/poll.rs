@@ -3,6 +3,8 @@
 use std::time::Duration;
 use std::time::Instant;
 
+use rustc_hash::FxHashMap;
+
 use crate::gate::standing::Standing;
 use crate::page::State;
 use crate::room::Snapshot;
@@ -75,7 +77,8 @@ fn waiting_ms(standing: &Standing, rate_per_hour: u64) -> u64 {
 #[derive(Debug, Default)]
 pub(crate) struct Hammering {
     since: Option<Instant>,
-    polls: std::collections::HashMap<u128, u8>,
+    /// Only ids of authentic tickets are counted, which nobody outside can choose: a fast hash is safe.
+    polls: FxHashMap<u128, u8>,
 }
 
 impl Hammering {

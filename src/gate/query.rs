@@ -6,6 +6,8 @@ use std::time::Duration;
 use http_body_util::BodyExt;
 use http_body_util::Limited;
 use hyper::body::Incoming;
+use memchr::memchr;
+use memchr::memchr2;
 use tokio::time::timeout;
 
 /// Largest form of ours.
@@ -17,18 +19,32 @@ const PARAMETERS_MAX: usize = 32;
 /// Longest address a visitor is sent back to.
 const RETURN_BYTES_MAX: usize = 2_048;
 
-/// The value of a parameter in `a=b&c=d`, percent-decoded; the first one counts.
-pub(crate) fn parameter<'q>(query: &'q str, name: &str) -> Option<Cow<'q, str>> {
-    let pairs = query
-        .split('&')
+/// The parameters in `a=b&c=d`, as they stand.
+pub(crate) fn parameters(query: &str) -> impl Iterator<Item = (&str, &str)> {
+    let mut rest = Some(query);
+    let pieces = std::iter::from_fn(move || {
+        let query = rest?;
+        let (piece, after) = match memchr(b'&', query.as_bytes()) {
+            Some(at) => (query.get(..at)?, query.get(at + 1..)),
+            None => (query, None),
+        };
+        rest = after;
+        Some(piece)
+    });
+    pieces
         .take(PARAMETERS_MAX)
-        .filter_map(|pair| pair.split_once('='));
-    let value = pairs.into_iter().find(|(key, _)| *key == name)?.1;
+        .filter_map(|pair| pair.split_once('='))
+}
+
+/// The value of a parameter, percent-decoded; the first one of the name counts.
+pub(crate) fn parameter<'q>(query: &'q str, name: &str) -> Option<Cow<'q, str>> {
+    let value = parameters(query).find(|(key, _)| *key == name)?.1;
     decode(value)
 }
 
-fn decode(value: &str) -> Option<Cow<'_, str>> {
-    if !value.contains(['%', '+']) {
+/// A value percent-decoded; `None` when it is no text.
+pub(crate) fn decode(value: &str) -> Option<Cow<'_, str>> {
+    if memchr2(b'%', b'+', value.as_bytes()).is_none() {
         return Some(Cow::Borrowed(value));
     }
     let mut bytes = Vec::with_capacity(value.len());
@@ -87,6 +103,9 @@ mod tests {
             Some("/booking/a?b=1 2")
         );
         assert_eq!(parameter(query, "missing"), None);
+        assert_eq!(parameter("lang", "lang"), None);
+        assert_eq!(parameter("language=it&&a=", "lang"), None);
+        assert_eq!(parameter("b&&a=", "a").as_deref(), Some(""));
         assert_eq!(parameter("a=%zz", "a"), None);
         assert_eq!(parameter("a=%f", "a"), None);
     }

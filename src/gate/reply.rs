@@ -27,6 +27,9 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
+/// Room for the headers of a response of ours.
+const HEADERS: usize = 6;
+
 /// What a body of ours is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Media {
@@ -40,6 +43,8 @@ pub(crate) fn ours(status: StatusCode, media: Media, body: Bytes, csp: &str) -> 
     let mut response = Response::new(Body::full(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
+    // Once, instead of growing on the way.
+    headers.reserve(HEADERS);
     headers.insert(
         header::CONTENT_TYPE,
         match media {

@@ -95,6 +95,16 @@ impl Routes {
         self.open(host)
     }
 
+    /// The room's own address that this path is, if it is one as it stands.
+    #[must_use]
+    pub fn own<'a>(&self, path: &'a str) -> Option<(usize, &'a str)> {
+        let rest = path.strip_prefix(self.prefix.as_str())?;
+        match self.reserved(rest) {
+            Route::Reserved { room, call } => Some((room, call)),
+            Route::Unknown | Route::Protected { .. } | Route::Open { .. } | Route::Nowhere => None,
+        }
+    }
+
     fn reserved<'a>(&self, rest: &'a str) -> Route<'a> {
         let Some((name, call)) = rest.split_once('/') else {
             return Route::Unknown;

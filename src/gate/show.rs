@@ -12,7 +12,6 @@ use http::uri::PathAndQuery;
 use jiff::SignedDuration;
 use jiff::Timestamp;
 
-use crate::clock;
 use crate::config::room::Enter;
 use crate::gate::decide::TicketFact;
 use crate::gate::poll;
@@ -38,8 +37,10 @@ const MORE_MAX: u32 = 10;
 
 /// What the request says about how it wants to be shown things.
 pub(crate) struct Look<'a> {
-    /// The request's own query.
-    pub(crate) query: &'a str,
+    /// The panel the page shows (see the page's script).
+    pub(crate) have: Cow<'a, str>,
+    /// A page without a script comes back by itself after a minute.
+    pub(crate) auto_refresh: bool,
     /// Where the visitor wanted to go.
     pub(crate) return_to: String,
     /// The language picked on the page.
@@ -49,22 +50,56 @@ pub(crate) struct Look<'a> {
 impl<'a> Look<'a> {
     /// For a request to one of the room's own addresses: its parameters say where the visitor came from.
     pub(crate) fn asked(query: &'a str, prefix: &str) -> Self {
-        let wanted = query::parameter(query, "return");
+        let own = Own::read(query);
         Self {
-            query,
-            return_to: query::return_to(wanted.as_deref(), prefix),
-            lang: query::parameter(query, "lang"),
+            return_to: query::return_to(own.return_to.as_deref(), prefix),
+            ..own.look()
         }
     }
 
     /// For a navigation: the visitor wants to go where it went.
     pub(crate) fn navigated(uri: &'a Uri, prefix: &str) -> Self {
-        let query = uri.query().unwrap_or("");
         let wanted = uri.path_and_query().map(PathAndQuery::as_str);
         Self {
-            query,
             return_to: query::return_to(wanted, prefix),
-            lang: query::parameter(query, "lang"),
+            ..Own::read(uri.query().unwrap_or("")).look()
+        }
+    }
+}
+
+/// The parameters of ours that a query may carry; the first of each name counts.
+#[derive(Default)]
+struct Own<'q> {
+    return_to: Option<Cow<'q, str>>,
+    lang: Option<Cow<'q, str>>,
+    have: Option<Cow<'q, str>>,
+    auto: Option<Cow<'q, str>>,
+}
+
+impl<'q> Own<'q> {
+    fn read(query: &'q str) -> Self {
+        let mut own = Self::default();
+        for (name, value) in query::parameters(query) {
+            let place = match name {
+                "return" => &mut own.return_to,
+                "lang" => &mut own.lang,
+                "have" => &mut own.have,
+                "auto" => &mut own.auto,
+                _ => continue,
+            };
+            if place.is_none() {
+                *place = query::decode(value);
+            }
+        }
+        own
+    }
+
+    fn look(self) -> Look<'q> {
+        Look {
+            have: self.have.unwrap_or_default(),
+            auto_refresh: self.auto.as_deref() == Some("60"),
+            return_to: String::new(),
+            lang: self.lang,
         }
     }
 }
@@ -77,7 +112,7 @@ pub(crate) fn stand(visit: &Visit<'_>) -> Option<(Ticket, Standing)> {
 
 /// Where a visit stands with this ticket.
 pub(crate) fn stand_with(visit: &Visit<'_>, ticket: &Ticket, known: Known) -> Standing {
-    standing::stand(&visit.snapshot, ticket, known, visit.now, clock::wall_us())
+    standing::stand(&visit.snapshot, ticket, known, visit.now, visit.wall_us)
 }
 
 /// Notes that a waiting visitor was heard from, and repeats that it is asking.
@@ -97,7 +132,7 @@ pub(crate) fn view<'v>(
     ticket: Option<&Ticket>,
     standing: &Standing,
 ) -> View<'v> {
-    let now = Timestamp::now_from(clock::wall_us());
+    let now = Timestamp::now_from(visit.wall_us);
     let accept = visit.wishes.languages();
     let mut view = View::new(&visit.site.texts, standing.state, now);
     let picked = negotiate(look.lang.as_deref(), accept, &visit.site.texts.languages);
@@ -120,7 +155,7 @@ pub(crate) fn view<'v>(
     view.scarce = view.stock.is_some_and(|stock| standing.place > stock);
     view.poll_ms = poll::poll_ms(&visit.snapshot, standing);
     view.auto_enter = visit.site.config.enter == Enter::Auto;
-    view.auto_refresh = query::parameter(look.query, "auto").as_deref() == Some("60");
+    view.auto_refresh = look.auto_refresh;
     view
 }
 
@@ -172,7 +207,7 @@ pub(crate) fn without_ticket(visit: &Visit<'_>, state: State) -> Standing {
         wait: standing::wait(
             &visit.snapshot,
             visit.snapshot.tail() + 1,
-            i64::try_from(clock::wall_us()).unwrap_or(0),
+            i64::try_from(visit.wall_us).unwrap_or(0),
         ),
     }
 }

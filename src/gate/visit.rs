@@ -51,8 +51,10 @@ pub(crate) struct Visit<'a> {
     pub(crate) client: &'a Client,
     pub(crate) https: bool,
     pub(crate) now: Instant,
+    /// The same moment on the wall clock, in microseconds since 1970.
+    pub(crate) wall_us: u64,
     pub(crate) wishes: Wishes,
-    /// What kind of request it is; not looked at when the pass holds.
+    /// What kind of request it is; not looked at when the pass holds or the address is the room's own.
     kind: Kind,
     pub(crate) pass: PassFact,
     /// An authentic pass of this line, whether it still holds or not.
@@ -117,17 +119,22 @@ impl<'a> Visit<'a> {
             client,
             https: client.https || live.external_https,
             now: clock::monotonic(),
+            wall_us: clock::wall_us(),
             wishes: Wishes::of(headers),
             kind: Kind::Other,
             pass: PassFact::None,
             held_pass: None,
-            by_header: headers.contains_key(PASS) || headers.contains_key(TICKET),
+            by_header: false,
             ticket: (TicketFact::None, None),
         };
-        visit.recognise_pass(headers, metrics);
-        if visit.pass != PassFact::Live || request.wants_ticket {
+        let by_header = (headers.get(PASS), headers.get(TICKET));
+        visit.by_header = by_header.0.is_some() || by_header.1.is_some();
+        visit.recognise_pass(by_header.0, headers, metrics);
+        if visit.pass != PassFact::Live || request.is_own {
+            visit.ticket = visit.recognise_ticket(by_header.1, headers, metrics);
+        }
+        if visit.pass != PassFact::Live && !request.is_own {
             visit.kind = kind(request.method, headers);
-            visit.ticket = visit.recognise_ticket(headers, metrics);
         }
         visit
     }
@@ -141,9 +148,14 @@ impl<'a> Visit<'a> {
         }
     }
 
-    fn recognise_pass(&mut self, headers: &HeaderMap, metrics: &WorkerMetrics) {
+    fn recognise_pass(
+        &mut self,
+        header: Option<&HeaderValue>,
+        headers: &HeaderMap,
+        metrics: &WorkerMetrics,
+    ) {
         let mut held = None;
-        for text in texts(headers, &PASS, self.site.cookies.pass(self.https)) {
+        for text in texts(header, headers, self.site.cookies.pass(self.https)) {
             match self.live.keys.verify_pass(self.site.name(), text) {
                 Ok(pass) if self.is_ours(pass.epoch) => {
                     held = Some(*pass);
@@ -189,11 +201,12 @@ impl<'a> Visit<'a> {
 
     fn recognise_ticket(
         &self,
+        header: Option<&HeaderValue>,
         headers: &HeaderMap,
         metrics: &WorkerMetrics,
     ) -> (TicketFact, Option<Ticket>) {
         let mut fact = TicketFact::None;
-        for text in texts(headers, &TICKET, self.site.cookies.ticket(self.https)) {
+        for text in texts(header, headers, self.site.cookies.ticket(self.https)) {
             match self.live.keys.verify_ticket(self.site.name(), text) {
                 Ok(ticket) if self.is_ours(ticket.epoch) => {
                     if ticket.number > self.snapshot.tail() && self.snapshot.epoch().is_some() {
@@ -287,8 +300,9 @@ pub(crate) struct Here<'a> {
 pub(crate) struct Shown<'h> {
     pub(crate) method: &'h Method,
     pub(crate) headers: &'h HeaderMap,
-    /// The ticket matters even if the pass holds: the request is to one of the room's own addresses.
-    pub(crate) wants_ticket: bool,
+    /// The request is to one of the room's own addresses: the ticket matters even if the pass holds, and what kind of
+    /// request it is does not.
+    pub(crate) is_own: bool,
 }
 
 /// The ticket a pass came from, as far as the pass tells.
@@ -310,13 +324,13 @@ pub(crate) fn visitor(ticket: &Ticket) -> Visitor {
     }
 }
 
-/// The texts shown under a header's or a cookie's name; the header outranks the cookies.
+/// The texts shown in a header or under a cookie's name; the header outranks the cookies.
 fn texts<'h>(
+    header: Option<&'h HeaderValue>,
     headers: &'h HeaderMap,
-    name: &HeaderName,
     cookie: &'h str,
 ) -> impl Iterator<Item = &'h [u8]> {
-    let header = headers.get(name).map(HeaderValue::as_bytes);
+    let header = header.map(HeaderValue::as_bytes);
     let cookies = cookies::named(headers, cookie)
         .filter(move |_| header.is_none())
         .take(COOKIES_MAX);

@@ -6,6 +6,8 @@ use http::Method;
 use http::header;
 use http::uri::Authority;
 
+use crate::message::cookies::pieces;
+
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -62,16 +64,17 @@ pub fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
     headers
         .get_all(header::ACCEPT)
         .iter()
-        .filter_map(|line| line.to_str().ok())
-        .any(|line| {
-            line.split(',').any(|range| {
-                let mut parts = range.split(';');
-                let names_it = parts
-                    .next()
-                    .is_some_and(|name| name.trim().eq_ignore_ascii_case(media_type));
-                names_it && !parts.any(is_zero_weight)
-            })
-        })
+        .any(|line| pieces(line.as_bytes(), b',').any(|range| names(range, media_type)))
+}
+
+/// Whether one media range is this media type, with a weight above zero.
+fn names(range: &[u8], media_type: &str) -> bool {
+    let mut parts = pieces(range, b';');
+    let is_it = parts.next().is_some_and(|name| {
+        name.trim_ascii()
+            .eq_ignore_ascii_case(media_type.as_bytes())
+    });
+    is_it && !parts.any(is_zero_weight)
 }
 
 /// Whether this may change something: `false` for a call that comes from another site.
@@ -117,7 +120,8 @@ fn sends_fetch_metadata(headers: &HeaderMap) -> bool {
         .any(|name| headers.contains_key(name))
 }
 
-fn is_zero_weight(parameter: &str) -> bool {
+fn is_zero_weight(parameter: &[u8]) -> bool {
+    let parameter = std::str::from_utf8(parameter).unwrap_or("");
     parameter
         .trim()
         .split_once('=')

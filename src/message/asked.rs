@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::future::Future;
 use std::rc::Rc;
 use std::time::Duration;
+use std::time::Instant;
 
 use http::HeaderValue;
 use http::Method;
@@ -58,7 +59,9 @@ pub struct Record<'a> {
     pub body_bytes: u64,
     /// Whether the body was sent to its end.
     pub is_complete: bool,
-    /// From the request's head to the last byte of the answer.
+    /// When the last byte of the answer was sent.
+    pub finished: Instant,
+    /// From the request's head until then.
     pub duration: Duration,
     /// What the handler left.
     pub note: &'a Note,
@@ -66,6 +69,12 @@ pub struct Record<'a> {
 
 /// What answers requests on one worker.
 pub trait Handler: 'static {
+    /// Answers a request that needs to wait for nothing, which is what most requests are while many wait; what it
+    /// leaves goes to [`Handler::handle`].
+    fn at_once(&self, _asked: &Asked) -> Option<Response<Body>> {
+        None
+    }
+
     /// Answers one request, or says why not; [`Handler::rescue`] then writes the answer.
     fn handle(
         self: Rc<Self>,

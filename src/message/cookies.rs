@@ -4,6 +4,7 @@
 
 use http::HeaderMap;
 use http::header;
+use memchr::memchr;
 
 /// Cookies of one request that are looked at; browsers send at most about 180 per host.
 pub const PAIRS_MAX: usize = 256;
@@ -13,7 +14,7 @@ pub fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&[u8], &[u8])> {
     headers
         .get_all(header::COOKIE)
         .iter()
-        .flat_map(|line| line.as_bytes().split(|byte| *byte == b';'))
+        .flat_map(|line| pieces(line.as_bytes(), b';'))
         .take(PAIRS_MAX)
         .filter_map(split)
 }
@@ -42,10 +43,24 @@ pub fn is_ours(name: &[u8]) -> bool {
         .starts_with(b"anteroom-")
 }
 
+/// What lies between separators.
+pub(super) fn pieces(line: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(line);
+    std::iter::from_fn(move || {
+        let line = rest?;
+        let (piece, after) = match memchr(separator, line) {
+            Some(at) => (line.get(..at)?, line.get(at + 1..)),
+            None => (line, None),
+        };
+        rest = after;
+        Some(piece)
+    })
+}
+
 /// One pair, without the white space around it; a piece without `=` is no cookie.
 pub(super) fn split(pair: &[u8]) -> Option<(&[u8], &[u8])> {
     let pair = pair.trim_ascii();
-    let at = pair.iter().position(|byte| *byte == b'=')?;
+    let at = memchr(b'=', pair)?;
     Some((
         pair.get(..at)?.trim_ascii_end(),
         pair.get(at + 1..)?.trim_ascii_start(),

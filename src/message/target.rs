@@ -74,19 +74,28 @@ impl<'a> NormalPath<'a> {
     }
 }
 
-/// Whether the path is in its one form already, which nearly every path is.
+/// Whether the path is in its one form already, which nearly every path is. A segment that begins with one dot and a
+/// letter (`/.well-known`, our own addresses) is a name like any other.
 fn is_plain(path: &[u8]) -> bool {
-    let mut previous = 0;
-    path.iter().all(|&byte| {
+    let mut rest = path;
+    while let Some((&byte, after)) = rest.split_first() {
         let plain = match byte {
             b'%' | b'\\' | b';' => false,
-            b'/' | b'.' => previous != b'/',
+            b'/' => match after {
+                [b'/', ..] => false,
+                [b'.', next, ..] => next.is_ascii_alphanumeric(),
+                [b'.'] => false,
+                _ => true,
+            },
             0x21..=0x7e => true,
             _ => false,
         };
-        previous = byte;
-        plain
-    })
+        if !plain {
+            return false;
+        }
+        rest = after;
+    }
+    true
 }
 
 fn normalise(path: &str) -> Result<NormalPath<'_>, PathError> {
@@ -220,6 +229,8 @@ mod tests {
             routed("/.well-known/..x").as_deref(),
             Ok("/.well-known/..x")
         );
+        assert_eq!(routed("/.a/.b").as_deref(), Ok("/.a/.b"));
+        assert_eq!(routed("/.a/.%2e/b").as_deref(), Ok("/b"));
         assert_eq!(routed("/caff%C3%A8").as_deref(), Ok("/caff\u{e8}"));
         assert_eq!(routed("/caff%e8").as_deref(), Ok("/caff%E8"));
     }

@@ -1,6 +1,5 @@
 //! Every text in one language: a Fluent file, checked and compiled at load.
 
-use std::collections::HashMap;
 use std::fmt;
 
 use fluent_bundle::FluentResource;
@@ -14,6 +13,7 @@ use fluent_syntax::ast::VariantKey;
 use intl_pluralrules::PluralCategory;
 use intl_pluralrules::PluralRuleType;
 use intl_pluralrules::PluralRules;
+use rustc_hash::FxHashMap;
 use unic_langid::LanguageIdentifier;
 
 use crate::page::lang::Lang;
@@ -52,7 +52,7 @@ pub enum CatalogueError {
 /// The texts of one language.
 pub(crate) struct Catalogue {
     pub(crate) lang: Lang,
-    messages: HashMap<String, Message>,
+    messages: FxHashMap<String, Message>,
     rules: Option<PluralRules>,
     weekdays: Vec<String>,
     months: Vec<String>,
@@ -78,7 +78,7 @@ impl Catalogue {
                 cause: errors.first().map(ToString::to_string).unwrap_or_default(),
             }
         })?;
-        let mut messages = HashMap::new();
+        let mut messages = FxHashMap::default();
         for entry in resource.entries() {
             let Entry::Message(message) = entry else {
                 continue;
@@ -147,7 +147,7 @@ fn nth(names: &[String], offset: i8) -> &str {
 }
 
 /// The words of `prefix-1`, `prefix-2` and so on.
-fn names(messages: &HashMap<String, Message>, prefix: &str, count: usize) -> Vec<String> {
+fn names(messages: &FxHashMap<String, Message>, prefix: &str, count: usize) -> Vec<String> {
     let word = |number: usize| {
         let message = messages.get(&format!("{prefix}-{number}"))?;
         match message.segments.first()? {

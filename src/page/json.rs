@@ -42,8 +42,7 @@ impl Json {
 
     pub(crate) fn number(&mut self, name: &str, value: u64) {
         self.key(name);
-        let written = write!(self.out, "{value}");
-        debug_assert!(written.is_ok(), "a string takes everything");
+        self.out.push_str(itoa::Buffer::new().format(value));
     }
 
     pub(crate) fn maybe(&mut self, name: &str, value: Option<u64>) {
@@ -93,8 +92,9 @@ impl Json {
             Ok(at) => {
                 let at = local(view, at);
                 self.key(name);
-                let written = write!(self.out, "\"{:02}:{:02}\"", at.hour(), at.minute());
-                debug_assert!(written.is_ok(), "a string takes everything");
+                self.out.push('"');
+                self.two_digits(at.hour(), ':');
+                self.two_digits(at.minute(), '"');
             }
         }
     }
@@ -103,17 +103,30 @@ impl Json {
     pub(crate) fn moment(&mut self, name: &str, at: Timestamp) {
         let at = TimeZone::UTC.to_datetime(at);
         self.key(name);
-        let written = write!(
-            self.out,
-            "\"{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z\"",
-            at.year(),
-            at.month(),
-            at.day(),
-            at.hour(),
-            at.minute(),
-            at.second()
-        );
-        debug_assert!(written.is_ok(), "a string takes everything");
+        self.out.push('"');
+        let year = at.year().clamp(0, 9_999);
+        for digits in [year / 100, year % 100] {
+            self.pair(i8::try_from(digits).unwrap_or(0));
+        }
+        self.out.push('-');
+        self.two_digits(at.month(), '-');
+        self.two_digits(at.day(), 'T');
+        self.two_digits(at.hour(), ':');
+        self.two_digits(at.minute(), ':');
+        self.two_digits(at.second(), 'Z');
+        self.out.push('"');
+    }
+
+    /// A number below 100 in two digits, and what follows it.
+    fn two_digits(&mut self, number: i8, then: char) {
+        self.pair(number);
+        self.out.push(then);
+    }
+
+    fn pair(&mut self, number: i8) {
+        let number = number.unsigned_abs() % 100;
+        self.out.push(char::from(b'0' + number / 10));
+        self.out.push(char::from(b'0' + number % 10));
     }
 
     pub(crate) fn open(&mut self, name: &str) {
@@ -136,7 +149,14 @@ impl Json {
 /// Adds a string's characters as RFC 8259 §7 wants them.
 fn quote(out: &mut String, text: &str) {
     let mut rest = text;
-    while let Some(at) = rest.find(|c: char| c == '"' || c == '\\' || c < ' ') {
+    // All that is looked for is ASCII, which is never part of another character in UTF-8.
+    let is_special = |byte: u8| byte == b'"' || byte == b'\\' || byte < b' ';
+    // Nearly no text has any: looked at whole, which the compiler does many bytes at a time.
+    if !text.bytes().fold(false, |any, byte| any | is_special(byte)) {
+        out.push_str(text);
+        return;
+    }
+    while let Some(at) = rest.bytes().position(is_special) {
         let (before, from) = rest.split_at(at);
         out.push_str(before);
         let mut letters = from.chars();

@@ -221,17 +221,20 @@ fn write_number<W: fmt::Write + ?Sized>(out: &mut W, lang: Lang, number: u64) ->
         Lang::En => (",", 1_000),
         Lang::It => (".", 10_000),
     };
+    let mut buffer = itoa::Buffer::new();
+    let mut digits = buffer.format(number);
     if number < groups_from {
-        return write!(out, "{number}");
+        return out.write_str(digits);
     }
-    let mut unit = 1;
-    while number / unit >= 1_000 {
-        unit *= 1_000;
-    }
-    write!(out, "{}", number / unit)?;
-    while unit > 1 {
-        unit /= 1_000;
-        write!(out, "{mark}{:03}", number / unit % 1_000)?;
+    // The first group has one to three digits, every other three.
+    let mut group = (digits.len() - 1) % 3 + 1;
+    while let Some((first, rest)) = digits.split_at_checked(group) {
+        out.write_str(first)?;
+        if rest.is_empty() {
+            break;
+        }
+        out.write_str(mark)?;
+        (digits, group) = (rest, 3);
     }
     Ok(())
 }
@@ -241,9 +244,16 @@ fn write_clock<W: fmt::Write + ?Sized>(out: &mut W, lang: Lang, at: DateTime) ->
     let (hour, minute) = (at.hour(), at.minute());
     match lang {
         Lang::En => {
-            let half = if hour < 12 { "am" } else { "pm" };
-            write!(out, "{}:{minute:02}{half}", (hour + 11) % 12 + 1)
+            write_time(out, (hour + 11) % 12 + 1, minute)?;
+            out.write_str(if hour < 12 { "am" } else { "pm" })
         }
-        Lang::It => write!(out, "{hour}:{minute:02}"),
+        Lang::It => write_time(out, hour, minute),
     }
+}
+
+/// Writes an hour as it is and a minute in two digits.
+fn write_time<W: fmt::Write + ?Sized>(out: &mut W, hour: i8, minute: i8) -> fmt::Result {
+    out.write_str(itoa::Buffer::new().format(hour))?;
+    out.write_str(if minute < 10 { ":0" } else { ":" })?;
+    out.write_str(itoa::Buffer::new().format(minute))
 }

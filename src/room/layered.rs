@@ -3,26 +3,31 @@
 //! Publishing a snapshot copies only the layer; once that has grown, both become the next base. So an exchange costs
 //! what it brings, however many visitors are inside.
 
-use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::Arc;
+
+use rustc_hash::FxBuildHasher;
+use rustc_hash::FxHashMap;
 
 /// The layer becomes part of the base at this many entries.
 const LAYER_MAX: usize = 1_024;
 
 /// A map in two layers; cloning copies at most [`LAYER_MAX`] entries.
+///
+/// Keys are numbers we issued and ids we drew at random, so nobody outside can choose them to collide: a fast hash is
+/// safe.
 #[derive(Debug, Clone)]
 pub(crate) struct Layered<K, V> {
-    base: Arc<HashMap<K, V>>,
+    base: Arc<FxHashMap<K, V>>,
     /// What changed since: a value, or nothing where the key was taken out.
-    layer: HashMap<K, Option<V>>,
+    layer: FxHashMap<K, Option<V>>,
 }
 
 impl<K, V> Default for Layered<K, V> {
     fn default() -> Self {
         Self {
             base: Arc::default(),
-            layer: HashMap::new(),
+            layer: FxHashMap::default(),
         }
     }
 }
@@ -57,7 +62,8 @@ impl<K: Eq + Hash + Copy, V: Copy> Layered<K, V> {
 
     /// Makes one new base of both layers, of those entries that `keep` wants.
     pub(crate) fn settle(&mut self, mut keep: impl FnMut(&K, &V) -> bool) {
-        let mut base: HashMap<K, V> = HashMap::with_capacity(self.base.len() + self.layer.len());
+        let mut base: FxHashMap<K, V> =
+            FxHashMap::with_capacity_and_hasher(self.base.len() + self.layer.len(), FxBuildHasher);
         let unchanged = self
             .base
             .iter()

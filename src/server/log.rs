@@ -151,6 +151,7 @@ where
 
 impl<H: Handler> Drop for Entry<H> {
     fn drop(&mut self) {
+        let finished = clock::monotonic();
         self.handler.log(&Record {
             peer: self.peer,
             method: &self.method,
@@ -159,7 +160,8 @@ impl<H: Handler> Drop for Entry<H> {
             status: self.status,
             body_bytes: self.body_bytes,
             is_complete: self.is_complete,
-            duration: clock::monotonic().saturating_duration_since(self.began),
+            finished,
+            duration: finished.saturating_duration_since(self.began),
             note: &self.note,
         });
     }

@@ -2,13 +2,18 @@
 
 use std::cell::Cell;
 use std::convert::Infallible;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::Context;
+use std::task::Poll;
 
 use http::Response;
 use tower::Service;
 use tower::ServiceBuilder;
 
 use crate::message::Asked;
+use crate::message::Body;
+use crate::message::Fault;
 use crate::message::Handler;
 use crate::message::Refusal;
 use crate::server::connections::Activity;
@@ -45,10 +50,40 @@ pub(super) fn stack<H: Handler>(
             count: in_flight,
             max: in_flight_max,
         })
-        .service_fn(move |asked: Asked| {
-            let handler = Rc::clone(&innermost);
-            // Boxed, because the layers above and hyper move what is here. In a future of its own, so that nothing
-            // of the handler runs outside the rescue.
-            Box::pin(async move { handler.handle(asked).await })
-        })
+        .service_fn(move |asked: Asked| Handling::New(Rc::clone(&innermost), asked))
+}
+
+/// A request with its handler. Nothing of the handler runs before it is polled, so all of it runs inside the rescue.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "boxing the request would cost every poll an allocation"
+)]
+enum Handling<H> {
+    New(Rc<H>, Asked),
+    /// Boxed, because the layers above and hyper move what is here.
+    Later(Pin<Box<dyn Future<Output = Result<Response<Body>, Fault>>>>),
+    Answered,
+}
+
+// The request is moved out of it, and what is boxed is pinned by its box.
+impl<H> Unpin for Handling<H> {}
+
+impl<H: Handler> Future for Handling<H> {
+    type Output = Result<Response<Body>, Fault>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Self::Later(later) = &mut *self {
+            return later.as_mut().poll(cx);
+        }
+        let Self::New(handler, asked) = std::mem::replace(&mut *self, Self::Answered) else {
+            return Poll::Pending;
+        };
+        if let Some(response) = handler.at_once(&asked) {
+            return Poll::Ready(Ok(response));
+        }
+        let mut later: Pin<Box<dyn Future<Output = _>>> = Box::pin(handler.handle(asked));
+        let polled = later.as_mut().poll(cx);
+        *self = Self::Later(later);
+        polled
+    }
 }
