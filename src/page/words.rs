@@ -95,6 +95,7 @@ pub(crate) fn heading(view: &View<'_>) -> &'static str {
     }
     match view.state {
         State::Early => "early-h",
+        State::Waiting if view.number.is_none() => "pending-h",
         State::Waiting => "waiting-h",
         State::Near => "near-h",
         State::Turn => "turn-h",
@@ -121,7 +122,7 @@ fn leads(view: &View<'_>) -> Vec<&'static str> {
         return vec![asked_lead(view)];
     }
     if view.is_pending() && matches!(view.state, State::Waiting | State::Near) {
-        return vec!["pending-lead"];
+        return vec![pending_lead(view)];
     }
     match view.state {
         State::Early => vec!["early-lead"],
@@ -148,6 +149,15 @@ fn leads(view: &View<'_>) -> Vec<&'static str> {
     }
 }
 
+/// What somebody reads whose place cannot be shown yet: a newcomer has none, and a ticket's holder still has its own.
+pub(crate) fn pending_lead(view: &View<'_>) -> &'static str {
+    if view.number.is_some() {
+        "pending-kept"
+    } else {
+        "pending-lead"
+    }
+}
+
 /// The text for the time left, where there is one.
 pub(crate) fn left(view: &View<'_>) -> Option<&'static str> {
     match view.state {
@@ -161,7 +171,10 @@ pub(crate) fn left(view: &View<'_>) -> Option<&'static str> {
 /// The texts for the wait and its clock, where they are known and the line moves.
 pub(crate) fn wait(view: &View<'_>) -> Option<(&'static str, &'static str)> {
     let wait = &view.wait;
-    if !wait.known || view.number.is_none() || !matches!(view.state, State::Waiting | State::Near) {
+    if !wait.known
+        || view.shown_place().is_none()
+        || !matches!(view.state, State::Waiting | State::Near)
+    {
         return None;
     }
     let range = match wait.lo_s {

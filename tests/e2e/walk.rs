@@ -182,6 +182,29 @@ fn guesses_and_heads_neither_join_nor_enter() {
 }
 
 #[test]
+fn a_program_that_does_what_the_problem_says_is_in_line() {
+    let stage = Stage::new(&Toml::default());
+    stage.first();
+    for (language, title) in [("en", "not in the queue"), ("it", "Non è ancora in coda")] {
+        let headers = [APP, ("accept-language", language)];
+        let told = http::get(stage.addr(), "/booking/", &headers).unwrap();
+        assert!(is_problem(&told), "{told:?}");
+        let problem = told.json();
+        let says = |member: &str| problem[member].as_str().unwrap().to_owned();
+        assert!(says("title").contains(title), "{problem}");
+        assert!(says("detail").contains("POST"), "{problem}");
+        assert!(says("detail").contains("join_url"), "{problem}");
+        let joined = http::post(stage.addr(), &says("join_url"), &headers, b"").unwrap();
+        let mine = ticket(&joined);
+        let held = [APP, ("anteroom-ticket", mine.text.as_str())];
+        let again = http::get(stage.addr(), "/booking/", &held).unwrap().json();
+        assert_eq!(again["number"], mine.number, "{again}");
+        let detail = again["detail"].as_str().unwrap();
+        assert!(!detail.contains("join_url"), "{again}");
+    }
+}
+
+#[test]
 fn leaving_is_asked_about_and_then_done() {
     let stage = Stage::new(&Toml::default());
     let inside = stage.first().cookies();
