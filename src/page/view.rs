@@ -27,7 +27,7 @@ pub struct View<'a> {
     /// Where the room's own addresses begin, without a slash at the end: `/.anteroom/vaccination`.
     pub base: &'a str,
     /// Where the visitor wanted to go: a same-origin relative address, checked by the gate and without the page's own
-    /// `lang` and `auto` parameters.
+    /// `auto=60`.
     pub return_to: &'a str,
     /// The code that finds this place again; `None` while there is no ticket.
     pub code: Option<Code>,

@@ -95,6 +95,29 @@ fn a_browser_presses_the_button_and_comes_back_to_where_it_wanted() {
 }
 
 #[test]
+fn a_page_that_is_kept_up_to_date_leads_to_where_its_visitor_wanted() {
+    let stage = Stage::new(&Toml::default());
+    stage.first();
+    let page = navigate(stage.addr(), "/booking/a?b=c&auto=60", &[]);
+    assert_eq!(page.header("refresh"), Some("60"));
+    let cookies = page.cookies();
+    let shown = page.text();
+    let asks = |before: &str| {
+        let (_, from) = shown.split_once(before).unwrap();
+        from.split('"').next().unwrap().replace("&#38;", "&")
+    };
+    let headers = [APP, ("cookie", cookies.as_str())];
+    let answer = http::get(stage.addr(), &asks("data-status=\""), &headers).unwrap();
+    let panel = answer.json()["panel"].as_str().unwrap().to_owned();
+    for form in [&shown, &panel] {
+        let wanted = "name=\"return\" value=\"/booking/a?b=c\"";
+        assert!(form.contains(wanted), "{form}");
+    }
+    // And the way to switch the refresh off leads to the page without it.
+    assert_eq!(asks("data-page=\""), "/booking/a?b=c");
+}
+
+#[test]
 fn an_empty_line_is_invisible() {
     let stage = Stage::new(&Toml::default());
     let page = stage.first();
