@@ -29,6 +29,8 @@ pub(crate) struct Words {
     pub(crate) more: bool,
     /// A code can be typed in.
     pub(crate) find: bool,
+    /// There is something to say about what comes later, or elsewhere, once nothing is to be had here.
+    pub(crate) elsewhere: bool,
     /// How many places the visitor has come forward.
     pub(crate) come: u64,
     /// The wait and the clock.
@@ -56,6 +58,9 @@ impl Words {
             left: left(view),
             more: view.turn.is_some_and(|turn| turn.more_left > 0),
             find: state == State::Invalid && view.texts.other_devices,
+            elsewhere: view.until.is_some()
+                || !view.texts.other_url.is_empty()
+                || (state == State::SoldOut && !view.texts.phone.is_empty()),
             come: view
                 .start_place
                 .map_or(0, |start| start.saturating_sub(view.place)),
