@@ -84,8 +84,8 @@ logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT
 failed='' summary=()
 cargo_test "of the crate" --no-fail-fast
-# One at a time: a Chromium each is a machine of this size's fill. Screenshots are for people to look at, not a check.
-cargo_test "in Chromium" --test browser -- --ignored --test-threads=1 --skip screenshots
+# One at a time: a Chromium each is a machine of this size's fill.
+cargo_test "in Chromium" --test browser -- --test-threads=1
 
 say "summary"
 printf '%s\n' "${summary[@]}"

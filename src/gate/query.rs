@@ -16,6 +16,8 @@ const FORM_BYTES_MAX: usize = 8 * 1024;
 const FORM_DEADLINE: Duration = Duration::from_secs(10);
 /// Most parameters looked at.
 const PARAMETERS_MAX: usize = 32;
+/// What the waiting page adds to an address to be refreshed every minute.
+const REFRESH: &str = "auto=60";
 /// Longest address a visitor is sent back to.
 const RETURN_BYTES_MAX: usize = 2_048;
 
@@ -87,7 +89,21 @@ pub(crate) fn return_to(wanted: Option<&str>, prefix: &str) -> String {
                 .bytes()
                 .all(|b| b.is_ascii_graphic() && b != b'\\' && b != b'#')
     };
-    wanted.filter(safe).unwrap_or("/").to_owned()
+    without_refresh(wanted.filter(safe).unwrap_or("/"))
+}
+
+/// Without the refresh that a visitor switched on for the waiting page: it is none of the portal's business, and the
+/// link that switches it off leads here.
+fn without_refresh(address: &str) -> String {
+    let Some((path, query)) = address.split_once('?') else {
+        return address.to_owned();
+    };
+    let kept: Vec<_> = query.split('&').filter(|pair| *pair != REFRESH).collect();
+    if kept.is_empty() {
+        path.to_owned()
+    } else {
+        format!("{path}?{}", kept.join("&"))
+    }
 }
 
 #[cfg(test)]
@@ -133,5 +149,19 @@ mod tests {
             "/booking?a=1&b=%20"
         );
         assert_eq!(return_to(None, "/.anteroom/"), "/");
+    }
+
+    #[test]
+    fn the_waiting_pages_own_parameter_is_left_behind_and_the_portals_are_not() {
+        for (wanted, goes_to) in [
+            ("/a?auto=60", "/a"),
+            ("/a?b=1&auto=60", "/a?b=1"),
+            ("/a?auto=60&auto=600&c", "/a?auto=600&c"),
+            ("/a?lang=it", "/a?lang=it"),
+            ("/a?", "/a?"),
+            ("/auto=60", "/auto=60"),
+        ] {
+            assert_eq!(return_to(Some(wanted), "/.anteroom/"), goes_to);
+        }
     }
 }

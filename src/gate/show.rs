@@ -141,9 +141,9 @@ pub(crate) fn view<'v>(
     view.base = &visit.site.base;
     view.return_to = &look.return_to;
     view.code = ticket.map(|ticket| Code::of(ticket.id.0));
+    view.number = ticket.map(|ticket| ticket.number);
     // Before the line has told where it is, a place would be guessed: the page comes back by itself.
-    let is_known = visit.snapshot.epoch().is_some();
-    view.number = ticket.map(|ticket| ticket.number).filter(|_| is_known);
+    view.placed = visit.snapshot.epoch().is_some();
     view.serving = visit.snapshot.head();
     view.place = standing.place;
     view.wait = standing.wait;

@@ -137,9 +137,11 @@ fn page_url(speaker: Speaker<'_>) -> String {
 fn status_url(speaker: Speaker<'_>) -> String {
     let view = speaker.view;
     let status = format!("{}/status", view.base);
+    // The panel that comes in answer has forms of its own, which lead to where the visitor wanted as well.
+    let (lang, wanted) = (("lang", view.lang.tag()), ("return", view.return_to));
     match view.ticket {
-        Some(ticket) => with_query(&status, &[("lang", view.lang.tag()), ("t", ticket)]),
-        None => with_query(&status, &[("lang", view.lang.tag())]),
+        Some(ticket) => with_query(&status, &[lang, wanted, ("t", ticket)]),
+        None => with_query(&status, &[lang, wanted]),
     }
 }
 

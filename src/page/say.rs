@@ -14,20 +14,27 @@ use crate::page::words::asked;
 use crate::page::words::asked_lead;
 use crate::page::words::heading;
 use crate::page::words::is_slower;
+use crate::page::words::pending_lead;
 use crate::page::words::wait;
 
 /// The page's title without the service's name: the number first, for a row of narrow tabs.
 pub(crate) fn title(speaker: &Speaker<'_>, out: &mut String) {
     let view = speaker.view;
     let key = match view.state {
-        State::Waiting if view.number.is_some() => "title-count",
+        State::Waiting if !view.is_pending() => "title-count",
         State::Turn if !view.asked => "title-turn",
         State::Late if !view.asked => "late-title",
         State::Early => "early-title",
         State::SoldOut => "sold-out-title",
         _ => heading(view),
     };
+    titled(speaker, key, out);
+}
+
+/// A text and the service's name.
+pub(crate) fn titled(speaker: &Speaker<'_>, key: &str, out: &mut String) {
     speaker.plain(out, key);
+    let view = speaker.view;
     let (_, name) = view.texts.name.get(view.lang);
     if !name.is_empty() {
         out.push_str(" – ");
@@ -60,7 +67,7 @@ pub(crate) fn say(view: &View<'_>, from: Option<State>) -> Say {
             6..=10 => one("early-10", "early-say"),
             _ => one("early", "early-lead"),
         },
-        State::Waiting if view.number.is_none() => one("pending", "pending-lead"),
+        State::Waiting if view.is_pending() => one("pending", pending_lead(view)),
         State::Waiting => waiting(view, from),
         State::Near => one("near", "say-near"),
         State::Turn => match view.turn.map(|_| left_minutes(view)) {

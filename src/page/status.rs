@@ -8,6 +8,7 @@ use crate::page::html::panel;
 use crate::page::json::Json;
 use crate::page::say::say;
 use crate::page::say::title;
+use crate::page::say::titled;
 use crate::page::speaker::Speaker;
 use crate::page::state::State;
 use crate::page::view::View;
@@ -68,12 +69,18 @@ pub(crate) fn problem(speaker: Speaker<'_>, status: u16, retry_after_s: Option<u
         out.push_str(view.state.name());
     });
     let mut words = String::with_capacity(96);
-    title(&speaker, &mut words);
+    let keys = if view.state == State::Waiting && view.number.is_none() {
+        // Whoever holds no ticket does not wait for anything: what there is to do is to join.
+        titled(&speaker, "join-h", &mut words);
+        [Some("join-lead"), None, None]
+    } else {
+        title(&speaker, &mut words);
+        say(view, None).keys
+    };
     json.text("title", &words);
     json.number("status", u64::from(status));
-    let say = say(view, None);
     json.key("detail");
-    speak(&mut json, speaker, &say.keys);
+    speak(&mut json, speaker, &keys);
     own_state(&mut json, view);
     json.maybe("retry_after", retry_after_s);
     json.key("status_url");
@@ -131,10 +138,7 @@ fn own_state(json: &mut Json, view: &View<'_>) {
     json.flag("final", view.state.is_final());
     json.maybe("number", view.number);
     json.number("serving", view.serving);
-    match view.number {
-        None => json.null("place"),
-        Some(_) => json.number("place", view.place),
-    }
+    json.maybe("place", view.shown_place());
     let known = wait(view).is_some();
     json.open("wait");
     json.flag("known", known);
@@ -165,7 +169,7 @@ fn own_state(json: &mut Json, view: &View<'_>) {
 /// Every text a page may show without a new panel, and what is to be said aloud.
 fn texts(json: &mut Json, speaker: Speaker<'_>, from: Option<State>) {
     let view = speaker.view;
-    let numbered = view.state.has_place() && view.number.is_some();
+    let numbered = view.state.has_place() && !view.is_pending();
     let wait = wait(view);
     json.open("text");
     json.key("title");

@@ -27,14 +27,17 @@ pub struct View<'a> {
     /// Where the room's own addresses begin, without a slash at the end: `/.anteroom/vaccination`.
     pub base: &'a str,
     /// Where the visitor wanted to go: a same-origin relative address, checked by the gate and without the page's own
-    /// `lang` and `auto` parameters.
+    /// `auto=60`.
     pub return_to: &'a str,
     /// The code that finds this place again; `None` while there is no ticket.
     pub code: Option<Code>,
     /// Set for browsers without cookies: the ticket as it travels in addresses.
     pub ticket: Option<&'a str>,
-    /// The ticket's number; `None` while it holds only an arrival stub. The page then is calm and comes back by itself.
+    /// The ticket's number; `None` without a ticket. The page then is calm and comes back by itself.
     pub number: Option<u64>,
+    /// The line has told how far it has come, so that `serving` and `place` are true. Until then a page with a place
+    /// on it is calm as well, and comes back by itself.
+    pub placed: bool,
     /// The last number called.
     pub serving: u64,
     /// How many are to be called up to and including this visitor: `max(number − serving, 0)`.
@@ -112,6 +115,7 @@ impl<'a> View<'a> {
             code: None,
             ticket: None,
             number: None,
+            placed: true,
             serving: 0,
             place: 0,
             start_place: None,
@@ -133,9 +137,15 @@ impl<'a> View<'a> {
         }
     }
 
-    /// The visitor has a place in the line but no number yet: the line heals, or its store is away.
+    /// The visitor is to have a place in the line, and there is none to show yet: the line heals, or its store is away.
     #[must_use]
     pub fn is_pending(&self) -> bool {
-        self.state.has_place() && self.number.is_none()
+        self.state.has_place() && self.shown_place().is_none()
+    }
+
+    /// The visitor's place, where it is known.
+    #[must_use]
+    pub fn shown_place(&self) -> Option<u64> {
+        self.number.filter(|_| self.placed).map(|_| self.place)
     }
 }

@@ -29,6 +29,8 @@ pub(crate) struct Words {
     pub(crate) more: bool,
     /// A code can be typed in.
     pub(crate) find: bool,
+    /// There is something to say about what comes later, or elsewhere, once nothing is to be had here.
+    pub(crate) elsewhere: bool,
     /// How many places the visitor has come forward.
     pub(crate) come: u64,
     /// The wait and the clock.
@@ -56,6 +58,9 @@ impl Words {
             left: left(view),
             more: view.turn.is_some_and(|turn| turn.more_left > 0),
             find: state == State::Invalid && view.texts.other_devices,
+            elsewhere: view.until.is_some()
+                || !view.texts.other_url.is_empty()
+                || (state == State::SoldOut && !view.texts.phone.is_empty()),
             come: view
                 .start_place
                 .map_or(0, |start| start.saturating_sub(view.place)),
@@ -95,6 +100,7 @@ pub(crate) fn heading(view: &View<'_>) -> &'static str {
     }
     match view.state {
         State::Early => "early-h",
+        State::Waiting if view.number.is_none() => "pending-h",
         State::Waiting => "waiting-h",
         State::Near => "near-h",
         State::Turn => "turn-h",
@@ -121,7 +127,7 @@ fn leads(view: &View<'_>) -> Vec<&'static str> {
         return vec![asked_lead(view)];
     }
     if view.is_pending() && matches!(view.state, State::Waiting | State::Near) {
-        return vec!["pending-lead"];
+        return vec![pending_lead(view)];
     }
     match view.state {
         State::Early => vec!["early-lead"],
@@ -148,6 +154,15 @@ fn leads(view: &View<'_>) -> Vec<&'static str> {
     }
 }
 
+/// What somebody reads whose place cannot be shown yet: a newcomer has none, and a ticket's holder still has its own.
+pub(crate) fn pending_lead(view: &View<'_>) -> &'static str {
+    if view.number.is_some() {
+        "pending-kept"
+    } else {
+        "pending-lead"
+    }
+}
+
 /// The text for the time left, where there is one.
 pub(crate) fn left(view: &View<'_>) -> Option<&'static str> {
     match view.state {
@@ -161,7 +176,10 @@ pub(crate) fn left(view: &View<'_>) -> Option<&'static str> {
 /// The texts for the wait and its clock, where they are known and the line moves.
 pub(crate) fn wait(view: &View<'_>) -> Option<(&'static str, &'static str)> {
     let wait = &view.wait;
-    if !wait.known || view.number.is_none() || !matches!(view.state, State::Waiting | State::Near) {
+    if !wait.known
+        || view.shown_place().is_none()
+        || !matches!(view.state, State::Waiting | State::Near)
+    {
         return None;
     }
     let range = match wait.lo_s {

@@ -1,7 +1,7 @@
 // The whole way through a running anteroom: a small crowd opens a protected page, waits, has its turn, presses the
 // button and reaches the portal; some of it without script. Run it against a room with a low rate, so that people wait.
 // usage: node flow.mjs URL-OF-A-PROTECTED-PAGE [VISITORS]
-import AxeSource from 'axe-core';
+import { violations } from './axe.mjs';
 import { done, launch, ok } from './browser.mjs';
 import { until } from './stand.mjs';
 
@@ -68,7 +68,7 @@ async function visit(index) {
 
 // The live page, once somebody waits: as accessible as the rendered ones.
 async function inspect() {
-  const context = await browser.newContext({ bypassCSP: true, viewport: { width: 360, height: 640 } });
+  const context = await browser.newContext({ viewport: { width: 360, height: 640 } });
   const page = await context.newPage();
   const response = await page.goto(address);
   if (await isOurs(page)) {
@@ -76,9 +76,8 @@ async function inspect() {
     ok(/no-store/.test(response.headers()['cache-control']), 'the page is not stored');
     ok(Boolean(response.headers()['anteroom-state']), 'the state is in a header');
     ok(/sha256-/.test(response.headers()['content-security-policy']), 'the policy is sent');
-    await page.evaluate(AxeSource.source);
-    const found = await page.evaluate(() => window.axe.run(document));
-    ok(found.violations.length === 0, `the live page: ${found.violations.map((one) => one.id)}`);
+    const found = await violations(page);
+    ok(found.length === 0, `the live page: ${found.join('\n')}`);
   }
   await context.close();
 }

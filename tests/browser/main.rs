@@ -1,70 +1,52 @@
-//! Renders every visitor page for the checks in a real browser, and runs them.
+//! What visitors meet, in a real Chromium: every page, the page's script, and the whole way to the portal.
 //!
-//! `npm ci` in this folder, then `cargo test --test browser -- --ignored`. Needs Node and a Chromium, found on the path
-//! or named by `CHROMIUM`. The pages are left in `target/tmp/pages`, the screenshots in `target/tmp/shots`.
+//! `npm ci` in this folder, then `cargo test --test browser -- --test-threads=1`. Needs Node and a Chromium, found on
+//! the path or named by `CHROMIUM`: without them these tests fail, which is why a plain `cargo test` has none of them.
+//! The rendered pages are left in `target/tmp/pages`.
 
-#![allow(clippy::unwrap_used, reason = "in a test, a panic is how it fails")]
+#![allow(
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test that cannot go on panics, and tells what its script found"
+)]
 
-use std::fs;
-use std::path::PathBuf;
-use std::process::Command;
+mod journey;
+mod node;
+#[path = "../support/mod.rs"]
+mod support;
 
-use anteroom::page::Lang;
-use anteroom::page::Pages;
-use anteroom::page::preview;
-use anteroom::page::scenes;
-
-/// Writes every page as `scene.lang.html`, and the policy they are served with.
-fn render() -> PathBuf {
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("pages");
-    fs::create_dir_all(&folder).unwrap();
-    let pages = Pages::load().unwrap();
-    for lang in Lang::ALL {
-        for scene in scenes() {
-            let page = preview(&pages, scene, lang).unwrap();
-            fs::write(folder.join(format!("{scene}.{}.html", lang.tag())), page).unwrap();
-        }
-    }
-    fs::write(folder.join("csp.txt"), pages.csp()).unwrap();
-    folder
-}
-
-/// Runs one script over the rendered pages; it prints what it finds and fails when that is bad.
-fn run(script: &str) {
-    let pages = render();
-    let shots = pages.with_file_name("shots");
-    let here = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/browser");
-    let status = Command::new("node")
-        .arg(script)
-        .arg(&pages)
-        .arg(&shots)
-        .current_dir(here)
-        .status()
-        .unwrap();
-    assert!(status.success(), "{script} failed");
-}
+use crate::journey::Stage;
+use crate::node::run_over_pages;
 
 #[test]
-fn every_scene_can_be_rendered_to_a_file() {
-    let folder = render();
-    let files = fs::read_dir(&folder).unwrap().count();
-    assert!(files > scenes().count() * Lang::ALL.len());
-}
-
-#[test]
-#[ignore = "needs Node, `npm ci` in tests/browser, and Chromium"]
 fn every_page_is_accessible_small_and_readable_at_any_size() {
-    run("pages.mjs");
+    run_over_pages("pages.mjs", &[]);
 }
 
 #[test]
-#[ignore = "needs Node, `npm ci` in tests/browser, and Chromium"]
 fn the_script_keeps_a_page_up_to_date_and_leaves_people_in_peace() {
-    run("client.mjs");
+    run_over_pages("client.mjs", &[]);
 }
 
 #[test]
-#[ignore = "needs Node, `npm ci` in tests/browser, and Chromium"]
-fn screenshots_are_taken_to_be_looked_at() {
-    run("shots.mjs");
+fn a_visitor_goes_from_the_waiting_page_through_its_turn_to_the_portal_with_script_and_without() {
+    let mut stage = Stage::new();
+    let address = stage.url("");
+    let found = stage.play("journey.mjs", &[address.as_ref()]);
+    assert!(found, "journey.mjs failed");
+    let seen = stage.origin.seen();
+    let served = |page: &str| seen.iter().filter(|seen| seen.target == page).count();
+    for page in ["/booking/?step=1", "/booking/?step=2"] {
+        assert_eq!(served(page), 2, "two tabs open {page}");
+    }
+    assert_eq!(served("/auto/"), 1);
+}
+
+#[test]
+fn a_small_crowd_goes_in_one_after_the_other_and_nobodys_place_rises() {
+    let mut stage = Stage::new();
+    stage.obey("pace main 30/min");
+    let page = stage.url("/booking/");
+    let found = stage.play("flow.mjs", &[page.as_ref(), "6".as_ref()]);
+    assert!(found, "flow.mjs failed");
 }

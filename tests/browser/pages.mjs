@@ -1,36 +1,17 @@
 // Every rendered page: WCAG 2.2 A, AA and AAA as far as axe can tell, light and dark; reflow; size; what axe misses.
 // usage: node pages.mjs FOLDER
 import { readFileSync, readdirSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { parse } from 'acorn';
+import { COLOURS, violations } from './axe.mjs';
 import { done, launch, ok } from './browser.mjs';
 
 const folder = process.argv[2];
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const RULES = {
-  runOnly: ['wcag2a', 'wcag2aa', 'wcag2aaa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
-  rules: {
-    'color-contrast-enhanced': { enabled: true },
-    'target-size': { enabled: true },
-    'meta-refresh-no-exceptions': { enabled: true },
-    'identical-links-same-purpose': { enabled: true },
-  },
-};
 const GZIP_MAX = 9 * 1024;
 
 const files = readdirSync(folder).filter((name) => name.endsWith('.html')).sort();
 const browser = await launch();
-
-// In the dark only the colours differ.
-const COLOURS = { runOnly: { type: 'rule', values: ['color-contrast', 'color-contrast-enhanced', 'link-in-text-block'] } };
-
-async function violations(page, rules = RULES) {
-  await page.evaluate(axe);
-  const found = await page.evaluate((chosen) => axe.run(document, chosen), rules);
-  return found.violations.map((one) => `${one.id}: ${one.nodes[0].target} ${one.nodes[0].failureSummary}`);
-}
 
 async function open(options, html) {
   const context = await browser.newContext({ bypassCSP: true, ...options });
@@ -65,7 +46,7 @@ for (const file of files) {
   }
   for (const colorScheme of ['light', 'dark']) {
     const { context, page, requests } = await open({ colorScheme, viewport: { width: 360, height: 740 } }, html);
-    const found = await violations(page, colorScheme === 'dark' ? COLOURS : RULES);
+    const found = await violations(page, colorScheme === 'dark' ? COLOURS : undefined);
     ok(found.length === 0, `${file} ${colorScheme}: ${found.join('\n')}`);
     ok(requests.length === 1, `${file}: ${requests}`);
     if (colorScheme === 'light') {

@@ -312,3 +312,33 @@ fn replicas_that_start_without_their_store_hold_everybody_until_it_is_there() {
         ("the portal".to_owned(), Some(1))
     );
 }
+
+#[test]
+fn a_replica_that_starts_without_its_store_knows_the_numbers_it_is_shown() {
+    let mut pair = Pair::new(Redis::start());
+    let [one, _] = pair.addrs();
+    let (entered, waiting) = (join(one), join(one));
+    let pass = enter(one, &entered.text);
+    pair.redis.kill();
+    let toml = Toml {
+        more: &pair.more,
+        ..Toml::default()
+    };
+    let portal = pair.origin.addr();
+    let replica = Anteroom::start_unready(|place| toml.text(place, portal));
+    let fresh = replica.addr();
+
+    let body = status(fresh, &waiting.text);
+    assert_eq!(body["number"], waiting.number, "{body}");
+    assert_eq!(body["place"], serde_json::Value::Null, "{body}");
+    let shown = [("anteroom-ticket", waiting.text.as_str())];
+    let page = navigate(fresh, "/booking/", &shown);
+    assert_eq!((page.status, number(&page)), (200, Some(waiting.number)));
+    assert!(page.text().contains("Your place is kept"));
+    let (ticket, pass) = (entered.text.as_str(), pass.as_str());
+    let both = [APP, ("anteroom-ticket", ticket), ("anteroom-pass", pass)];
+    let reply = http::get(fresh, "/.anteroom/main/status", &both).unwrap();
+    let own = (state(&reply).to_owned(), reply.json()["number"].as_u64());
+    assert_eq!(own, ("entered".to_owned(), Some(entered.number)));
+    assert_eq!(call(fresh, "/booking/", pass).text(), "the portal");
+}

@@ -95,6 +95,29 @@ fn a_browser_presses_the_button_and_comes_back_to_where_it_wanted() {
 }
 
 #[test]
+fn a_page_that_is_kept_up_to_date_leads_to_where_its_visitor_wanted() {
+    let stage = Stage::new(&Toml::default());
+    stage.first();
+    let page = navigate(stage.addr(), "/booking/a?b=c&auto=60", &[]);
+    assert_eq!(page.header("refresh"), Some("60"));
+    let cookies = page.cookies();
+    let shown = page.text();
+    let asks = |before: &str| {
+        let (_, from) = shown.split_once(before).unwrap();
+        from.split('"').next().unwrap().replace("&#38;", "&")
+    };
+    let headers = [APP, ("cookie", cookies.as_str())];
+    let answer = http::get(stage.addr(), &asks("data-status=\""), &headers).unwrap();
+    let panel = answer.json()["panel"].as_str().unwrap().to_owned();
+    for form in [&shown, &panel] {
+        let wanted = "name=\"return\" value=\"/booking/a?b=c\"";
+        assert!(form.contains(wanted), "{form}");
+    }
+    // And the way to switch the refresh off leads to the page without it.
+    assert_eq!(asks("data-page=\""), "/booking/a?b=c");
+}
+
+#[test]
 fn an_empty_line_is_invisible() {
     let stage = Stage::new(&Toml::default());
     let page = stage.first();
@@ -179,6 +202,29 @@ fn guesses_and_heads_neither_join_nor_enter() {
     assert_eq!(stage.origin.count(), 0);
     // None of them took a number.
     assert_eq!(number(&stage.first()), Some(1));
+}
+
+#[test]
+fn a_program_that_does_what_the_problem_says_is_in_line() {
+    let stage = Stage::new(&Toml::default());
+    stage.first();
+    for (language, title) in [("en", "not in the queue"), ("it", "Non è ancora in coda")] {
+        let headers = [APP, ("accept-language", language)];
+        let told = http::get(stage.addr(), "/booking/", &headers).unwrap();
+        assert!(is_problem(&told), "{told:?}");
+        let problem = told.json();
+        let says = |member: &str| problem[member].as_str().unwrap().to_owned();
+        assert!(says("title").contains(title), "{problem}");
+        assert!(says("detail").contains("POST"), "{problem}");
+        assert!(says("detail").contains("join_url"), "{problem}");
+        let joined = http::post(stage.addr(), &says("join_url"), &headers, b"").unwrap();
+        let mine = ticket(&joined);
+        let held = [APP, ("anteroom-ticket", mine.text.as_str())];
+        let again = http::get(stage.addr(), "/booking/", &held).unwrap().json();
+        assert_eq!(again["number"], mine.number, "{again}");
+        let detail = again["detail"].as_str().unwrap();
+        assert!(!detail.contains("join_url"), "{again}");
+    }
 }
 
 #[test]

@@ -107,7 +107,10 @@ waiting-scarce = { $stock ->
     [one] <b>There may not be an appointment for everyone in the queue.</b> About { $stock } appointment is left.
    *[other] <b>There may not be an appointment for everyone in the queue.</b> About { $stock } appointments are left.
 }
-pending-lead = We have noted when you came. Your number will be here in a moment. You do not need to do anything.
+pending-h = Your number comes in a moment
+pending-lead = You do not have a number yet. The queue will give you one in a moment.
+pending-kept = Your place is kept. We will show your number again in a moment.
+pending-again = This page tries again by itself.
 near-h = It is nearly your turn
 near-lead = Stay near this screen and have your details ready.
 kept = Your place is kept. You can switch to another app, refresh this page or lose your connection. You will not lose your place.
@@ -188,6 +191,11 @@ origin-note = { $since-is ->
    *[other] We have stopped letting people in while it is fixed. This page will tell you when the queue moves again.
 }
 moving-say = The queue is moving again.
+
+## For programs, which read it as a problem's title and detail: join_url is a member of the same document
+
+join-h = You are not in the queue yet
+join-lead = Send a POST to join_url to join the queue. The answer has your number, and the ticket to show from then on.
 
 ## Not in the queue, or no more
 

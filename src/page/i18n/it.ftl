@@ -95,7 +95,10 @@ waiting-scarce = { $stock ->
     [one] <b>Potrebbe non esserci un appuntamento per tutte le persone in coda.</b> Ne resta circa { $stock }.
    *[other] <b>Potrebbe non esserci un appuntamento per tutte le persone in coda.</b> Ne restano circa { $stock }.
 }
-pending-lead = Abbiamo registrato il momento del Suo arrivo. Tra poco vedrà qui il Suo numero. Non deve fare nulla.
+pending-h = Tra poco avrà il Suo numero
+pending-lead = Non ha ancora un numero. Tra poco la coda Le darà il Suo numero.
+pending-kept = Il Suo posto è conservato. Tra poco mostreremo di nuovo il Suo numero.
+pending-again = Questa pagina riprova da sola.
 near-h = È quasi il Suo turno
 near-lead = Resti vicino a questo schermo e tenga pronti i Suoi dati.
 kept = Il Suo posto è conservato. Può usare un’altra app, ricaricare questa pagina o perdere la connessione. Non perderà il posto.
@@ -176,6 +179,11 @@ origin-note = { $since-is ->
    *[other] Per ora non facciamo entrare nessuno, finché il problema non è risolto. Questa pagina Le dirà quando la coda riparte.
 }
 moving-say = La coda si muove di nuovo.
+
+## For programs, which read it as a problem's title and detail: join_url is a member of the same document
+
+join-h = Non è ancora in coda
+join-lead = Per entrare in coda invii una richiesta POST a join_url. La risposta contiene il Suo numero e il biglietto da mostrare in seguito.
 
 ## Not in the queue, or no more
 

@@ -133,6 +133,24 @@ fn every_page_fits_the_first_flight_of_a_connection() {
 }
 
 #[test]
+fn a_page_with_nothing_more_to_say_shows_no_empty_card() {
+    let mut texts = sample_texts();
+    texts.phone.clear();
+    texts.other_url.clear();
+    for lang in Lang::ALL {
+        for scene in scenes() {
+            let Some(mut view) = view(&texts, scene, lang) else {
+                continue;
+            };
+            view.until = None;
+            let page = text(&pages().html(&view));
+            assert!(!page.contains("<div class=\"card\"></div>"), "{scene}");
+            assert!(!page.contains("<div class=\"card\">\n</div>"), "{scene}");
+        }
+    }
+}
+
+#[test]
 fn hostile_texts_stay_texts() {
     let pages = pages();
     let hostile = "</p><script>alert(1)</script>\"'><b>&amp;{ $place }";

@@ -181,6 +181,67 @@ fn one_who_has_no_number_yet_is_told_none() {
 }
 
 #[test]
+fn a_number_is_told_also_where_the_place_is_not_known_yet() {
+    let texts = sample_texts();
+    let kept = view(&texts, "pending-kept", Lang::En).unwrap();
+    let waiting = status(&kept, "waiting");
+    assert_eq!(
+        (&waiting["number"], &waiting["place"]),
+        (&json!(9620), &Value::Null)
+    );
+    assert!(waiting["text"]["place"].is_null());
+    let mut inside = view(&texts, "entered", Lang::En).unwrap();
+    inside.placed = false;
+    assert_eq!(status(&inside, "entered")["number"], 9620);
+    for lang in Lang::ALL {
+        for scene in ["pending", "pending-kept"] {
+            let view = view(&texts, scene, lang).unwrap();
+            let page = text(&pages().html(&view));
+            // Only a script tries again by itself.
+            assert!(page.contains("data-pending>"), "{scene}");
+            assert_eq!(page.matches("<p class=\"jsonly\">").count(), 1, "{scene}");
+            let promise = ["Your place is kept", "Il Suo posto è conservato"];
+            let promised = promise.iter().any(|words| page.contains(words));
+            assert_eq!(promised, view.number.is_some(), "{scene}");
+            assert_eq!(page.contains("<details>"), view.number.is_some(), "{scene}");
+        }
+    }
+}
+
+#[test]
+fn a_program_without_a_ticket_is_told_to_join() {
+    let texts = sample_texts();
+    for (lang, title, detail) in [
+        (
+            Lang::En,
+            "You are not in the queue yet – Book a vaccination",
+            "Send a POST to join_url to join the queue. The answer has your number, and the ticket to show from then on.",
+        ),
+        (
+            Lang::It,
+            "Non è ancora in coda – Prenota una vaccinazione",
+            "Per entrare in coda invii una richiesta POST a join_url. La risposta contiene il Suo numero e il biglietto da \
+             mostrare in seguito.",
+        ),
+    ] {
+        let nobody = view(&texts, "pending", lang).unwrap();
+        let problem: Value =
+            serde_json::from_slice(&pages().problem(&nobody, 503, Some(15))).unwrap();
+        assert_eq!(
+            (&problem["title"], &problem["detail"]),
+            (&json!(title), &json!(detail))
+        );
+        assert_eq!(problem["join_url"], "/.anteroom/vaccination/join");
+        // With a ticket there is nothing to join, and where nobody is taken joining helps nobody.
+        for scene in ["waiting", "pending-kept", "turn", "closed", "sold-out"] {
+            let view = view(&texts, scene, lang).unwrap();
+            let problem = text(&pages().problem(&view, 503, Some(15)));
+            assert!(!problem.contains(detail), "{scene}: {problem}");
+        }
+    }
+}
+
+#[test]
 fn a_problem_document_tells_a_program_all_it_needs() {
     let texts = sample_texts();
     let view = view(&texts, "waiting", Lang::En).unwrap();
