@@ -203,11 +203,15 @@ impl<'a> Visit<'a> {
                     let inside = self.snapshot.is_inside(ticket.id, line_us);
                     return (TicketFact::Valid { inside }, Some(*ticket));
                 }
-                Ok(_) => fact = TicketFact::Old,
-                Err(Rejected::UnknownKey(_)) if fact == TicketFact::None => {
-                    fact = TicketFact::UnknownKey;
+                Ok(_) if fact == TicketFact::None => fact = TicketFact::Old,
+                Ok(_) => {}
+                Err(reason) => {
+                    metrics.unbelieved(reason);
+                    if matches!(reason, Rejected::UnknownKey(_)) {
+                        // Beside one of a line that has ended, this one still may have a place to lose.
+                        fact = TicketFact::UnknownKey;
+                    }
                 }
-                Err(reason) => metrics.unbelieved(reason),
             }
         }
         let numbered = self.held_pass.filter(|pass| pass.number > 0);
