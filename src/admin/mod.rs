@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use http::HeaderValue;
 use http::Method;
@@ -49,7 +50,24 @@ pub struct Desk {
     /// Where orders go.
     pub orders: mpsc::Sender<Order>,
     /// The bearer token callers must show; none on loopback.
-    pub token: Option<String>,
+    pub token: Arc<Token>,
+}
+
+/// The bearer token, which may be replaced while the listener runs.
+#[derive(Default)]
+pub struct Token(ArcSwapOption<String>);
+
+impl Token {
+    /// Asks for this token from now on; for none, of callers on this machine.
+    pub fn set(&self, token: Option<&str>) {
+        self.0.store(token.map(|token| Arc::new(token.to_owned())));
+    }
+}
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token(…)")
+    }
 }
 
 impl std::fmt::Debug for Desk {
@@ -207,7 +225,8 @@ async fn reload(desk: &Desk) -> Response<Full<Bytes>> {
 /// Whether the caller may see and change things: on loopback without a token, anybody on this machine, but no web page
 /// that had its own name resolved to it (RFC 6750 §2.1 for the token).
 fn may(desk: &Desk, request: &Request<Incoming>) -> bool {
-    let Some(token) = &desk.token else {
+    let token = desk.token.0.load();
+    let Some(token) = token.as_deref() else {
         return is_local(request) && !request.headers().contains_key(header::ORIGIN);
     };
     let shown = request

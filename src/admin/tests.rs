@@ -16,11 +16,13 @@ struct Front {
 impl Front {
     async fn start(token: Option<&str>, reasons: &'static [&'static str]) -> Self {
         let (orders, inbox) = mpsc::channel(1);
+        let shown = Arc::new(Token::default());
+        shown.set(token);
         let desk = Desk {
             metrics: Metrics::try_new(1_795_352_400_000_000).unwrap(),
             unready: Box::new(move || reasons.iter().map(ToString::to_string).collect()),
             orders,
-            token: token.map(str::to_owned),
+            token: shown,
         };
         let addr = start("127.0.0.1:0".parse().unwrap(), desk).await.unwrap();
         Self { addr, inbox }

@@ -15,6 +15,7 @@ use tracing::error;
 use tracing::info;
 use tracing::warn;
 
+use crate::admin::Token;
 use crate::app::build;
 use crate::app::build::BuildError;
 use crate::clock;
@@ -23,6 +24,9 @@ use crate::config::Config;
 use crate::config::Loaded;
 use crate::config::Surroundings;
 use crate::config::reload::Changes;
+use crate::config::secret::Secret;
+use crate::config::secret::SecretError;
+use crate::config::secret::SecretSource;
 use crate::gate::CookieNames;
 use crate::gate::Live;
 use crate::gate::Routes;
@@ -37,6 +41,7 @@ use crate::seal::KeyRing;
 use crate::server::SharedTls;
 use crate::store::Store;
 use crate::store::StoreError;
+use crate::telemetry::logs::Logs;
 use crate::telemetry::metrics::Metrics;
 
 /// Everything that outlives one configuration.
@@ -46,6 +51,8 @@ pub(crate) struct Control {
     pub(crate) live: Arc<ArcSwap<Live>>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) tls: Option<SharedTls>,
+    pub(crate) token: Arc<Token>,
+    logs: Option<Logs>,
     loaded: Mutex<Loaded>,
     draining: AtomicBool,
 }
@@ -78,6 +85,19 @@ pub(crate) enum ReloadError {
     Keys(#[from] KeyFileError),
     #[error("room {room}: {source}")]
     Store { room: String, source: StoreError },
+    #[error(transparent)]
+    Token(#[from] SecretError),
+}
+
+/// What runs already and is changed in place by a reload.
+#[derive(Default)]
+pub(crate) struct Handles {
+    /// TLS towards visitors.
+    pub(crate) tls: Option<SharedTls>,
+    /// The operators' token.
+    pub(crate) token: Arc<Token>,
+    /// This process's own logs; none where somebody else set them up.
+    pub(crate) logs: Option<Logs>,
 }
 
 impl Control {
@@ -85,9 +105,10 @@ impl Control {
         file: Option<PathBuf>,
         loaded: Loaded,
         live: Live,
-        tls: Option<SharedTls>,
+        handles: Handles,
         metrics: Arc<Metrics>,
     ) -> Self {
+        let Handles { tls, token, logs } = handles;
         metrics.config_revision.set(1);
         show_settings(&metrics, &loaded.config);
         Self {
@@ -95,6 +116,8 @@ impl Control {
             live: Arc::new(ArcSwap::from_pointee(live)),
             metrics,
             tls,
+            token,
+            logs,
             loaded: Mutex::new(loaded),
             draining: AtomicBool::new(false),
         }
@@ -137,33 +160,44 @@ impl Control {
             .as_ref()
             .map(build::server_tls)
             .transpose()?;
+        let applied = read.applied_to(&in_force);
+        let token = token(&applied.config)?;
         let before = self.live.load_full();
         let same_keys = keys.ids().eq(before.keys.ids());
         let changes = read.changes(&in_force);
-        let take_tls = || {
+        let take_files = || {
             if let (Some(shared), Some(tls)) = (&self.tls, tls) {
                 shared.store(tls);
             }
+            self.token.set(token.as_ref().map(Secret::expose));
         };
         if changes.is_empty() && same_keys {
-            // The certificate may be another one in the same files.
-            take_tls();
+            // The certificate and the token may be others in the same files.
+            take_files();
             return Ok(Reloaded::Unchanged);
         }
         for room in &changes.removed_rooms {
             refuse_to_lose(&before, room)?;
         }
-        let applied = read.applied_to(&in_force);
         let parts = Parts {
             config: Arc::clone(&applied.config),
             keys: Arc::new(keys),
             pages: Arc::clone(&before.pages),
         };
         let live = assemble(parts, Some(&before), &self.metrics).await?;
-        take_tls();
+        take_files();
+        self.take_level(&applied.config);
         self.take(&before, live);
         *in_force = applied;
         Ok(Reloaded::Applied(changes))
+    }
+
+    fn take_level(&self, config: &Config) {
+        if let Some(logs) = &self.logs
+            && let Err(error) = logs.set_filter(config.log.level.name())
+        {
+            warn!(%error, "the level of the log stays as it was");
+        }
     }
 
     /// Puts a configuration in force and tells the lines what has changed for them.
@@ -337,6 +371,16 @@ fn show_settings(metrics: &Metrics, config: &Config) {
     for room in config.rooms.values() {
         metrics.set_settings(&room.name, room.rate.per_hour(), room.active_max, room.mode);
     }
+}
+
+/// The operators' token of this configuration, if there is one.
+pub(crate) fn token(config: &Config) -> Result<Option<Secret>, SecretError> {
+    config
+        .admin
+        .token
+        .as_ref()
+        .map(SecretSource::read)
+        .transpose()
 }
 
 /// The keys of this configuration; made when there is no file of them yet.

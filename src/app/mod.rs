@@ -20,12 +20,15 @@ use tracing::info;
 use tracing::warn;
 
 use crate::admin;
+use crate::admin::Token;
 use crate::app::build::BuildError;
 use crate::app::control::Control;
+use crate::app::control::Handles;
 use crate::app::control::Parts;
 use crate::app::control::ReloadError;
 use crate::clock;
 use crate::config::Loaded;
+use crate::config::secret::Secret;
 use crate::gate::Gate;
 use crate::gate::Live;
 use crate::page::Pages;
@@ -36,6 +39,7 @@ use crate::server::Worker;
 use crate::telemetry;
 use crate::telemetry::access_log::AccessFormat;
 use crate::telemetry::access_log::AccessLog;
+use crate::telemetry::logs::Logs;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::metrics::WorkerMetrics;
 
@@ -91,11 +95,15 @@ pub struct Stopped {
     pub cut: usize,
 }
 
-/// Starts anteroom with this configuration; `file` is read again by reloads.
+/// Starts anteroom with this configuration; `file` is read again by reloads, which change the level of `logs`.
 ///
 /// # Errors
 /// [`StartError`] when something it names cannot be used; nothing is left running.
-pub async fn start(loaded: Loaded, file: Option<PathBuf>) -> Result<Running, StartError> {
+pub async fn start(
+    loaded: Loaded,
+    file: Option<PathBuf>,
+    logs: Option<Logs>,
+) -> Result<Running, StartError> {
     let config = Arc::clone(&loaded.config);
     let metrics = Metrics::try_new(clock::wall_us())
         .map_err(|error| StartError::Metrics(error.to_string()))?;
@@ -119,7 +127,12 @@ pub async fn start(loaded: Loaded, file: Option<PathBuf>) -> Result<Running, Sta
     let live = control::assemble(parts, None, &metrics)
         .await
         .map_err(unusable)?;
-    let control = Arc::new(Control::new(file, loaded, live, tls, Arc::clone(&metrics)));
+    let token = Arc::new(Token::default());
+    let shown = control::token(&config).map_err(|error| unusable(error.into()))?;
+    token.set(shown.as_ref().map(Secret::expose));
+    let handles = Handles { tls, token, logs };
+    let control = Control::new(file, loaded, live, handles, Arc::clone(&metrics));
+    let control = Arc::new(control);
 
     let access_log = open_access_log(&config, &metrics)?;
     let server = start_server(&config, &control, access_log.as_ref())?;
@@ -216,19 +229,12 @@ async fn start_admin(
     let Some(addr) = config.admin.listen else {
         return Ok(None);
     };
-    let token = config
-        .admin
-        .token
-        .as_ref()
-        .map(crate::config::secret::SecretSource::read)
-        .transpose();
-    let token = token.map_err(|error| StartError::Unusable(error.to_string()))?;
     let ready = Arc::clone(control);
     let desk = admin::Desk {
         metrics: Arc::clone(&control.metrics),
         unready: Box::new(move || ready.unready()),
         orders,
-        token: token.map(|token| token.expose().to_owned()),
+        token: Arc::clone(&control.token),
     };
     let addr = admin::start(addr, desk).await.map_err(|error| {
         StartError::Listen(format!(

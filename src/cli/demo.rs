@@ -85,7 +85,7 @@ fn start(wanted: &Wanted, folder: &Path) -> Result<demo::Running, StartError> {
         .name("anteroom".to_owned())
         .spawn(move || {
             runtime.block_on(async move {
-                match app::start(loaded, None).await {
+                match app::start(loaded, None, None).await {
                     Ok(running) => {
                         ready
                             .send(Ok((running.addrs().first().copied(), running.admin())))

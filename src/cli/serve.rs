@@ -19,7 +19,6 @@ use crate::config::Loaded;
 use crate::config::Surroundings;
 use crate::config::WithoutFile;
 use crate::config::server::Format;
-use crate::config::server::Level;
 use crate::server::raise_descriptor_limit;
 use crate::telemetry::logs::LogFormat;
 use crate::telemetry::logs::Logs;
@@ -66,14 +65,17 @@ impl Serve {
             }
         };
         let log = &loaded.config.log;
-        if let Err(error) = Logs::try_init(log_format(log.format), level(log.level)) {
-            writeln!(err, "the logs cannot be set up: {error}")?;
-            return Ok(Exit::Failed);
-        }
+        let logs = match Logs::try_init(log_format(log.format), log.level.name()) {
+            Ok(logs) => logs,
+            Err(error) => {
+                writeln!(err, "the logs cannot be set up: {error}")?;
+                return Ok(Exit::Failed);
+            }
+        };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        match runtime.block_on(serve(loaded, self.file())) {
+        match runtime.block_on(serve(loaded, self.file(), logs)) {
             Ok(()) => Ok(Exit::Ok),
             Err(error) => {
                 writeln!(err, "anteroom cannot start: {error}")?;
@@ -110,7 +112,11 @@ impl Serve {
     }
 }
 
-async fn serve(loaded: Loaded, file: Option<PathBuf>) -> Result<(), Box<dyn std::error::Error>> {
+async fn serve(
+    loaded: Loaded,
+    file: Option<PathBuf>,
+    logs: Logs,
+) -> Result<(), Box<dyn std::error::Error>> {
     if let Some(warnings) = loaded.warnings() {
         warn!("the configuration has warnings:\n{warnings}");
     }
@@ -121,7 +127,7 @@ async fn serve(loaded: Loaded, file: Option<PathBuf>) -> Result<(), Box<dyn std:
         "anteroom starts"
     );
     let (mut changes, mut stops) = (Changes::listen()?, Stops::listen()?);
-    let running = app::start(loaded, file).await?;
+    let running = app::start(loaded, file, Some(logs)).await?;
     loop {
         tokio::select! {
             _ = changes.reload.recv() => running.reload().await,
@@ -180,15 +186,5 @@ fn log_format(format: Format) -> LogFormat {
     match format {
         Format::Text => LogFormat::Text,
         Format::Json => LogFormat::Json,
-    }
-}
-
-fn level(level: Level) -> &'static str {
-    match level {
-        Level::Error => "error",
-        Level::Warn => "warn",
-        Level::Info => "info",
-        Level::Debug => "debug",
-        Level::Trace => "trace",
     }
 }

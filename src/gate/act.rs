@@ -21,6 +21,7 @@ use crate::gate::reply;
 use crate::gate::show;
 use crate::gate::show::Look;
 use crate::gate::standing::Known;
+use crate::gate::visit::Stay;
 use crate::gate::visit::Visit;
 use crate::gate::visit::visitor;
 use crate::line::exchange::AHEAD_MAX;
@@ -137,7 +138,7 @@ impl Gate {
             })
             .await
         {
-            Asked::Standing(LineStanding::Inside { until_us }) => Some(Pass {
+            Asked::Standing(LineStanding::Inside { until_us, .. }) => Some(Pass {
                 signed_us: visit.snapshot.line_us(visit.now),
                 until_us,
                 ..pass
@@ -174,11 +175,14 @@ impl Gate {
                     asked: visit.site.config.enter == Enter::Auto,
                 };
                 let entered = match entered_until_us {
-                    Some(until_us) => Some(until_us),
+                    Some(until_us) => Some(Stay {
+                        until_us,
+                        entered_us: now_us,
+                    }),
                     None => self.hold(visit, &ticket).await,
                 };
-                if let Some(until_us) = entered {
-                    let through = Through::entered(visit, &ticket, until_us).with_ticket(ticket);
+                if let Some(stay) = entered {
+                    let through = Through::entered(visit, &ticket, stay).with_ticket(ticket);
                     return self.forward(visit, going, through).await;
                 }
                 Ok(first_page(visit, &going.look(visit), &ticket))
@@ -187,7 +191,7 @@ impl Gate {
     }
 
     /// A very short wait is not a page: the request itself waits, in a bounded number, in line order.
-    async fn hold(&self, visit: &Visit<'_>, ticket: &Ticket) -> Option<u64> {
+    async fn hold(&self, visit: &Visit<'_>, ticket: &Ticket) -> Option<Stay> {
         let snapshot = visit.port.snapshot();
         let answer = snapshot.answer()?;
         if snapshot.mode() != Mode::Open {
@@ -206,18 +210,11 @@ impl Gate {
         }
         let _held = Counted::try_take(&self.held, HELD_MAX)?;
         let mut until_answer = UntilAnswer::new(visit.port, visitor(ticket));
-        match visit.port.ask(visitor(ticket), hold).await {
-            Asked::Entered { until_us } | Asked::Standing(LineStanding::Inside { until_us }) => {
-                until_answer.keep();
-                Some(until_us)
-            }
-            Asked::Standing(_) | Asked::Away => {
-                if ticket.asked {
-                    until_answer.keep();
-                }
-                None
-            }
+        let stay = Stay::of(visit.port.ask(visitor(ticket), hold).await);
+        if stay.is_some() || ticket.asked {
+            until_answer.keep();
         }
+        stay
     }
 
     /// Somebody let in meanwhile fetches its pass and goes on.
@@ -226,12 +223,13 @@ impl Gate {
             return Ok(self.show(visit, &going.look(visit)));
         };
         let mut until_answer = UntilAnswer::new(visit.port, visitor(&ticket));
-        match visit.port.ask(visitor(&ticket), COLLECT_WAIT).await {
-            Asked::Entered { until_us } | Asked::Standing(LineStanding::Inside { until_us }) => {
-                until_answer.keep();
-                let through = Through::entered(visit, &ticket, until_us);
-                self.forward(visit, going, through).await
-            }
+        let asked = visit.port.ask(visitor(&ticket), COLLECT_WAIT).await;
+        if let Some(stay) = Stay::of(asked) {
+            until_answer.keep();
+            let through = Through::entered(visit, &ticket, stay);
+            return self.forward(visit, going, through).await;
+        }
+        match asked {
             // Its pass was given as often as may be and never came back: cookies are not kept.
             Asked::Standing(LineStanding::Exhausted { .. }) => {
                 until_answer.keep();
@@ -240,7 +238,7 @@ impl Gate {
                 let view = show::view(visit, &look, Some(&ticket), &standing);
                 Ok(show::page(visit, &view, StatusCode::OK))
             }
-            Asked::Standing(_) | Asked::Away => {
+            Asked::Standing(_) | Asked::Entered { .. } | Asked::Away => {
                 if ticket.asked {
                     until_answer.keep();
                 }

@@ -11,6 +11,7 @@ use crate::gate::reply;
 use crate::gate::reply::Media;
 use crate::gate::show;
 use crate::gate::show::Look;
+use crate::gate::visit::Stay;
 use crate::gate::visit::Visit;
 use crate::gate::visit::visitor;
 use crate::line::exchange::Finish;
@@ -32,9 +33,9 @@ pub(crate) fn entered(
     visit: &Visit<'_>,
     look: &Look<'_>,
     ticket: &Ticket,
-    until_us: u64,
+    stay: Stay,
 ) -> Response<Body> {
-    let mut response = admitted(visit, look, &visit.first_pass(ticket, until_us));
+    let mut response = admitted(visit, look, &visit.pass_of(ticket, stay));
     if ticket.asked {
         // What was asked for is there: coming back later is asked for anew.
         let ticket = Ticket {

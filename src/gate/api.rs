@@ -22,6 +22,7 @@ use crate::gate::show;
 use crate::gate::show::Look;
 use crate::gate::standing::Standing;
 use crate::gate::visit::Shown;
+use crate::gate::visit::Stay;
 use crate::gate::visit::Visit;
 use crate::gate::visit::visitor;
 use crate::line::exchange::Standing as LineStanding;
@@ -285,10 +286,11 @@ impl Gate {
         if !open || !visit.snapshot.is_up() || (!called && !ticket.asked) {
             return self.not_entered(visit, look, Some(ticket));
         }
-        match visit.port.ask(visitor(&ticket), ENTER_WAIT).await {
-            Told::Entered { until_us } | Told::Standing(LineStanding::Inside { until_us }) => {
-                answers::entered(visit, look, &ticket, until_us)
-            }
+        let asked = visit.port.ask(visitor(&ticket), ENTER_WAIT).await;
+        if let Some(stay) = Stay::of(asked) {
+            return answers::entered(visit, look, &ticket, stay);
+        }
+        match asked {
             Told::Standing(LineStanding::Spent) => {
                 let standing = show::without_ticket(visit, State::Left);
                 let view = show::view(visit, look, Some(&ticket), &standing);
@@ -300,7 +302,7 @@ impl Gate {
                 let view = show::view(visit, look, Some(&ticket), &standing);
                 answers::not_entered(visit, &view, None)
             }
-            Told::Standing(_) | Told::Away => {
+            Told::Standing(_) | Told::Entered { .. } | Told::Away => {
                 // From here on every poll with this ticket repeats the asking, at whatever replica.
                 self.not_entered(
                     visit,

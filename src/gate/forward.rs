@@ -14,8 +14,10 @@ use crate::gate::reply::Media;
 use crate::gate::show;
 use crate::gate::show::Look;
 use crate::gate::streams::Open;
+use crate::gate::visit::Stay;
 use crate::gate::visit::Visit;
 use crate::line::exchange::Finish;
+use crate::line::exchange::Renewal;
 use crate::line::exchange::Visitor;
 use crate::line::ids::TicketId;
 use crate::message::Body;
@@ -80,9 +82,9 @@ impl Through {
         }
     }
 
-    /// With the first pass of this ticket.
-    pub(crate) fn entered(visit: &Visit<'_>, ticket: &Ticket, until_us: u64) -> Self {
-        let through = Self::renewed(visit.first_pass(ticket, until_us));
+    /// With the pass of this ticket.
+    pub(crate) fn entered(visit: &Visit<'_>, ticket: &Ticket, stay: Stay) -> Self {
+        let through = Self::renewed(visit.pass_of(ticket, stay));
         if ticket.asked {
             through.with_ticket(*ticket)
         } else {
@@ -112,12 +114,13 @@ impl Through {
         if now_us.saturating_sub(pass.signed_us) < idle_us / 4 || until_us <= pass.until_us {
             return Self::with(pass);
         }
-        visit.port.renew(pass.id, until_us);
-        Self::renewed(Pass {
+        let pass = Pass {
             signed_us: now_us,
             until_us,
             ..pass
-        })
+        };
+        visit.port.renew(renewal(&pass));
+        Self::renewed(pass)
     }
 
     /// In a room that lets everybody through: with the pass it has, or with one that stands for no number.
@@ -127,21 +130,29 @@ impl Through {
         };
         let now_us = visit.snapshot.line_us(visit.now);
         let until_us = now_us + micros(visit.site.config.pass_idle);
-        let id = seal::ticket_id();
         let pass = Pass {
             epoch,
             number: 0,
-            id,
+            id: seal::ticket_id(),
             signed_us: now_us,
             until_us,
             entered_us: now_us,
         };
-        visit.port.renew(id, until_us);
+        visit.port.renew(renewal(&pass));
         Self::renewed(pass)
     }
 
     fn id(&self) -> Option<TicketId> {
         self.pass.map(|pass| pass.id)
+    }
+}
+
+/// What the line is told of a pass in use.
+pub(crate) fn renewal(pass: &Pass) -> Renewal {
+    Renewal {
+        id: pass.id,
+        until_us: pass.until_us,
+        entered_us: pass.entered_us,
     }
 }
 

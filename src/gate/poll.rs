@@ -52,7 +52,7 @@ pub(crate) fn poll_ms(snapshot: &Snapshot, standing: &Standing) -> u64 {
     if near {
         return tier_ms;
     }
-    let waiting_here = (answer.tail - answer.head) / answer.counts.instances.max(1);
+    let waiting_here = answer.tail.saturating_sub(answer.head) / answer.counts.instances.max(1);
     tier_ms.max(waiting_here * 1_000 / BUDGET_PER_S)
 }
 

@@ -6,6 +6,7 @@ use std::rc::Weak;
 use std::time::Duration;
 use std::time::Instant;
 
+use crate::gate::forward::renewal;
 use crate::message::Note;
 use crate::room::Port;
 use crate::seal::Pass;
@@ -58,12 +59,12 @@ impl Open {
         if now_us.saturating_sub(self.pass.signed_us) >= idle_us / 4
             && until_us > self.pass.until_us
         {
-            self.port.renew(self.pass.id, until_us);
             self.pass = Pass {
                 signed_us: now_us,
                 until_us,
                 ..self.pass
             };
+            self.port.renew(renewal(&self.pass));
         }
         true
     }

@@ -20,10 +20,12 @@ use crate::gate::live::Live;
 use crate::gate::live::Site;
 use crate::gate::local::LocalOrigin;
 use crate::gate::standing::Known;
+use crate::line::exchange::Standing as LineStanding;
 use crate::line::exchange::Visitor;
 use crate::message::Client;
 use crate::message::accept;
 use crate::message::cookies;
+use crate::room::Asked;
 use crate::room::Health;
 use crate::room::Port;
 use crate::room::Snapshot;
@@ -216,11 +218,15 @@ impl<'a> Visit<'a> {
                     let inside = self.snapshot.is_inside(ticket.id, line_us);
                     return (TicketFact::Valid { inside }, Some(*ticket));
                 }
-                Ok(_) => fact = TicketFact::Old,
-                Err(Rejected::UnknownKey(_)) if fact == TicketFact::None => {
-                    fact = TicketFact::UnknownKey;
+                Ok(_) if fact == TicketFact::None => fact = TicketFact::Old,
+                Ok(_) => {}
+                Err(reason) => {
+                    metrics.unbelieved(reason);
+                    if matches!(reason, Rejected::UnknownKey(_)) {
+                        // Beside one of a line that has ended, this one still may have a place to lose.
+                        fact = TicketFact::UnknownKey;
+                    }
                 }
-                Err(reason) => metrics.unbelieved(reason),
             }
         }
         let numbered = self.held_pass.filter(|pass| pass.number > 0);
@@ -251,11 +257,13 @@ impl<'a> Visit<'a> {
         }
     }
 
-    /// The first pass of this ticket; the line lets it be used until then, in line time.
-    pub(crate) fn first_pass(&self, ticket: &Ticket, until_us: u64) -> Pass {
+    /// The pass of this ticket, whose visitor is inside. However often it is asked for, it says when that one entered:
+    /// the longest stay counts from there.
+    pub(crate) fn pass_of(&self, ticket: &Ticket, stay: Stay) -> Pass {
         let now_us = self.port.snapshot().line_us(self.now);
+        let entered_us = stay.entered_us.min(now_us);
         if self.held_pass.is_none_or(|pass| pass.id != ticket.id) {
-            let waited_us = now_us.saturating_sub(ticket.issued_us);
+            let waited_us = entered_us.saturating_sub(ticket.issued_us);
             self.counts.entered_after_us(waited_us);
         }
         Pass {
@@ -263,8 +271,8 @@ impl<'a> Visit<'a> {
             number: ticket.number,
             id: ticket.id,
             signed_us: now_us,
-            until_us,
-            entered_us: now_us,
+            until_us: stay.until_us,
+            entered_us,
         }
     }
 
@@ -280,6 +288,35 @@ impl<'a> Visit<'a> {
             is_unsafe: !method.is_safe(),
             pass: self.pass,
             ticket: self.ticket_fact(),
+        }
+    }
+}
+
+/// A visitor's stay inside, as the line knows it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stay {
+    /// When its pass runs out, in line time (microseconds).
+    pub(crate) until_us: u64,
+    /// When it entered, in line time (microseconds).
+    pub(crate) entered_us: u64,
+}
+
+impl Stay {
+    /// The stay of somebody who asked, if it is inside.
+    pub(crate) fn of(asked: Asked) -> Option<Self> {
+        match asked {
+            Asked::Entered {
+                until_us,
+                entered_us,
+            }
+            | Asked::Standing(LineStanding::Inside {
+                until_us,
+                entered_us,
+            }) => Some(Self {
+                until_us,
+                entered_us,
+            }),
+            Asked::Standing(_) | Asked::Away => None,
         }
     }
 }

@@ -51,6 +51,8 @@ pub struct Renewal {
     pub id: TicketId,
     /// When the renewed pass runs out, in line time (microseconds).
     pub until_us: u64,
+    /// When its visitor entered, in line time (microseconds), for a line that has lost it.
+    pub entered_us: u64,
 }
 
 /// A ticket given up, or a pass that has done its work.
@@ -169,6 +171,8 @@ pub enum Standing {
     Inside {
         /// When the pass runs out.
         until_us: u64,
+        /// When its visitor entered: no pass signed again may say later.
+        entered_us: u64,
     },
     /// Is inside, and its pass was signed again as often as is allowed.
     Exhausted {

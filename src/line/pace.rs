@@ -104,6 +104,7 @@ impl Line {
         self.drop_asking(id);
         self.inside
             .put(id, self.now_us + self.settings.pass_idle_us);
+        self.inside_since.put(id, self.now_us);
         self.entries_seq += 1;
         self.inside_order.put(id, self.entries_seq);
         let entries = self.entries.get(number);

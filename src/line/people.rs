@@ -92,8 +92,12 @@ impl Line {
                 continue;
             }
             self.drop_asking(renewal.id);
-            let held = self.inside.score(renewal.id).unwrap_or(0);
-            self.inside.put(renewal.id, held.max(until));
+            let held = self.inside.score(renewal.id);
+            if held.is_none() {
+                let entered_us = renewal.entered_us.min(self.now_us);
+                self.inside_since.put(renewal.id, entered_us);
+            }
+            self.inside.put(renewal.id, held.unwrap_or(0).max(until));
         }
     }
 
@@ -181,7 +185,7 @@ impl Line {
             return standing;
         }
         match standing {
-            Standing::Inside { until_us } => {
+            Standing::Inside { until_us, .. } => {
                 let signed = self.resigned.get(&id).copied().unwrap_or(0);
                 if signed >= RESIGNS_MAX {
                     return Standing::Exhausted { until_us };
@@ -226,7 +230,10 @@ impl Line {
             return Standing::Spent;
         }
         if let Some(until_us) = self.inside.score(id) {
-            return Standing::Inside { until_us };
+            return Standing::Inside {
+                until_us,
+                entered_us: self.inside_since.score(id).unwrap_or(0),
+            };
         }
         if number > self.head {
             return if self.entries.get(number) == SPENT {
@@ -267,6 +274,7 @@ impl Line {
     /// Forgets that somebody is inside.
     fn drop_inside(&mut self, id: TicketId) {
         self.inside.take(id);
+        self.inside_since.take(id);
         self.inside_order.take(id);
         self.resigned.remove(&id);
     }

@@ -1,11 +1,13 @@
 //! The promises of the design that one step of a line can keep or break, as predicates with ids.
 //!
 //! Debug builds check them after every exchange; simulation and tests check the others, which need a longer look,
-//! from outside and name them by the same ids.
+//! from outside and name them by the same ids. Every build checks, at each replica, what an answer alone can break:
+//! whatever the store is, and whatever befell it.
 
 use std::fmt;
 
 use crate::line::exchange::Answer;
+use crate::line::exchange::Exchange;
 use crate::line::ids::Epoch;
 use crate::line::state::ENTRY;
 use crate::line::state::Line;
@@ -44,6 +46,79 @@ pub struct Broken {
     pub promise: Promise,
     /// What was seen.
     pub what: String,
+}
+
+/// The promises that [`broken_by`] looks after.
+pub const WATCHED: [Promise; 3] = [Promise::P1, Promise::P2, Promise::P3];
+
+/// What an answer breaks of the promises, by what the exchange knew and by the answer before it: nothing, if all is
+/// well.
+pub fn broken_by(
+    before: Option<&Answer>,
+    exchange: &Exchange,
+    answer: &Answer,
+) -> impl Iterator<Item = (Promise, &'static str)> {
+    let known = &exchange.known;
+    let same_epoch = known.epoch == Some(answer.epoch);
+    let claims = [
+        (
+            Promise::P1,
+            answer.issued == 0 || !same_epoch || answer.first > known.tail,
+            "a number was issued twice",
+        ),
+        (
+            Promise::P1,
+            answer.issued <= exchange.joins,
+            "numbers were issued to nobody",
+        ),
+        (
+            Promise::P1,
+            answer.first + answer.issued <= answer.tail + 1,
+            "a number was issued beyond the tail",
+        ),
+        (
+            Promise::P1,
+            !answer.healing || answer.issued == 0,
+            "a number was issued while healing",
+        ),
+        (
+            Promise::P2,
+            !same_epoch || answer.tail >= known.tail,
+            "the tail fell",
+        ),
+        (
+            Promise::P2,
+            !same_epoch || answer.head >= known.head,
+            "the head fell",
+        ),
+        (
+            Promise::P2,
+            answer.head <= answer.tail,
+            "the head passed the tail",
+        ),
+        (
+            Promise::P3,
+            before.is_none_or(|before| is_paid_for(before, answer)),
+            "more entered than the pace allows",
+        ),
+    ];
+    let broken = claims.into_iter().filter(|&(_, kept, _)| !kept);
+    broken.map(|(promise, _, what)| (promise, what))
+}
+
+/// Whether no more entered between two answers, over all replicas, than the rate and the burst allow. Where the epoch or
+/// the settings changed meanwhile, the answers do not tell.
+fn is_paid_for(before: &Answer, after: &Answer) -> bool {
+    let same_rate = before.revision == after.revision && before.settings == after.settings;
+    if before.epoch != after.epoch || !same_rate {
+        return true;
+    }
+    let rate = u128::from(after.settings.rate_per_hour);
+    let elapsed_us = u128::from(after.now_us.saturating_sub(before.now_us));
+    let burst = (rate * u128::from(ENTRY) / 3_600).max(u128::from(ENTRY));
+    let earned = burst + (rate * elapsed_us).div_ceil(3_600);
+    let entered = after.counts.entered.saturating_sub(before.counts.entered);
+    u128::from(entered) * u128::from(ENTRY) <= earned
 }
 
 impl fmt::Display for Promise {
@@ -192,4 +267,92 @@ fn shape(after: &Line) -> [Claim; 2] {
             "somebody asking is in no order, or in two",
         ),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::line::exchange::Proposal;
+    use crate::line::ids::KeyHash;
+    use crate::line::settings::Settings;
+
+    /// An exchange with ten joins, the answer before it and its own, of a line at one entry a second.
+    fn answered() -> (Answer, Exchange, Answer) {
+        let mut line = Line::new();
+        let settings = Settings {
+            rate_per_hour: 3_600,
+            ..Settings::default()
+        };
+        let mut exchange = Exchange {
+            sequence: 1,
+            joins: 10,
+            proposal: Some(Proposal {
+                content: KeyHash(1),
+                changed: true,
+                settings,
+            }),
+            ..Exchange::default()
+        };
+        let before = line.apply(1_000_000_000, &exchange).unwrap();
+        exchange.sequence = 2;
+        exchange.proposal = None;
+        exchange.known.epoch = Some(before.epoch);
+        exchange.known.tail = before.tail;
+        exchange.known.head = before.head;
+        let after = line.apply(1_000_250_000, &exchange).unwrap();
+        (before, exchange, after)
+    }
+
+    fn broken(change: impl Fn(&mut Answer)) -> Vec<(Promise, &'static str)> {
+        let (before, exchange, mut after) = answered();
+        change(&mut after);
+        broken_by(Some(&before), &exchange, &after).collect()
+    }
+
+    #[test]
+    fn an_honest_answer_breaks_nothing_and_each_wrong_one_what_it_breaks() {
+        assert_eq!(broken(|_| {}), []);
+        let whats = |change: &dyn Fn(&mut Answer)| broken(change);
+        let twice = (Promise::P1, "a number was issued twice");
+        assert_eq!(whats(&|a| a.first = 10), [twice]);
+        assert_eq!(
+            whats(&|a| (a.issued, a.tail) = (11, 21)),
+            [(Promise::P1, "numbers were issued to nobody")]
+        );
+        assert_eq!(
+            whats(&|a| (a.tail, a.head) = (19, 19)),
+            [(Promise::P1, "a number was issued beyond the tail")]
+        );
+        assert_eq!(
+            whats(&|a| a.healing = true),
+            [(Promise::P1, "a number was issued while healing")]
+        );
+        assert_eq!(
+            whats(&|a| (a.issued, a.tail, a.head) = (0, 9, 9)),
+            [
+                (Promise::P1, "a number was issued beyond the tail"),
+                (Promise::P2, "the tail fell"),
+                (Promise::P2, "the head fell"),
+            ]
+        );
+        assert_eq!(whats(&|a| a.head = 0), [(Promise::P2, "the head fell")]);
+        assert_eq!(
+            whats(&|a| a.head = 21),
+            [(Promise::P2, "the head passed the tail")]
+        );
+    }
+
+    #[test]
+    fn entries_between_two_answers_stay_within_rate_and_burst() {
+        let unpaid = (Promise::P3, "more entered than the pace allows");
+        // A quarter of a second at one a second, and one of burst.
+        assert_eq!(broken(|a| a.counts.entered += 1), []);
+        assert_eq!(broken(|a| a.counts.entered += 2), [unpaid]);
+        assert_eq!(
+            broken(|a| (a.counts.entered, a.now_us) = (2, a.now_us + 750_000)),
+            []
+        );
+        // Of another rate, or another line, the answers do not tell.
+        assert_eq!(broken(|a| (a.counts.entered, a.revision) = (9, 7)), []);
+    }
 }

@@ -226,8 +226,10 @@ pub struct Line {
     pub(crate) asking: Scored<TicketId>,
     pub(crate) asking_turn: Scored<TicketId>,
     pub(crate) asking_late: Scored<TicketId>,
-    /// Holders of live passes: id → when the pass runs out, in which order they came in, how often it was re-signed.
+    /// Holders of live passes: id → when the pass runs out, when and in which order they came in, how often it was
+    /// re-signed.
     pub(crate) inside: Scored<TicketId>,
+    pub(crate) inside_since: Scored<TicketId>,
     pub(crate) inside_order: Scored<TicketId>,
     pub(crate) resigned: BTreeMap<TicketId, u64>,
     /// Spent ids: until when to remember them, and in which order they were.

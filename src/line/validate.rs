@@ -59,7 +59,7 @@ impl Exchange {
         let times = self
             .renewals
             .iter()
-            .map(|r| r.until_us)
+            .flat_map(|r| [r.until_us, r.entered_us])
             .chain(self.finishes.iter().map(|f| f.until_us));
         let floors = [self.known.tail, self.known.head];
         let finishes = self.finishes.iter().map(|f| f.visitor.number);

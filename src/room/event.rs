@@ -34,10 +34,12 @@ pub enum Joined {
 /// What became of asking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asked {
-    /// It was let in; when the pass runs out, in line time.
+    /// It was let in.
     Entered {
-        /// When the pass runs out.
+        /// When the pass runs out, in line time.
         until_us: u64,
+        /// When it was let in, in line time.
+        entered_us: u64,
     },
     /// Where it stands, without having been let in yet.
     Standing(Standing),

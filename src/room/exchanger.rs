@@ -4,18 +4,22 @@
 //! with all of them. An exchange whose answer was lost is repeated unchanged until it is answered, so that nothing is
 //! applied twice; meanwhile those who wait are told that the store is away.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
+use tracing::error;
 use tracing::info;
 use tracing::warn;
 
 use crate::clock;
+use crate::line::exchange::Answer;
 use crate::line::exchange::Exchange;
 use crate::line::ids::InstanceId;
+use crate::line::promises;
 use crate::room::Shared;
 use crate::room::event::Event;
 use crate::room::gather::Gathered;
@@ -51,6 +55,8 @@ struct Course {
     sequence: u64,
     gathered: Gathered,
     mirror: Mirror,
+    /// In which ways a promise was broken: each is logged once.
+    broken: BTreeSet<&'static str>,
     /// Somebody is stopping the room, and waits until the line has been told.
     leaving: Option<oneshot::Sender<()>>,
 }
@@ -62,6 +68,7 @@ impl Exchanger {
             sequence: 0,
             gathered: Gathered::default(),
             mirror: Mirror::new(clock::monotonic()),
+            broken: BTreeSet::new(),
             leaving: None,
         };
         let mut batch = Vec::new();
@@ -135,6 +142,7 @@ impl Exchanger {
                 Ok(answer) => {
                     self.say_back(&course.mirror);
                     self.metrics.exchange_seconds.observe(now - started);
+                    self.watch(course, exchange, &answer);
                     let more = answer.more;
                     let before = course.mirror.known.epoch;
                     let news = course.mirror.apply(exchange, answer, Moment::at(now));
@@ -169,6 +177,25 @@ impl Exchanger {
         }
     }
 
+    /// Looks whether the line does what it promises.
+    fn watch(&self, course: &mut Course, exchange: &Exchange, answer: &Answer) {
+        let before = course.mirror.picture.answer();
+        for (promise, what) in promises::broken_by(before, exchange, answer) {
+            let counters = self.metrics.promise_broken.iter();
+            for (_, counter) in counters.filter(|(watched, _)| *watched == promise) {
+                counter.inc();
+            }
+            if course.broken.insert(what) {
+                error!(
+                    room.name = %self.shared.name, %promise, what, known.tail = exchange.known.tail,
+                    known.head = exchange.known.head, joins = exchange.joins, line.tail = answer.tail,
+                    line.head = answer.head, first = answer.first, issued = answer.issued,
+                    "the store's answer breaks a promise",
+                );
+            }
+        }
+    }
+
     fn count(&self, picture: &Snapshot, news: News) {
         let metrics = &self.metrics;
         metrics.joined.inc_by(news.joined);
@@ -176,7 +203,9 @@ impl Exchanger {
         metrics.entered.inc_by(news.entered);
         metrics.store_up.set(1);
         if let Some(answer) = picture.answer() {
-            metrics.waiting.set(clamped(answer.tail - answer.head));
+            metrics
+                .waiting
+                .set(clamped(answer.tail.saturating_sub(answer.head)));
             metrics.inside.set(clamped(answer.counts.inside));
             metrics
                 .asking

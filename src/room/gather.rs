@@ -47,7 +47,7 @@ pub(crate) struct Gathered {
     unasks: VecDeque<Visitor>,
     more: VecDeque<u64>,
     checks: VecDeque<(Visitor, oneshot::Sender<Asked>)>,
-    renewals: HashMap<TicketId, u64>,
+    renewals: HashMap<TicketId, Renewal>,
     finishes: VecDeque<Finish>,
     heard: VecDeque<u64>,
     told_us: u64,
@@ -108,7 +108,7 @@ impl Gathered {
             }
             Event::More(number) => push(&mut self.more, number),
             Event::Check { visitor, reply } => self.checks.push_back((visitor, reply)),
-            Event::Renew(Renewal { id, until_us }) => self.renew(id, until_us),
+            Event::Renew(renewal) => self.renew(renewal),
             Event::Finish(finish) => push(&mut self.finishes, finish),
             Event::Heard(numbers) => {
                 let free = HEARD_WAITING_MAX.saturating_sub(self.heard.len());
@@ -128,10 +128,11 @@ impl Gathered {
         }
     }
 
-    fn renew(&mut self, id: TicketId, until_us: u64) {
+    fn renew(&mut self, renewal: Renewal) {
+        let id = renewal.id;
         if self.renewals.len() < WAITING_MAX || self.renewals.contains_key(&id) {
-            let until = self.renewals.entry(id).or_insert(0);
-            *until = until_us.max(*until);
+            let held = self.renewals.entry(id).or_insert(renewal);
+            held.until_us = renewal.until_us.max(held.until_us);
         }
     }
 
@@ -209,16 +210,14 @@ impl Gathered {
         let renewed: Vec<_> = self.renewals.keys().copied().take(ITEMS_MAX).collect();
         let renewals = renewed
             .into_iter()
-            .filter_map(|id| self.renewals.remove(&id).map(|until_us| (id, until_us)));
+            .filter_map(|id| self.renewals.remove(&id));
         let exchange = Exchange {
             known,
             told_us: std::mem::take(&mut self.told_us),
             joins: newcomers.len() as u64,
             eager,
             keyed: keys,
-            renewals: renewals
-                .map(|(id, until_us)| Renewal { id, until_us })
-                .collect(),
+            renewals: renewals.collect(),
             heard: drain(&mut self.heard, HEARD_MAX).collect(),
             asks: drain(&mut self.asks, ITEMS_MAX).collect(),
             unasks: drain(&mut self.unasks, ITEMS_MAX).collect(),

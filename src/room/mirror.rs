@@ -179,7 +179,7 @@ impl Mirror {
             | Standing::Exhausted { .. }
             | Standing::Spent => {
                 self.picture.asking.remove(id);
-                if let Standing::Inside { until_us } = standing {
+                if let Standing::Inside { until_us, .. } = standing {
                     self.picture.inside.insert(id, until_us);
                 }
             }
@@ -209,7 +209,13 @@ impl Mirror {
         }
         for entered in &answer.entered {
             let until_us = entered.until_us;
-            self.reply(entered.id, Asked::Entered { until_us });
+            // A pass lasts from its entry for as long as it may idle.
+            let entered_us = until_us.saturating_sub(answer.settings.pass_idle_us);
+            let asked = Asked::Entered {
+                until_us,
+                entered_us,
+            };
+            self.reply(entered.id, asked);
         }
         self.askers.retain(|_, replies| {
             replies.retain(|reply| !reply.is_closed());

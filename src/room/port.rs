@@ -137,8 +137,8 @@ impl Port {
     }
 
     /// A pass is in use.
-    pub fn renew(&self, id: TicketId, until_us: u64) {
-        self.tell(Event::Renew(Renewal { id, until_us }));
+    pub fn renew(&self, renewal: Renewal) {
+        self.tell(Event::Renew(renewal));
     }
 
     /// A ticket is given up, or a pass has done its work. While it is not known which epoch the line is in, that may

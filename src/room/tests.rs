@@ -199,8 +199,13 @@ fn an_exchange_keeps_its_bounds_and_the_rest_goes_with_the_next() {
     let mut gathered = Gathered::default();
     for id in 0..ITEMS_MAX as u128 + 1 {
         let id = TicketId(id);
-        gathered.add(Event::Renew(Renewal { id, until_us: 5 }));
-        gathered.add(Event::Renew(Renewal { id, until_us: 9 }));
+        for until_us in [5, 9] {
+            gathered.add(Event::Renew(Renewal {
+                id,
+                until_us,
+                entered_us: 1,
+            }));
+        }
     }
     gathered.add(Event::Told(u64::MAX));
     let (first, _) = gathered.take(Known::default());

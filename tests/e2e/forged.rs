@@ -15,6 +15,7 @@ use crate::stage::Stage;
 use crate::stage::Toml;
 use crate::stage::ask;
 use crate::stage::call;
+use crate::stage::cookie;
 use crate::stage::enter;
 use crate::stage::is_problem;
 use crate::stage::join;
@@ -160,7 +161,7 @@ fn a_pass_of_another_room_opens_only_that_room() {
     });
     let page = navigate(inside.addr(), "/other/", &[]);
     assert_eq!(page.text(), "the portal");
-    let other = crate::stage::cookie(&page, "anteroom-other-pass").unwrap();
+    let other = cookie(&page, "anteroom-other-pass").unwrap();
     inside.refuses(&other, "another room's pass");
     assert_eq!(call(inside.addr(), "/other/", &other).text(), "the portal");
     let reply = call(inside.addr(), "/other/", &inside.pass);
@@ -332,4 +333,21 @@ fn a_host_in_disguise_does_not_slip_past_the_room() {
         assert!([503, 400].contains(&reply.status), "{host}: {reply:?}");
     }
     assert_eq!(stage.origin.count(), 0);
+}
+
+#[test]
+fn a_pass_asked_for_again_still_says_when_its_visitor_entered() {
+    let inside = Inside::new(&Toml::default());
+    let keys = inside.keys();
+    let first = inside.said();
+    let again = |text: &str| *keys.verify_pass("main", text.as_bytes()).unwrap();
+    // An app asks again without showing the pass it has, and a browser opens a page with its ticket alone.
+    let asked = again(&enter(inside.addr(), &inside.ticket));
+    let cookies = format!("anteroom-main={}", inside.ticket);
+    let page = navigate_with(inside.addr(), "/booking/", &cookies);
+    let collected = again(&cookie(&page, "anteroom-main-pass").unwrap());
+    for pass in [asked, collected] {
+        assert!(pass.signed_us > first.signed_us, "{pass:?} after {first:?}");
+        assert_eq!(pass.entered_us, first.entered_us, "{pass:?}");
+    }
 }

@@ -1,8 +1,11 @@
 //! A client that means no good: too much of everything, and values that are read in two ways.
 
+use tempfile::TempDir;
+
 use crate::stage::APP;
 use crate::stage::BROWSER;
 use crate::stage::MANY;
+use crate::stage::SOON;
 use crate::stage::Stage;
 use crate::stage::Toml;
 use crate::stage::enter;
@@ -16,6 +19,7 @@ use crate::stage::submit;
 use crate::stage::ticket;
 use crate::stage::try_join;
 use crate::support::http;
+use crate::support::wait_for;
 
 #[test]
 fn thousands_of_cookies_are_neither_read_nor_fatal() {
@@ -193,6 +197,54 @@ fn a_ticket_of_an_unknown_key_is_never_overwritten() {
     );
     assert_eq!(page.cookies(), "");
     assert_eq!(stage.origin.count(), 0);
+}
+
+#[test]
+fn no_call_overwrites_a_ticket_of_an_unknown_key_not_even_beside_one_of_an_ended_line() {
+    let keys = TempDir::new().unwrap();
+    let same_keys = format!(
+        "[tickets]\nkey_file = \"{}\"",
+        keys.path().join("ticket.keys").display()
+    );
+    let toml = Toml {
+        more: &same_keys,
+        ..Toml::default()
+    };
+    let stage = Stage::new(&toml);
+    // Of a line of its own, which is not this one, signed with the same keys.
+    let ended = join(Stage::new(&toml).addr()).text;
+    let foreign = join(Stage::new(&Toml::default()).addr()).text;
+    for cookies in [
+        format!("anteroom-main={foreign}"),
+        format!("anteroom-main={foreign}; anteroom-main={ended}"),
+        format!("anteroom-main={ended}; anteroom-main={foreign}"),
+    ] {
+        for call in ["join", "enter", "more"] {
+            let path = format!("/.anteroom/main/{call}");
+            let page = submit(stage.addr(), &path, &cookies, "");
+            assert_eq!(page.cookies(), "", "{call} by a page: {}", page.text());
+            let headers = [APP, ("cookie", cookies.as_str())];
+            let reply = http::post(stage.addr(), &path, &headers, b"").unwrap();
+            assert_eq!(reply.cookies(), "", "{call} by an app: {}", reply.text());
+            let told = reply.text();
+            assert!(!told.contains("\"ticket\""), "{call} by an app: {told}");
+        }
+    }
+    let unbelieved = "anteroom_unbelieved_total{reason=\"unknown-key\"}";
+    wait_for("each of them is counted", SOON, || {
+        (stage.anteroom.metric(unbelieved) == Some(18.0)).then_some(())
+    });
+    let headers = [APP, ("anteroom-ticket", foreign.as_str())];
+    let reply = http::post(stage.addr(), "/.anteroom/main/join", &headers, b"").unwrap();
+    assert_eq!(
+        (reply.cookies(), reply.header("anteroom-ticket")),
+        (String::new(), None)
+    );
+    assert_eq!(join(stage.addr()).number, 1, "a number was taken");
+    // One of an ended line alone has no place to lose.
+    let cookie = format!("anteroom-main={ended}");
+    let reply = try_join(stage.addr(), &[("cookie", &cookie)]);
+    assert_eq!(ticket(&reply).number, 2);
 }
 
 #[test]

@@ -342,3 +342,30 @@ fn a_replica_that_starts_without_its_store_knows_the_numbers_it_is_shown() {
     assert_eq!(own, ("entered".to_owned(), Some(entered.number)));
     assert_eq!(call(fresh, "/booking/", pass).text(), "the portal");
 }
+
+#[test]
+fn a_line_that_was_tampered_with_is_noticed_once_per_kind_and_counted() {
+    let pair = Pair::new(Redis::start());
+    enter(pair.addrs()[0], &join(pair.addrs()[0]).text);
+    let broken = "anteroom_promise_broken_total{promise=\"P2\",room=\"main\"}";
+    let total = || -> Option<f64> {
+        let seen = pair.replicas.iter().map(|replica| replica.metric(broken));
+        seen.sum()
+    };
+    assert_eq!(total(), Some(0.0));
+    for round in 1..=3 {
+        // The head, behind created, nonce, provisional, store and tail, beyond every number there is.
+        let head = format!(
+            "SETRANGE {{anteroom:1:main}}:state 72 \"\\x00\\x00\\x00\\x00\\x00\\x00\\x0{round}\\x00\""
+        );
+        assert!(pair.redis.ask(&head).starts_with(':'));
+        wait_for("it is counted", SOON, || {
+            (total() >= Some(f64::from(round))).then_some(())
+        });
+    }
+    let logs = pair.replicas.iter().map(Anteroom::log_all);
+    let said: usize = logs
+        .map(|log| log.matches("the head passed the tail").count())
+        .sum();
+    assert!((1..=2).contains(&said), "said {said} times by two replicas");
+}

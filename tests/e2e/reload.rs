@@ -26,6 +26,7 @@ use crate::stage::replace;
 use crate::stage::state;
 use crate::stage::status;
 use crate::support::anteroom;
+use crate::support::http;
 use crate::support::http::Kept;
 use crate::support::wait_for;
 
@@ -258,6 +259,108 @@ fn a_pause_stops_the_line_and_keeps_it() {
     stage.anteroom.signal("HUP");
     enter(stage.addr(), &mine.text);
     assert_eq!(status(stage.addr(), &mine.text)["number"], mine.number);
+}
+
+#[test]
+fn the_level_of_the_log_is_changed_by_a_reload() {
+    let level = |level: &'static str| Toml {
+        more: level,
+        ..Toml::rate(MANY)
+    };
+    let stage = Stage::new(&level("[log]\nlevel = \"error\""));
+    stage.rewrite(&Toml {
+        rate: "50/s",
+        ..level("[log]\nlevel = \"error\"")
+    });
+    stage.anteroom.signal("HUP");
+    holds(&stage, 50.0, SOON);
+    let log = stage.anteroom.log_all();
+    assert!(!log.contains("reload:"), "written below its level:\n{log}");
+    stage.rewrite(&level("[log]\nlevel = \"info\""));
+    stage.anteroom.signal("HUP");
+    // Of the very reload that changed it.
+    wait_for("the log tells more", SOON, || {
+        let log = stage.anteroom.log_all();
+        (log.contains("reload: in force") && log.contains("log.level")).then_some(())
+    });
+}
+
+#[test]
+fn the_operators_token_is_replaced_by_a_reload_and_never_taken_away() {
+    let mut stage = Stage::new(&Toml::rate(MANY));
+    let dir = stage.anteroom.place().dir.clone();
+    let text = fs::read_to_string(stage.anteroom.config()).unwrap();
+    let with = |stage: &Stage, name: &str, token: &str| {
+        fs::write(dir.join(name), token).unwrap();
+        let line = format!("[admin]\ntoken_file = \"{}\"", dir.join(name).display());
+        replace(&stage.anteroom, &text.replacen("[admin]", &line, 1));
+    };
+    let admin = stage.anteroom.admin();
+    let shows = |token: &str| {
+        let token = format!("Bearer {token}");
+        let headers = [("authorization", token.as_str())];
+        http::get(admin, "/metrics", &headers).unwrap().status == 200
+    };
+    let takes = |stage: &Stage, what: &str, token: &str| {
+        stage.anteroom.signal("HUP");
+        wait_for(what, SOON, || shows(token).then_some(()));
+    };
+    // The first one waits for a restart, and so does taking the last one away.
+    with(&stage, "first.token", "first");
+    stage.anteroom.signal("HUP");
+    let waits = "reload: needs a restart change=admin.token_file";
+    wait_for("a first token needs a restart", SOON, || {
+        stage.anteroom.log_all().contains(waits).then_some(())
+    });
+    assert!(shows("nobody's"), "asks for a token already");
+    stage.anteroom.restart();
+    assert!(shows("first") && !shows("nobody's"));
+
+    // Another in the same file, and another file.
+    fs::write(dir.join("first.token"), "second").unwrap();
+    takes(&stage, "the token in the file is taken up", "second");
+    assert!(!shows("first"));
+    with(&stage, "third.token", "third");
+    takes(&stage, "the token of another file is taken up", "third");
+    assert!(!shows("second"));
+
+    let seen = stage.anteroom.log_all().matches(waits).count();
+    replace(&stage.anteroom, &text);
+    stage.anteroom.signal("HUP");
+    wait_for("the last token goes with a restart", SOON, || {
+        (stage.anteroom.log_all().matches(waits).count() > seen).then_some(())
+    });
+    assert!(shows("third") && !shows("nobody's"));
+}
+
+#[test]
+fn the_bounds_of_connections_are_said_to_need_a_restart() {
+    let stage = Stage::new(&Toml::rate(MANY));
+    let keys = [
+        ("handshake_timeout", "\"5s\""),
+        ("header_timeout", "\"5s\""),
+        ("idle_timeout", "\"5s\""),
+        ("max_connections", "100"),
+        ("max_streams", "7"),
+        ("max_header_bytes", "\"8 KiB\""),
+    ];
+    let lines = keys
+        .map(|(key, value)| format!("{key} = {value}"))
+        .join("\n");
+    stage.rewrite(&Toml {
+        server: &lines,
+        ..Toml::rate("50/s")
+    });
+    stage.anteroom.signal("HUP");
+    holds(&stage, 50.0, SOON);
+    wait_for("each is named", SOON, || {
+        let log = stage.anteroom.log_all();
+        let named = |key: &str| {
+            let line = format!("reload: needs a restart change=server.{key}: ");
+            log.contains(&line)
+        };
+        keys.iter().all(|(key, _)| named(key)).then_some(())
+    });
 }
 
 /// The key id in a signed value's text: bytes 2 to 6.

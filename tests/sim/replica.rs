@@ -192,7 +192,10 @@ impl Replica {
         if let Some(&until_us) = self.entered.get(&id)
             && until_us > self.line_time_us(now_us)
         {
-            return View::Stands(Standing::Inside { until_us });
+            return View::Stands(Standing::Inside {
+                until_us,
+                entered_us: 0,
+            });
         }
         if number > self.known.head {
             if self.heard.insert(number) {
@@ -298,7 +301,12 @@ impl Replica {
             checks: visitors(&mut g.checks),
             renewals: pairs(&mut g.renewals)
                 .into_iter()
-                .map(|(id, until_us)| Renewal { id, until_us })
+                .map(|(id, until_us)| Renewal {
+                    id,
+                    until_us,
+                    // All that a pass in use proves: it was inside before.
+                    entered_us: self.known.now_us,
+                })
                 .collect(),
             finishes: g
                 .finishes

@@ -210,7 +210,7 @@ impl World {
                 self.visit_after(p, 10 * SECOND);
                 return Ok(());
             }
-            Standing::Inside { until_us } => {
+            Standing::Inside { until_us, .. } => {
                 self.people[p].state = State::Inside { until_us };
                 self.people[p].press_at_us = None;
                 self.visit_after(p, 200 * MILLI);

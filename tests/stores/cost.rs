@@ -99,6 +99,7 @@ async fn polls_and_admitted_requests_cost_no_commands() {
         let renewals = (1..=500).map(|id| Renewal {
             id: TicketId(id),
             until_us: until_us + 900_000_000,
+            entered_us: until_us,
         });
         let exchange = Exchange {
             heard,

@@ -327,7 +327,11 @@ impl History {
                     .copied();
                 let id = id.unwrap_or_else(|| self.visitor().id);
                 let until_us = self.until();
-                exchange.renewals.push(Renewal { id, until_us });
+                exchange.renewals.push(Renewal {
+                    id,
+                    until_us,
+                    entered_us: self.until(),
+                });
             }
         }
         if self.random.chance(80) {

@@ -88,6 +88,7 @@ pub fn of_redis(redis: &mut Connection, prefix: &str, room: &str) -> Value {
         ("asking_turn", "asking-turn", false),
         ("asking_late", "asking-late", false),
         ("inside", "inside", false),
+        ("inside_since", "inside-since", false),
         ("inside_order", "inside-order", false),
         ("resigned", "resigned", false),
         ("finished", "finished", false),

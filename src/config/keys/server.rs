@@ -110,7 +110,7 @@ pub(super) const SERVER: Section = Section {
             name: "handshake_timeout",
             kind: seconds(1, 60),
             default: Default::Value(r#""10s""#),
-            apply: Apply::Live,
+            apply: Apply::Restart,
             why: "Longest TLS handshake. A slow phone needs a few seconds; a client that never finishes holds a \
                   connection.",
         },
@@ -118,7 +118,7 @@ pub(super) const SERVER: Section = Section {
             name: "header_timeout",
             kind: seconds(1, 120),
             default: Default::Value(r#""15s""#),
-            apply: Apply::Live,
+            apply: Apply::Restart,
             why: "Longest time a request's header section may take to arrive; bounds clients that send a byte at a \
                   time.",
         },
@@ -134,7 +134,7 @@ pub(super) const SERVER: Section = Section {
             name: "idle_timeout",
             kind: seconds(1, 3_600),
             default: Default::Value(r#""75s""#),
-            apply: Apply::Live,
+            apply: Apply::Restart,
             why: "How long a connection with no request on it is kept. Longer than a poll interval spares waiting \
                   visitors a new handshake at each poll.",
         },
@@ -142,7 +142,7 @@ pub(super) const SERVER: Section = Section {
             name: "max_connections",
             kind: Kind::Integer(1, 1_000_000),
             default: Default::Value("50000"),
-            apply: Apply::Live,
+            apply: Apply::Restart,
             why: "Most connections at once, over all workers. Each costs a file descriptor and some kilobytes; \
                   further ones wait in the kernel.",
         },
@@ -150,14 +150,14 @@ pub(super) const SERVER: Section = Section {
             name: "max_streams",
             kind: Kind::Integer(1, 1_000),
             default: Default::Value("100"),
-            apply: Apply::Live,
+            apply: Apply::Restart,
             why: "Most HTTP/2 requests at once on one connection. Browsers use a few dozen.",
         },
         Key {
             name: "max_header_bytes",
             kind: Kind::Size(Size::from_bytes(8 << 10), Size::from_bytes(1 << 20)),
             default: Default::Value(r#""32 KiB""#),
-            apply: Apply::Live,
+            apply: Apply::Restart,
             why: "Largest header section of a request; a larger one is answered 431. Raise it if the origin sets \
                   very large cookies.",
         },
@@ -212,9 +212,9 @@ pub(super) const ADMIN: Section = Section {
             name: "token_file",
             kind: Kind::Text(PATH),
             default: Default::Nothing(r#""admin.token""#),
-            apply: Apply::Live,
+            apply: Apply::LiveOnceSet,
             why: "A file with the bearer token every caller must send. ANTEROOM_ADMIN_TOKEN in the environment does \
-                  the same.",
+                  the same. A new token in the file is taken up by a reload.",
         },
     ],
 };

@@ -13,6 +13,7 @@ use crate::config::Loaded;
 use crate::config::Server;
 use crate::config::keys;
 use crate::config::keys::Apply;
+use crate::config::secret::SecretSource;
 
 /// What tells one state of a file from another without reading it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -237,15 +238,31 @@ impl Config {
             listen,
             workers,
             prefix,
+            handshake_timeout,
+            header_timeout,
+            idle_timeout,
+            max_connections,
+            max_streams,
+            max_header_bytes,
             ..
         } = in_force.server.clone();
-        applied.server.listen = listen;
-        applied.server.workers = workers;
-        applied.server.prefix = prefix;
+        let server = &mut applied.server;
+        (server.listen, server.workers, server.prefix) = (listen, workers, prefix);
+        server.handshake_timeout = handshake_timeout;
+        server.header_timeout = header_timeout;
+        server.idle_timeout = idle_timeout;
+        server.max_connections = max_connections;
+        server.max_streams = max_streams;
+        server.max_header_bytes = max_header_bytes;
         if applied.server.tls.is_some() != in_force.server.tls.is_some() {
             applied.server.tls = in_force.server.tls.clone();
         }
         applied.admin.listen = in_force.admin.listen;
+        let in_file = |token: &Option<SecretSource>| matches!(token, Some(SecretSource::File(_)));
+        if in_file(&applied.admin.token) != in_file(&in_force.admin.token) {
+            // The address that goes without a token is not the one listened on yet.
+            applied.admin.token = in_force.admin.token.clone();
+        }
         applied.store = in_force.store.clone();
         applied.log.format = in_force.log.format;
         applied.log.access = in_force.log.access.clone();

@@ -50,7 +50,10 @@ fn a_removed_room_is_named() {
 fn what_waits_for_a_restart_is_named_and_left_as_it_was() {
     let with = |listen, workers, prefix, store, log| {
         loaded(&format!(
-            "[server]\nlisten = {listen}\nworkers = {workers}\nprefix = {prefix}\n[admin]\nlisten = {log}\n\
+            "[server]\nlisten = {listen}\nworkers = {workers}\nprefix = {prefix}\n\
+             handshake_timeout = \"{workers}s\"\nheader_timeout = \"{workers}s\"\nidle_timeout = \"{workers}s\"\n\
+             max_connections = {workers}\nmax_streams = {workers}\nmax_header_bytes = \"{workers}0 KiB\"\n\
+             [admin]\nlisten = {log}\n\
              [store]\nurl = {store}\npath = {prefix}\nprefix = \"p{workers}\"\npassword_file = {prefix}\n\
              connect_timeout = \"{workers}s\"\ncommand_timeout = \"{workers}s\"\n\
              [log]\nformat = \"{}\"\naccess = {prefix}\n{BASE}",
@@ -109,6 +112,19 @@ fn a_renewed_certificate_is_live_and_a_first_one_is_not() {
     assert_eq!(tls("b").changes(&tls("a")).live.len(), 1);
     assert_eq!(tls("a").changes(&loaded(BASE)).restart.len(), 1);
     assert_eq!(loaded(BASE).changes(&tls("a")).restart.len(), 1);
+}
+
+#[test]
+fn another_token_file_is_live_and_a_first_or_last_one_is_not() {
+    let with = |file: &str| loaded(&format!("[admin]\ntoken_file = \"{file}\"\n{BASE}"));
+    let (none, one, other) = (loaded(BASE), with("a"), with("b"));
+    assert_eq!(other.changes(&one).live.len(), 1);
+    assert_eq!(other.applied_to(&one).config.admin, other.config.admin);
+    for (new, old) in [(&one, &none), (&none, &one)] {
+        assert_eq!(new.changes(old).restart.len(), 1);
+        assert_eq!(new.applied_to(old).config.admin, old.config.admin);
+        assert_eq!(new.applied_to(old).effective, old.effective);
+    }
 }
 
 #[test]

@@ -124,6 +124,7 @@ fn tickets_of_another_epoch_mean_nothing() {
         renewals: vec![Renewal {
             id: TicketId(9),
             until_us: START + 60 * SECOND,
+            entered_us: START,
         }],
         finishes: vec![Finish {
             visitor: visitor(40),
@@ -161,6 +162,7 @@ fn renewal(bench: &Bench) -> Vec<Renewal> {
     vec![Renewal {
         id: TicketId(1),
         until_us,
+        entered_us: bench.line.now_us,
     }]
 }
 
@@ -208,4 +210,47 @@ fn who_is_inside_again_by_a_late_renewal_does_not_ask() {
         ..Exchange::default()
     });
     assert_eq!((answer.counts.inside, answer.counts.asking_late), (1, 0));
+}
+
+#[test]
+fn a_pass_signed_again_says_when_its_visitor_entered_also_after_the_record_was_lost() {
+    let mut bench = inside();
+    let entered_us = bench.line.now_us;
+    bench.wait(4 * SECOND);
+    let until_us = entered_us + 10 * SECOND;
+    let expected = [Standing::Inside {
+        until_us,
+        entered_us,
+    }];
+    assert_eq!(bench.ask(1).standings, expected);
+    // Renewed, it is the same stay, whatever a replica says of it.
+    let mut renewals = renewal(&bench);
+    renewals[0].entered_us = bench.line.now_us;
+    bench.send(Exchange {
+        renewals: renewals.clone(),
+        ..Exchange::default()
+    });
+    let until_us = renewals[0].until_us;
+    let expected = [Standing::Inside {
+        until_us,
+        entered_us,
+    }];
+    assert_eq!(bench.ask(1).standings, expected);
+    // Idled out and back within the grace, or lost by the store: what the pass says counts, but never the future.
+    for said_us in [entered_us, 1 << 51] {
+        bench.wait(11 * SECOND);
+        let mut renewals = renewal(&bench);
+        renewals[0].entered_us = said_us;
+        let until_us = renewals[0].until_us;
+        let answer = bench.send(Exchange {
+            renewals,
+            checks: vec![visitor(1)],
+            ..Exchange::default()
+        });
+        let expected = [Standing::Inside {
+            until_us,
+            entered_us: said_us.min(answer.now_us),
+        }];
+        assert_eq!(answer.standings, expected);
+    }
 }

@@ -329,6 +329,7 @@ fn a_pass_in_use_stays_inside_and_a_finished_one_is_not_revived() {
             renewals: vec![Renewal {
                 id: TicketId(1),
                 until_us,
+                entered_us: 0,
             }],
             ..Exchange::default()
         });
@@ -346,6 +347,7 @@ fn a_pass_in_use_stays_inside_and_a_finished_one_is_not_revived() {
     let renewals = vec![Renewal {
         id: TicketId(1),
         until_us,
+        entered_us: 0,
     }];
     assert_eq!(
         bench

@@ -28,7 +28,7 @@ const SCHEMA: u32 = 1;
 const KEYS_KEPT_S: u64 = 30 * 24 * 3_600;
 
 /// What the room's keys are called after the common part, in the order the script takes them.
-const KEYS: [&str; 22] = [
+const KEYS: [&str; 23] = [
     "state",
     "answered",
     "seen",
@@ -45,6 +45,7 @@ const KEYS: [&str; 22] = [
     "asking-turn",
     "asking-late",
     "inside",
+    "inside-since",
     "inside-order",
     "resigned",
     "finished",
@@ -182,6 +183,6 @@ mod tests {
     fn the_keys_of_a_room_share_one_slot() {
         let keys = keys("anteroom", "main");
         assert!(keys.iter().all(|key| key.starts_with("{anteroom:1:main}:")));
-        assert_eq!(keys.len(), 22);
+        assert_eq!(keys.len(), 23);
     }
 }

@@ -160,6 +160,9 @@ fn add_lists(cmd: &mut Cmd, exchange: &Exchange) {
     for until_us in renewals.iter().map(|renewal| renewal.until_us) {
         cmd.arg(until_us);
     }
+    for entered_us in renewals.iter().map(|renewal| renewal.entered_us) {
+        cmd.arg(entered_us);
+    }
     for until_us in finishes.iter().map(|finish| finish.until_us) {
         cmd.arg(until_us);
     }
@@ -261,14 +264,17 @@ fn settings(row: [u64; 9]) -> Result<Settings, StoreError> {
 }
 
 fn standing(from: &mut Reader<'_>) -> Result<Standing, StoreError> {
-    let [code, until_us] = from.numbers()?;
+    let [code, until_us, entered_us] = from.numbers()?;
     Ok(match code {
         0 => Standing::Waiting,
         1 => Standing::Turn { until_us },
         2 => Standing::Late,
         3 => Standing::Returning,
         4 => Standing::Asking,
-        5 => Standing::Inside { until_us },
+        5 => Standing::Inside {
+            until_us,
+            entered_us,
+        },
         6 => Standing::Exhausted { until_us },
         7 => Standing::Spent,
         _ => return Err(StoreError::Unreadable("no such standing")),

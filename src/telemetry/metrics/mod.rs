@@ -21,6 +21,8 @@ use prometheus::TextEncoder;
 #[cfg(test)]
 use prometheus::core::Collector;
 
+use crate::line::promises::Promise;
+use crate::line::promises::WATCHED;
 use crate::line::settings::Mode;
 use crate::line::settings::NO_LIMIT;
 
@@ -177,6 +179,8 @@ metrics! {
     exchange_seconds: SecondsVec = seconds("room", EXCHANGE_US);
     /// Exchanges with the store that failed
     exchange_errors_total: IntCounterVec = counters(&["room"]);
+    /// Answers of the store that broke a promise of the line, which should never happen
+    promise_broken_total: IntCounterVec = counters(&["room", "promise"]);
     /// 1 while the room's store answers
     store_up: IntGaugeVec = gauges(&["room"]);
 
@@ -243,6 +247,10 @@ impl Metrics {
             called: self.called_total.with_label_values(label),
             entered: self.entered_total.with_label_values(label),
             exchange_errors: self.exchange_errors_total.with_label_values(label),
+            promise_broken: WATCHED.map(|promise| {
+                let labels = &[room, &promise.to_string()];
+                (promise, self.promise_broken_total.with_label_values(labels))
+            }),
             exchange_seconds: self.exchange_seconds.of(room),
         }
     }
@@ -285,6 +293,10 @@ impl Metrics {
             series.remove_label_values(label).ok();
         }
         self.rate_target.remove_label_values(label).ok();
+        for promise in WATCHED {
+            let labels = &[room, &promise.to_string()];
+            self.promise_broken_total.remove_label_values(labels).ok();
+        }
         for series in [&self.wait_seconds, &self.exchange_seconds] {
             series.forget(room);
         }
@@ -334,6 +346,8 @@ pub struct RoomMetrics {
     pub entered: IntCounter,
     /// See [`Metrics::exchange_errors_total`].
     pub exchange_errors: IntCounter,
+    /// See [`Metrics::promise_broken_total`].
+    pub promise_broken: [(Promise, IntCounter); WATCHED.len()],
     /// See [`Metrics::exchange_seconds`].
     pub exchange_seconds: Arc<Seconds>,
 }

@@ -123,6 +123,7 @@ impl Shadow {
         self.forget_ask(id);
         self.inside
             .insert(id, self.now_us + self.settings.pass_idle_us);
+        self.since_us.insert(id, self.now_us);
         *self.entries.entry(number).or_default() += 1;
         Ok((number, id, kind))
     }

@@ -108,6 +108,7 @@ pub(crate) struct Shadow {
     ahead: BTreeMap<TicketId, u64>,
     asked_us: BTreeMap<TicketId, u64>,
     pub(crate) inside: BTreeMap<TicketId, u64>,
+    since_us: BTreeMap<TicketId, u64>,
     signed: BTreeMap<TicketId, u64>,
     finished: BTreeMap<TicketId, u64>,
     entries: BTreeMap<u64, u64>,

@@ -31,6 +31,7 @@ impl Shadow {
         self.inside.retain(|_, until| *until > now_us);
         let inside = &self.inside;
         self.signed.retain(|id, _| inside.contains_key(id));
+        self.since_us.retain(|id, _| inside.contains_key(id));
         self.finished.retain(|_, until| *until > now_us);
         self.turns.retain(|_, turn| turn.until_us > turn_us);
         self.keyed.retain(|_, (_, until)| *until > now_us);
@@ -81,6 +82,8 @@ impl Shadow {
                 continue;
             }
             self.forget_ask(id);
+            let entered_us = renewal.entered_us.min(self.now_us);
+            self.since_us.entry(id).or_insert(entered_us);
             let held = self.inside.entry(id).or_default();
             *held = until_us.max(*held);
         }
@@ -94,6 +97,7 @@ impl Shadow {
             let kept = self.finished.entry(id).or_default();
             *kept = until_us.max(*kept);
             self.signed.remove(&id);
+            self.since_us.remove(&id);
             self.forget_ask(id);
             done.finished.push(id);
             if number >= 1 && number <= self.tail {
@@ -182,7 +186,7 @@ impl Shadow {
             return standing;
         }
         match standing {
-            Standing::Inside { until_us } => {
+            Standing::Inside { until_us, .. } => {
                 let signed = self.signed.entry(id).or_default();
                 if *signed >= SIGNED_MAX {
                     return Standing::Exhausted { until_us };
@@ -222,7 +226,10 @@ impl Shadow {
         if self.finished.contains_key(&id) {
             Standing::Spent
         } else if let Some(&until_us) = self.inside.get(&id) {
-            Standing::Inside { until_us }
+            Standing::Inside {
+                until_us,
+                entered_us: self.since_us[&id],
+            }
         } else if number > self.head {
             if spent {
                 Standing::Spent

@@ -2,13 +2,13 @@
 for i = 1, checks_n do
   local member = ARGV[CHECK_NUMBERS + i]
   standing_n = standing_n + 1
-  codes[standing_n], times[standing_n] = standing(ARGV[CHECK_IDS + i], tonumber(member), member)
+  codes[standing_n], times[standing_n], since[standing_n] = standing(ARGV[CHECK_IDS + i], tonumber(member), member)
 end
 
 -- answer: fixed fields, then rows.
 local rows, rows_n = {}, 0
 for i = 1, keyed_n do rows[i] = struct.pack('>I8', keyed[i]) end
-for i = 1, standing_n do rows[keyed_n + i] = struct.pack('>I8I8', codes[i], times[i]) end
+for i = 1, standing_n do rows[keyed_n + i] = struct.pack('>I8I8I8', codes[i], times[i], since[i]) end
 rows_n = keyed_n + standing_n
 
 -- news: members that came after a sequence number, with their times; up to where they go, and how many they are.

@@ -8,8 +8,8 @@
 
 local call, floor, min, max, format = redis.call, math.floor, math.min, math.max, string.format
 local STATE, ANSWERED, SEEN, CONTENTS, PRESENT_0, PRESENT_1, PRESENT_2, ENTRIES, TURNS, CALLED, NUMBERS, LONGER,
-  ASKING, ASKING_TURN, ASKING_LATE, INSIDE, INSIDE_ORDER, RESIGNED, FINISHED, FINISHED_ORDER, KEYED, KEYED_UNTIL =
-  unpack(KEYS)
+  ASKING, ASKING_TURN, ASKING_LATE, INSIDE, INSIDE_SINCE, INSIDE_ORDER, RESIGNED, FINISHED, FINISHED_ORDER, KEYED,
+  KEYED_UNTIL = unpack(KEYS)
 local clock, instance, sequence, given_store, given_nonce, known_created, known_nonce, known_tail, known_head,
   known_now_us, known_turns, known_entries, known_finished, told, joins, given_stock, sold_out, leaving, eager_n,
   keyed_n, heard_n, asks_n, checks_n, more_n, finishes_n, unasks_n, renewals_n =
@@ -30,7 +30,8 @@ local MORE_NUMBERS = CHECK_NUMBERS + checks_n
 local FINISH_NUMBERS = MORE_NUMBERS + more_n
 local UNASK_NUMBERS = FINISH_NUMBERS + finishes_n
 local RENEWAL_TIMES = UNASK_NUMBERS + unasks_n
-local FINISH_TIMES = RENEWAL_TIMES + renewals_n
+local RENEWAL_ENTERED = RENEWAL_TIMES + renewals_n
+local FINISH_TIMES = RENEWAL_ENTERED + renewals_n
 
 -- The same exchange again gets the same answer; an older one is told which was the last.
 local last = call('HGET', ANSWERED, instance)

@@ -22,7 +22,7 @@ do
       if #members == ITEMS_MAX then more = true end
       for i = 1, select('#', ...) do call('ZREM', (select(i, ...)), unpack(members)) end
     end
-    drop(idled, INSIDE, INSIDE_ORDER, RESIGNED)
+    drop(idled, INSIDE, INSIDE_SINCE, INSIDE_ORDER, RESIGNED)
     drop(spent, FINISHED, FINISHED_ORDER)
     drop(turned, TURNS, CALLED, NUMBERS, LONGER)
     drop(unheard, ASKING, ASKING_TURN, ASKING_LATE)

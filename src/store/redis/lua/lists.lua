@@ -35,13 +35,19 @@ if renewals_n == 0 then
   call('ZREM', ASKING, '-')
   call('ZADD', INSIDE, 'XX', 0, '-')
 else
-  local rows, spent, ids, latest = {'GT'}, {'GT'}, {'-'}, now_us + pass_idle_us
+  local rows, since, spent, ids, latest = {'GT'}, {'NX'}, {'GT'}, {'-'}, now_us + pass_idle_us
   local finished = call('ZMSCORE', FINISHED, unpack(ARGV, RENEWAL_IDS + 1, RENEWAL_IDS + renewals_n))
   for i = 1, renewals_n do
     local id, until_us = ARGV[RENEWAL_IDS + i], min(tonumber(ARGV[RENEWAL_TIMES + i]), latest)
     if until_us > now_us then
       local to = rows
-      if finished[i] then to = spent else ids[#ids + 1] = id end
+      if finished[i] then
+        to = spent
+      else
+        ids[#ids + 1] = id
+        since[#since + 1] = min(tonumber(ARGV[RENEWAL_ENTERED + i]), now_us)
+        since[#since + 1] = id
+      end
       to[#to + 1] = until_us
       to[#to + 1] = id
     end
@@ -50,7 +56,7 @@ else
     call('ZREM', ASKING_TURN, unpack(ids))
     call('ZREM', ASKING_LATE, unpack(ids))
   end
-  if #rows > 1 then call('ZADD', INSIDE, unpack(rows)) end
+  if #rows > 1 and call('ZADD', INSIDE, unpack(rows)) > 0 then call('ZADD', INSIDE_SINCE, unpack(since)) end
   if #spent > 1 then call('ZADD', FINISHED, unpack(spent)) end
 end
 
@@ -66,7 +72,7 @@ tail, free = tail + issued, free - issued
 local known = {}
 -- Where somebody stands, made when somebody asks or is checked; and the rows of the answer.
 local standing
-local codes, times, standing_n = {}, {}, 0
+local codes, times, since, standing_n = {}, {}, {}, 0
 
 if keyed_n + asks_n + checks_n + more_n + finishes_n + unasks_n > 0 then
   -- Learns the scores of the members ARGV[before + 1 .. last].
@@ -80,6 +86,7 @@ if keyed_n + asks_n + checks_n + more_n + finishes_n + unasks_n > 0 then
 
   learn(FINISHED, ASK_IDS, UNASK_IDS)
   learn(INSIDE, ASK_IDS, UNASK_IDS)
+  learn(INSIDE_SINCE, ASK_IDS, FINISH_IDS)
   learn(ASKING, ASK_IDS, RENEWAL_IDS)
   learn(ASKING_TURN, UNASK_IDS, RENEWAL_IDS)
   learn(RESIGNED, ASK_IDS, CHECK_IDS)
@@ -140,6 +147,7 @@ if keyed_n + asks_n + checks_n + more_n + finishes_n + unasks_n > 0 then
     end
     put(FINISHED, id, max(tonumber(ARGV[FINISH_TIMES + i]), known[INSIDE][id] or 0, now_us + 1, kept or 0))
     put(INSIDE, id, false)
+    put(INSIDE_SINCE, id, false)
     put(INSIDE_ORDER, id, false)
     put(RESIGNED, id, false)
     drop_asking(id)
@@ -185,33 +193,33 @@ if keyed_n + asks_n + checks_n + more_n + finishes_n + unasks_n > 0 then
   end
 
   standing = function(id, number, member)
-    if known[FINISHED][id] then return S_SPENT, 0 end
+    if known[FINISHED][id] then return S_SPENT, 0, 0 end
     local until_us = known[INSIDE][id]
-    if until_us then return S_INSIDE, until_us end
+    if until_us then return S_INSIDE, until_us, known[INSIDE_SINCE][id] or 0 end
     local times_entered = entries[number]
-    if number > head then return times_entered == SPENT and S_SPENT or S_WAITING, 0 end
-    if known[ASKING][id] then return S_ASKING, 0 end
+    if number > head then return times_entered == SPENT and S_SPENT or S_WAITING, 0, 0 end
+    if known[ASKING][id] then return S_ASKING, 0, 0 end
     if times_entered == 0 then
       until_us = known[TURNS][member]
-      if until_us then return S_TURN, until_us end
-      return S_LATE, 0
+      if until_us then return S_TURN, until_us, 0 end
+      return S_LATE, 0, 0
     end
-    if times_entered == SPENT or times_entered > returns then return S_SPENT, 0 end
-    return S_RETURNING, 0
+    if times_entered == SPENT or times_entered > returns then return S_SPENT, 0, 0 end
+    return S_RETURNING, 0, 0
   end
 
   -- ask: who wants to enter now, and where each of them stands.
   local function ask(id, number, member)
-    local code, until_us = standing(id, number, member)
-    if mode > 1 or code == S_SPENT then return code, until_us end
+    local code, until_us, entered_us = standing(id, number, member)
+    if mode > 1 or code == S_SPENT then return code, until_us, entered_us end
     if code == S_INSIDE then
       local signed = known[RESIGNED][id] or 0
-      if signed >= RESIGNS_MAX then return S_EXHAUSTED, until_us end
+      if signed >= RESIGNS_MAX then return S_EXHAUSTED, until_us, entered_us end
       put(RESIGNED, id, signed + 1)
-      return code, until_us
+      return code, until_us, entered_us
     end
     if code == S_WAITING then
-      if number > tail or number - head > AHEAD_MAX then return code, until_us end
+      if number > tail or number - head > AHEAD_MAX then return code, until_us, 0 end
       put(ASKING_TURN, id, number)
       -- Who asks is present.
       bits[bit_n + 1], bits[bit_n + 2], bits[bit_n + 3], bits[bit_n + 4] = 'SET', 'u1', format('%d', number), 1
@@ -229,11 +237,11 @@ if keyed_n + asks_n + checks_n + more_n + finishes_n + unasks_n > 0 then
       code = S_ASKING
     end
     put(ASKING, id, now_us)
-    return code, 0
+    return code, 0, 0
   end
   for i = 1, asks_n do
     local member = ARGV[ASK_NUMBERS + i]
-    codes[i], times[i] = ask(ARGV[ASK_IDS + i], numbers[i], member)
+    codes[i], times[i], since[i] = ask(ARGV[ASK_IDS + i], numbers[i], member)
   end
   standing_n = asks_n
 

@@ -47,22 +47,26 @@ for pass = 1, (mode == 0 and rate > 0 and not healing) and 2 or 0 do
     late_n = #late < 2 * most and (#late - late_at + 1) / 2 or nil
     if n > 0 then
       -- grant: tickets become passes.
-      local inside, order, sets = {}, {}, {}
+      local inside, since, order, sets = {}, {}, {}, {}
       learn_entries(numbers, n)
       for i = 1, n do
         local id, number = ids[i], numbers[i]
         local value = min(entries[number] + 1, 14)
         entries[number] = value
         inside[i * 2 - 1], inside[i * 2] = now_us + pass_idle_us, id
+        since[i * 2 - 1], since[i * 2] = now_us, id
         order[i * 2 - 1], order[i * 2] = entries_seq + i, id
         sets[i * 4 - 3], sets[i * 4 - 2], sets[i * 4 - 1], sets[i * 4] = 'SET', 'u4', format('#%d', number), value
-        if checks_n > 0 then known[ASKING][id], known[INSIDE][id] = false, now_us + pass_idle_us end
+        if checks_n > 0 then
+          known[ASKING][id], known[INSIDE][id], known[INSIDE_SINCE][id] = false, now_us + pass_idle_us, now_us
+        end
       end
       credit, entries_seq, entered, minute = credit - n * ENTRY, entries_seq + n, entered + n, minute + n
       call('BITFIELD', ENTRIES, unpack(sets))
       local asked = call('ZREM', ASKING, unpack(ids))
       if asked > 0 and asked > call('ZREM', ASKING_TURN, unpack(ids)) then call('ZREM', ASKING_LATE, unpack(ids)) end
       call('ZADD', INSIDE, unpack(inside))
+      call('ZADD', INSIDE_SINCE, unpack(since))
       call('ZADD', INSIDE_ORDER, unpack(order))
       inside_n = nil
     end
