@@ -1,6 +1,7 @@
 //! What the embedded store still knows after its process or its machine was stopped in the worst way.
 
 use std::env;
+use std::ffi::OsStr;
 use std::fs;
 use std::io::BufRead;
 use std::io::BufReader;
@@ -55,16 +56,16 @@ fn visitor(number: u64) -> Visitor {
 }
 
 /// One replica of a test's own.
-struct Replica {
+pub struct Replica {
     store: Store,
     instance: InstanceId,
     sequence: u64,
-    known: Known,
+    pub known: Known,
 }
 
 impl Replica {
     /// Opens the store and asks for nothing, to learn where the line is.
-    async fn open(directory: &Path, instance: u64) -> Self {
+    pub async fn open(directory: &Path, instance: u64) -> Self {
         let mut replica = Self {
             store: open(directory).await,
             instance: InstanceId(instance),
@@ -89,7 +90,7 @@ impl Replica {
         replica
     }
 
-    async fn send(&mut self, exchange: Exchange) -> Answer {
+    pub async fn send(&mut self, exchange: Exchange) -> Answer {
         self.sequence += 1;
         let exchange = Exchange {
             instance: self.instance,
@@ -102,7 +103,7 @@ impl Replica {
         answer
     }
 
-    async fn join(&mut self, joins: u64) -> Answer {
+    pub async fn join(&mut self, joins: u64) -> Answer {
         self.send(Exchange {
             joins,
             ..Exchange::default()
@@ -113,8 +114,9 @@ impl Replica {
 
 /// What a child was answered before it was killed.
 #[derive(Debug, Default)]
-struct Facts {
-    blocks: Vec<(u64, u64)>,
+pub struct Facts {
+    /// Of each exchange the first number and the last.
+    pub blocks: Vec<(u64, u64)>,
     inside: Vec<u64>,
 }
 
@@ -157,8 +159,14 @@ async fn child_under_load() {
     }
 }
 
-/// Runs the child until it told this much, and kills it.
-fn run_and_kill(directory: &Path, instance: u64, lines: usize, facts: &mut Facts) {
+/// Runs the child in this environment until it told this much, and kills it.
+pub fn run_and_kill(
+    directory: &Path,
+    instance: u64,
+    lines: usize,
+    facts: &mut Facts,
+    environment: &[(&str, &OsStr)],
+) {
     let mut child = Command::new(env::current_exe().expect("this test"))
         .args([
             "--exact",
@@ -166,6 +174,7 @@ fn run_and_kill(directory: &Path, instance: u64, lines: usize, facts: &mut Facts
             "--ignored",
             "--nocapture",
         ])
+        .envs(environment.iter().copied())
         .env(DIRECTORY, directory)
         .env(INSTANCE, instance.to_string())
         .stdout(Stdio::piped())
@@ -205,7 +214,7 @@ async fn a_killed_process_loses_nothing_it_answered() {
     let mut facts = Facts::default();
     for round in 1..=ROUNDS {
         let lines = usize::try_from(random.within(50, 400)).expect("small");
-        run_and_kill(directory.path(), round, lines, &mut facts);
+        run_and_kill(directory.path(), round, lines, &mut facts, &[]);
     }
     let mut before = 0;
     for &(first, last) in &facts.blocks {

@@ -17,6 +17,7 @@ mod durability;
 mod equality;
 mod faults;
 mod history;
+mod power;
 mod random;
 mod server;
 mod state;

@@ -1,7 +1,8 @@
 //! The journal: every exchange since the last snapshot, written before it is answered.
 //!
 //! The line is deterministic, so the snapshot and the journal give exactly the line that was. What the process wrote
-//! survives the process; against a loss of power, numbers are reserved on the disk ahead of being issued.
+//! survives the process; against a loss of power, numbers are reserved on the disk ahead of being issued, and an epoch is
+//! on it before anybody hears of it.
 
 use std::fs;
 use std::fs::File;
@@ -119,6 +120,11 @@ impl Journal {
         self.torn = false;
         self.bytes += line.len() as u64;
         Ok(())
+    }
+
+    /// The line is to be on the disk with the next look, however short the journal is.
+    pub(super) fn compact_soon(&mut self) {
+        self.compact_at = 0;
     }
 
     /// Writes the whole line down once the journal has become long; should that fail, the journal simply grows on.

@@ -178,7 +178,12 @@ impl Keeper {
         };
         journal.reserve_for(&self.line, exchange)?;
         journal.append(clock_us, exchange)?;
+        let epoch = self.line.epoch();
         let answer = self.line.apply(clock_us, exchange)?;
+        if self.line.epoch() != epoch {
+            // Tickets of an epoch that was lost with the power would mean nothing any more.
+            journal.compact_soon();
+        }
         journal.compact_when_due(&self.line);
         Ok(answer)
     }
