@@ -106,6 +106,10 @@ async fn every_number_is_reserved_before_it_is_issued_in_whatever_way() {
         }
         let answer = replica.send(exchange).await;
         assert!(answer.tail > tail, "nothing was issued");
-        assert!(answer.tail <= reserved(), "{answer:?}");
+        assert!(
+            answer.tail <= reserved(),
+            "{} was not reserved",
+            answer.tail
+        );
     }
 }

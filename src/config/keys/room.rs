@@ -172,8 +172,8 @@ pub(super) const ROOM: Section = Section {
             kind: Kind::Integer(1, 100_000_000),
             default: Default::Value("1000000"),
             apply: Apply::Live,
-            why: "How many may wait at once, of those present; further visitors are told that the line is full and \
-                  when to try again.",
+            why: "How many may wait at once, those counted who have gone away and are not called past yet; further \
+                  visitors are told that the line is full and when to try again.",
         },
         Key {
             name: "on_store_failure",
