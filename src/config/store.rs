@@ -17,6 +17,10 @@ pub struct Store {
     pub prefix: String,
     /// Where the password is kept, if the store asks for one.
     pub password: Option<SecretSource>,
+    /// Where the sentinels' own password is kept, if they ask for one.
+    pub sentinel_password: Option<SecretSource>,
+    /// Authorities that sign the store's certificates, instead of those the platform trusts.
+    pub ca_file: Option<PathBuf>,
     /// Longest wait for a connection.
     pub connect_timeout: Duration,
     /// Longest wait for one exchange.

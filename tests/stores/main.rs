@@ -15,8 +15,12 @@
 mod cost;
 mod durability;
 mod equality;
+mod failover;
 mod faults;
 mod history;
+mod machines;
 mod random;
 mod server;
 mod state;
+mod topology;
+mod trouble;

@@ -6,6 +6,7 @@ use crate::config::fault::Fault;
 use crate::config::keys::forms;
 use crate::config::origin::Origin;
 use crate::config::secret::ADMIN_TOKEN_VAR;
+use crate::config::secret::SENTINEL_PASSWORD_VAR;
 use crate::config::secret::STORE_PASSWORD_VAR;
 use crate::config::secret::SecretSource;
 use crate::config::server::Access;
@@ -118,11 +119,24 @@ impl Check<'_> {
     }
 
     pub(super) fn store(&mut self, values: &Values) -> Store {
+        let url: Option<StoreUrl> = values.parsed("url");
+        let ca_file = self.file(values, "ca_file");
+        let cleartext = url
+            .as_ref()
+            .is_some_and(|url| !matches!(url, StoreUrl::Redis(redis) if redis.tls));
+        if ca_file.is_some() && cleartext {
+            let reason = "the store is not spoken to over TLS";
+            let remedy = "write rediss:// in `url`, or leave `ca_file` out";
+            let fault = Fault::new(Code::Conflict, "given without TLS", reason, remedy);
+            self.note(values, "ca_file", fault);
+        }
         Store {
-            url: values.parsed("url").unwrap_or(StoreUrl::Memory),
+            url: url.unwrap_or(StoreUrl::Memory),
+            ca_file,
             path: self.path(values, "path"),
             prefix: values.text("prefix").unwrap_or_default().to_owned(),
             password: self.secret(values, "password_file", STORE_PASSWORD_VAR),
+            sentinel_password: self.secret(values, "sentinel_password_file", SENTINEL_PASSWORD_VAR),
             connect_timeout: values.duration("connect_timeout"),
             command_timeout: values.duration("command_timeout"),
         }
