@@ -19,6 +19,7 @@ mod hostile;
 mod memory;
 mod metrics;
 mod redis;
+mod redis_guarded;
 mod redis_load;
 mod reload;
 mod stage;
