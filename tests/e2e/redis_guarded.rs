@@ -76,9 +76,15 @@ fn a_redis_with_tls_and_users_is_used_once_it_believes_us_and_its_refusal_is_tol
     assert_eq!(replica.readyz().status, 503);
     assert!(try_join(replica.addr(), &[]).json()["number"].is_null());
     let log = replica.log_all();
-    let told: Vec<_> = log.lines().filter(|line| line.contains("the store")).collect();
+    let told: Vec<_> = log
+        .lines()
+        .filter(|line| line.contains("the store"))
+        .collect();
     assert_eq!(told.len(), 1, "{log}");
-    assert!(told[0].contains("refuses the user or the password"), "{log}");
+    assert!(
+        told[0].contains("refuses the user or the password"),
+        "{log}"
+    );
     // The operator gives the user the right password.
     redis.ask("ACL SETUSER booking >correct-horse");
     wait_for("it is ready by itself", SOON, || {

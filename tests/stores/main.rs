@@ -18,6 +18,7 @@ mod equality;
 mod failover;
 mod faults;
 mod history;
+#[path = "../support/machines.rs"]
 mod machines;
 mod random;
 mod server;

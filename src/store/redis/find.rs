@@ -17,6 +17,7 @@ use crate::store::redis::connection::within;
 use crate::store::redis::link::Access;
 use crate::store::redis::link::Link;
 use crate::store::redis::link::Place;
+use crate::store::redis::trouble::HOST_MAX;
 use crate::store::redis::trouble::Trouble;
 
 /// Most servers looked at for one connection.
@@ -135,6 +136,7 @@ async fn primary(link: &mut Link, name: &str) -> Result<Option<Node>, RedisError
         .arg(name)
         .query_async(&mut link.commands)
         .await?;
+    let told = told.filter(|(host, _)| host.len() <= HOST_MAX);
     Ok(told.map(|(host, port)| Node { host, port }))
 }
 

@@ -87,6 +87,8 @@ pub struct Redis {
     connection: Option<Connection>,
     /// The node that is said to have the line now.
     moved_to: Option<Node>,
+    /// The server that was found last, of several.
+    found: Option<Place>,
     /// What the server was last seen to do when its memory is full.
     policy: String,
     backoff: Backoff,
@@ -152,6 +154,7 @@ impl Redis {
             plan,
             connection: None,
             moved_to: None,
+            found: None,
             policy: String::new(),
             backoff: Backoff::default(),
         }
@@ -235,8 +238,25 @@ impl Redis {
                 after: deadline,
             })
         })?;
+        self.note_place(&connection);
         self.note_policy(&connection);
         Ok(connection)
+    }
+
+    /// Tells which of several servers has the line, whenever it is another one.
+    fn note_place(&mut self, connection: &Connection) {
+        let is_known = match self.plan.topology {
+            Topology::Server(_) | Topology::Socket(_) => true,
+            Topology::Sentinel { .. } | Topology::Cluster(_) => {
+                self.found.as_ref() == Some(connection.place())
+            }
+        };
+        if !is_known {
+            self.found = Some(connection.place().clone());
+            tracing::info!(
+                room.name = %self.plan.room, store.addr = %connection.place(), "found the server that has the line",
+            );
+        }
     }
 
     /// Warns of a server that may throw a line away, once.

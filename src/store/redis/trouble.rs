@@ -5,6 +5,8 @@ use redis::RedisError;
 
 use crate::config::url::Node;
 
+/// Longest name of a host that a server may name, in bytes (RFC 1035 §2.3.4).
+pub(super) const HOST_MAX: usize = 253;
 /// Longest text of a server's own that is passed on, in characters.
 const TEXT_MAX: usize = 200;
 
@@ -142,6 +144,9 @@ fn moved_to(detail: &str) -> Option<Node> {
     let (_slot, addr) = detail.split_once(' ')?;
     let (host, port) = addr.trim().rsplit_once(':')?;
     let host = if host == "?" { "" } else { host };
+    if host.len() > HOST_MAX {
+        return None;
+    }
     Some(Node {
         host: host.to_owned(),
         port: port.parse().ok()?,

@@ -1,5 +1,16 @@
 //! Real Redis servers on free ports: alone, with a replica and sentinels, as a cluster, over TLS.
 
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test binary uses its own part of what they share"
+)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::panic,
+    reason = "tests wait by the machine's clock, and a test that cannot go on panics"
+)]
+
 use std::fs;
 use std::fs::File;
 use std::net::Ipv4Addr;
@@ -7,11 +18,14 @@ use std::net::TcpListener;
 use std::process::Child;
 use std::process::Command;
 use std::process::Stdio;
+use std::thread;
+use std::time::Duration;
+use std::time::Instant;
 
 use tempfile::TempDir;
 
-use crate::server::wait_for;
-
+/// How long servers may take to start, to find each other or to fail over.
+const READY: Duration = Duration::from_secs(30);
 /// Ports tried before a server gives up on finding a free one.
 const PORT_TRIES: u32 = 50;
 
@@ -94,6 +108,18 @@ impl Machine {
         line.unwrap_or_default().trim().to_owned()
     }
 
+    /// Tells when it has become a primary, watching it meanwhile.
+    pub fn promotion(&self) -> thread::JoinHandle<Instant> {
+        let client = self.client.clone();
+        thread::spawn(move || {
+            wait_for("it is a primary", || {
+                let mut connection = client.get_connection_with_timeout(READY).ok()?;
+                let info: String = redis::cmd("INFO").query(&mut connection).ok()?;
+                info.contains("role:master").then(Instant::now)
+            })
+        })
+    }
+
     /// Kills it as a power cut would.
     pub fn kill(&mut self) {
         drop(self.child.kill());
@@ -150,6 +176,18 @@ impl Machine {
 impl Drop for Machine {
     fn drop(&mut self) {
         self.kill();
+    }
+}
+
+/// Waits until `condition` gives a value.
+fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+    let until = Instant::now() + READY;
+    loop {
+        if let Some(value) = condition() {
+            return value;
+        }
+        assert!(Instant::now() < until, "{what}: not in {READY:?}");
+        thread::sleep(Duration::from_millis(20));
     }
 }
 
