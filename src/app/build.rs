@@ -9,6 +9,8 @@ use rustls::ClientConfig;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::sign::CertifiedKey;
+use rustls::sign::SingleCertAndKey;
 
 use crate::config::Config;
 use crate::config::secret::SecretError;
@@ -195,6 +197,12 @@ fn store_tls(store: &crate::config::Store) -> Result<Arc<ClientConfig>, BuildErr
     };
     let mut tls = ClientConfig::clone(&trust);
     tls.alpn_protocols.clear();
+    if let Some((cert, key)) = &store.certificate {
+        let chain = certificates(cert)?;
+        let key = PrivateKeyDer::from_pem_file(key).map_err(|error| pem(key, &error))?;
+        let certified = CertifiedKey::from_der(chain, key, tls.crypto_provider())?;
+        tls.client_auth_cert_resolver = Arc::new(SingleCertAndKey::from(certified));
+    }
     Ok(Arc::new(tls))
 }
 

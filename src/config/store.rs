@@ -21,6 +21,8 @@ pub struct Store {
     pub sentinel_password: Option<SecretSource>,
     /// Authorities that sign the store's certificates, instead of those the platform trusts.
     pub ca_file: Option<PathBuf>,
+    /// What this replica shows of itself where the store asks for a certificate: the chain's file and the key's.
+    pub certificate: Option<(PathBuf, PathBuf)>,
     /// Longest wait for a connection.
     pub connect_timeout: Duration,
     /// Longest wait for one exchange.

@@ -1,10 +1,11 @@
-//! A Redis that asks for TLS, a user and a password, as the configuration names them; and one that refuses them.
+//! A Redis that asks for a certificate, a user and a password, as the configuration names them, and refuses them first.
 
 use std::fs;
 
 use rcgen::BasicConstraints;
 use rcgen::CertificateParams;
 use rcgen::CertifiedIssuer;
+use rcgen::DnType;
 use rcgen::IsCa;
 use rcgen::KeyPair;
 use tempfile::TempDir;
@@ -23,6 +24,10 @@ use crate::support::wait_for;
 /// A Redis with TLS, and the file of the authority that signed its certificate.
 fn guarded(dir: &TempDir) -> (Redis, u16) {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
+    // A name of its own: one whose issuer has the same name as itself would count as signed by itself.
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "our authority");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
     let key = KeyPair::generate().unwrap();
@@ -42,7 +47,7 @@ fn guarded(dir: &TempDir) -> (Redis, u16) {
         ["--tls-cert-file", &certificate],
         ["--tls-key-file", &key],
         ["--tls-ca-cert-file", &ca],
-        ["--tls-auth-clients", "no"],
+        ["--tls-auth-clients", "yes"],
     ];
     (Redis::start_with(options.as_flattened()), port)
 }
@@ -56,9 +61,12 @@ fn a_redis_with_tls_and_users_is_used_once_it_believes_us_and_its_refusal_is_tol
     let file = |name: &str| dir.path().join(name).display().to_string();
     fs::write(file("redis.password"), "correct-horse\n").unwrap();
     let more = format!(
-        "[store]\nurl = \"rediss://booking@127.0.0.1:{port}/1\"\nca_file = \"{}\"\npassword_file = \"{}\"\n\
+        "[store]\nurl = \"rediss://booking@127.0.0.1:{port}/1\"\nca_file = \"{}\"\ncert_file = \"{}\"\n\
+         key_file = \"{}\"\npassword_file = \"{}\"\n\
          prefix = \"rush\"\n[tickets]\nkey_file = \"{}\"",
         file("ca.pem"),
+        file("cert.pem"),
+        file("key.pem"),
         file("redis.password"),
         file("ticket.keys"),
     );

@@ -279,6 +279,21 @@ pub(super) const STORE: Section = Section {
                   platform trusts.",
         },
         Key {
+            name: "cert_file",
+            kind: Kind::Text(PATH),
+            default: Default::Nothing(r#""redis-client.pem""#),
+            apply: Apply::Restart,
+            why: "With rediss://, the certificate chain in PEM that this replica shows, leaf first. Redis asks for one \
+                  unless it is told `tls-auth-clients no`.",
+        },
+        Key {
+            name: "key_file",
+            kind: Kind::Text(PATH),
+            default: Default::Nothing(r#""redis-client.key""#),
+            apply: Apply::Restart,
+            why: "The private key of `cert_file`, in PEM. Keep it readable for this service only.",
+        },
+        Key {
             name: "connect_timeout",
             kind: Kind::Duration(
                 Span::from_micros(SECOND / 10),

@@ -52,7 +52,7 @@ fn what_waits_for_a_restart_is_named_and_left_as_it_was() {
         loaded(&format!(
             "[server]\nlisten = {listen}\nworkers = {workers}\nprefix = {prefix}\n[admin]\nlisten = {log}\n\
              [store]\nurl = {store}\npath = {prefix}\nprefix = \"p{workers}\"\npassword_file = {prefix}\n\
-             sentinel_password_file = {prefix}\nca_file = {prefix}\n\
+             sentinel_password_file = {prefix}\nca_file = {prefix}\ncert_file = {prefix}\nkey_file = {prefix}\n\
              connect_timeout = \"{workers}s\"\ncommand_timeout = \"{workers}s\"\n\
              [log]\nformat = \"{}\"\naccess = {prefix}\n{BASE}",
             if workers == 1 { "text" } else { "json" }
