@@ -55,7 +55,7 @@ fn guarded(dir: &TempDir) -> (Redis, u16) {
 #[test]
 fn a_redis_with_tls_and_users_is_used_once_it_believes_us_and_its_refusal_is_told_once() {
     let dir = TempDir::new().unwrap();
-    let (redis, port) = guarded(&dir);
+    let (mut redis, port) = guarded(&dir);
     let made = redis.ask("ACL SETUSER booking on >battery-staple ~{rush:* +@all");
     assert!(made.starts_with("+OK"), "{made}");
     let file = |name: &str| dir.path().join(name).display().to_string();
@@ -93,8 +93,16 @@ fn a_redis_with_tls_and_users_is_used_once_it_believes_us_and_its_refusal_is_tol
         told[0].contains("refuses the user or the password"),
         "{log}"
     );
+    // Another reason is news, again told once.
+    redis.kill();
+    wait_for("it is told that nobody answers", SOON, || {
+        let log = replica.log_all();
+        let told = log.matches("the store cannot be used yet").count();
+        (told > 0).then(|| assert_eq!(told, 1, "{log}"))
+    });
+    redis.restart();
     // The operator gives the user the right password.
-    redis.ask("ACL SETUSER booking >correct-horse");
+    redis.ask("ACL SETUSER booking on >correct-horse ~{rush:* +@all");
     wait_for("it is ready by itself", SOON, || {
         (replica.readyz().status == 200).then_some(())
     });

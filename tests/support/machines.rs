@@ -25,7 +25,7 @@ use std::time::Instant;
 use tempfile::TempDir;
 
 /// How long servers may take to start, to find each other or to fail over.
-const READY: Duration = Duration::from_secs(30);
+const READY: Duration = Duration::from_secs(60);
 /// Ports tried before a server gives up on finding a free one.
 const PORT_TRIES: u32 = 50;
 
@@ -264,10 +264,11 @@ impl Watched {
 }
 
 fn sentinel(primary: u16, password: &str) -> Machine {
+    // Three who vote for themselves at once elect nobody, and try again after twice the time that a fail-over may take.
     let mut text = format!(
         "sentinel monitor main 127.0.0.1 {primary} 2\n\
          sentinel down-after-milliseconds main 1000\n\
-         sentinel failover-timeout main 10000\n"
+         sentinel failover-timeout main 2000\n"
     );
     let mut login = String::new();
     if !password.is_empty() {
