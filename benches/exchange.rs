@@ -191,11 +191,10 @@ async fn redis() {
         "waiting", "exchange", "us", "CPU us", "CPU us/visitor", "commands"
     );
     for waiting in WAITING {
-        let settings = Settings::Redis(redis::Settings {
-            url: server.url(),
+        let settings = Settings::Redis(Box::new(redis::Settings {
             answer_deadline: Duration::from_secs(10),
-            ..redis::Settings::default()
-        });
+            ..redis::Settings::new(server.url().parse().expect("it is the address of a server"))
+        }));
         let mut rig = Rig::open(&settings, &format!("bench-{waiting}"), waiting).await;
         for (what, exchange, visitors) in kinds(waiting) {
             let (cpu, commands) = (cpu_us(&server), server.calls_total());

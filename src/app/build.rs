@@ -5,15 +5,18 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use rustls::ClientConfig;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::sign::CertifiedKey;
+use rustls::sign::SingleCertAndKey;
 
 use crate::config::Config;
 use crate::config::secret::SecretError;
+use crate::config::secret::SecretSource;
 use crate::config::server::Access;
 use crate::config::server::Tls;
-use crate::config::url::RedisUrl;
 use crate::config::url::StoreUrl;
 use crate::line::exchange::Proposal;
 use crate::message::ForwardingHeader;
@@ -170,52 +173,37 @@ pub(crate) fn store(config: &Config) -> Result<store::Settings, BuildError> {
             directory: Some(config.store.path.clone()),
         }),
         StoreUrl::Redis(url) => {
-            let password = config
-                .store
-                .password
-                .as_ref()
-                .map(crate::config::secret::SecretSource::read)
-                .transpose()?;
-            store::Settings::Redis(store::redis::Settings {
-                url: redis_url(
-                    url,
-                    password.as_ref().map(crate::config::secret::Secret::expose),
-                ),
-                prefix: config.store.prefix.clone(),
-                connect_deadline: config.store.connect_timeout,
-                answer_deadline: config.store.command_timeout,
-            })
+            let store = &config.store;
+            let read =
+                |source: &Option<SecretSource>| source.as_ref().map(SecretSource::read).transpose();
+            store::Settings::Redis(Box::new(store::redis::Settings {
+                url: url.clone(),
+                password: read(&store.password)?,
+                sentinel_password: read(&store.sentinel_password)?,
+                tls: url.tls.then(|| store_tls(store)).transpose()?,
+                prefix: store.prefix.clone(),
+                connect_deadline: store.connect_timeout,
+                answer_deadline: store.command_timeout,
+            }))
         }
     })
 }
 
-fn redis_url(url: &RedisUrl, password: Option<&str>) -> String {
-    let scheme = if url.tls { "rediss" } else { "redis" };
-    let host = if url.host.contains(':') {
-        format!("[{}]", url.host)
-    } else {
-        url.host.clone()
+/// TLS to the store: what is agreed on with an origin, but for the protocol spoken inside.
+fn store_tls(store: &crate::config::Store) -> Result<Arc<ClientConfig>, BuildError> {
+    let trust = match &store.ca_file {
+        Some(path) => proxy::tls::with_authorities(certificates(path)?)?,
+        None => proxy::tls::platform()?,
     };
-    let user = url.username.as_deref().map(encoded).unwrap_or_default();
-    let login = match password {
-        Some(password) => format!("{user}:{}@", encoded(password)),
-        None => String::new(),
-    };
-    format!("{scheme}://{login}{host}:{}/{}", url.port, url.database)
-}
-
-/// Percent-encoded for the user information of a URL (RFC 3986 §3.2.1).
-fn encoded(text: &str) -> String {
-    use std::fmt::Write as _;
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            write!(out, "%{byte:02X}").ok();
-        }
+    let mut tls = ClientConfig::clone(&trust);
+    tls.alpn_protocols.clear();
+    if let Some((cert, key)) = &store.certificate {
+        let chain = certificates(cert)?;
+        let key = PrivateKeyDer::from_pem_file(key).map_err(|error| pem(key, &error))?;
+        let certified = CertifiedKey::from_der(chain, key, tls.crypto_provider())?;
+        tls.client_auth_cert_resolver = Arc::new(SingleCertAndKey::from(certified));
     }
-    out
+    Ok(Arc::new(tls))
 }
 
 /// Whose forwarding headers are believed.
@@ -328,21 +316,5 @@ upgrades = ["chat", "websocket"]
         assert_eq!(portal.timeouts.body.as_secs(), 7);
         assert_eq!(portal.timeouts.response.as_secs(), 9);
         assert_eq!(portal.upgrades, ["chat", "websocket"]);
-    }
-
-    #[test]
-    fn a_password_of_the_store_is_encoded_into_its_url() {
-        let url = RedisUrl {
-            host: "::1".to_owned(),
-            port: 6_379,
-            tls: true,
-            database: 2,
-            username: Some("a b".to_owned()),
-        };
-        assert_eq!(
-            redis_url(&url, Some("p@ss/word")),
-            "rediss://a%20b:p%40ss%2Fword@[::1]:6379/2"
-        );
-        assert_eq!(redis_url(&url, None), "rediss://[::1]:6379/2");
     }
 }

@@ -46,7 +46,7 @@ pub struct Serve {
     /// Run without a file: where operators connect
     #[arg(long, value_name = "ADDR", requires = "origin")]
     pub admin: Option<String>,
-    /// Run without a file: where the line lives, as `redis://127.0.0.1:6379`
+    /// Run without a file: where the line lives, as `redis://127.0.0.1:6379`, or another address of Redis
     #[arg(long, value_name = "URL", requires = "origin")]
     pub store: Option<String>,
 }

@@ -18,6 +18,7 @@ use crate::config::reload::FileMark;
 use crate::config::report::Problem;
 use crate::config::report::Report;
 use crate::config::secret::ADMIN_TOKEN_VAR;
+use crate::config::secret::SENTINEL_PASSWORD_VAR;
 use crate::config::secret::STORE_PASSWORD_VAR;
 
 /// Largest configuration file, in bytes.
@@ -73,7 +74,7 @@ impl Surroundings {
             |name: &&'static str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         Self {
             files: true,
-            variables: [ADMIN_TOKEN_VAR, STORE_PASSWORD_VAR]
+            variables: [ADMIN_TOKEN_VAR, STORE_PASSWORD_VAR, SENTINEL_PASSWORD_VAR]
                 .into_iter()
                 .filter(set)
                 .collect(),

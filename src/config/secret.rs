@@ -11,6 +11,9 @@ pub const ADMIN_TOKEN_VAR: &str = "ANTEROOM_ADMIN_TOKEN";
 /// The environment variable that holds the store's password.
 pub const STORE_PASSWORD_VAR: &str = "ANTEROOM_STORE_PASSWORD";
 
+/// The environment variable that holds the sentinels' password.
+pub const SENTINEL_PASSWORD_VAR: &str = "ANTEROOM_SENTINEL_PASSWORD";
+
 /// Largest secret file, in bytes.
 const SECRET_BYTES_MAX: u64 = 4096;
 
@@ -58,6 +61,12 @@ impl fmt::Display for SecretSource {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(…)")
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(text)
     }
 }
 

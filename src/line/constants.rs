@@ -23,6 +23,7 @@ pub fn constants() -> Vec<(&'static str, u64)> {
         ("SECOND_US", state::SECOND_US),
         ("STEP_US_MAX", state::STEP_US_MAX),
         ("HEAL_US", state::HEAL_US),
+        ("HEAL_STEP_US", state::HEAL_STEP_US),
         ("KEYED_US", state::KEYED_US),
         ("MISSING_US", state::MISSING_US),
         ("FORGET_US", state::FORGET_US),

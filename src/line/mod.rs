@@ -5,6 +5,11 @@
 //!
 //! A step is one exchange, in this order: expire, accrue entry credit, issue joins, let in, call, let in those just
 //! called who are asking. [`Line::apply`] is the only way to change a line.
+//!
+//! A line whose store may have lost writes heals: for a second and a half nothing is issued, and every replica tells what
+//! it was last answered. One that is slow to find the store again, as after a fail-over, is waited for until it has been
+//! silent for five seconds: it may be the only one that knows of the last numbers, and a gap wide enough to make up for
+//! them would be people ahead of everybody who do not exist.
 
 mod answer;
 mod bits;

@@ -27,8 +27,10 @@ pub(crate) const ENTRY: u64 = 1_000_000;
 pub(crate) const SECOND_US: u64 = 1_000_000;
 /// Most that line time advances in one exchange.
 pub(crate) const STEP_US_MAX: u64 = 2 * SECOND_US;
-/// How long a line heals.
+/// How long a line heals, at least: until each replica that was live has told what it knows.
 pub(crate) const HEAL_US: u64 = 3 * SECOND_US / 2;
+/// How long it goes on healing while a replica has yet to be heard from, before that is looked at again.
+pub(crate) const HEAL_STEP_US: u64 = SECOND_US / 10;
 /// How long an `Idempotency-Key` is remembered.
 pub(crate) const KEYED_US: u64 = 60 * SECOND_US;
 /// A replica silent for this long is missing.

@@ -1,5 +1,6 @@
 //! Where an exchange begins: the epoch, the store's identity, line time and who is listening.
 
+use crate::line::answer::LIVE_US;
 use crate::line::exchange::Exchange;
 use crate::line::ids::Epoch;
 use crate::line::ids::KeyHash;
@@ -8,6 +9,7 @@ use crate::line::settings::Mode;
 use crate::line::settings::Settings;
 use crate::line::state::ENTRY;
 use crate::line::state::FORGET_US;
+use crate::line::state::HEAL_STEP_US;
 use crate::line::state::HEAL_US;
 use crate::line::state::Line;
 use crate::line::state::MISSING_US;
@@ -21,6 +23,7 @@ impl Line {
         if self.epoch.is_none() {
             self.found(clock_us, exchange);
         }
+        let was_healing = self.now_us < self.heal_until_us;
         self.advance(clock_us, step);
         if exchange.store != self.store {
             // Another process answers: it may have lost writes.
@@ -29,6 +32,9 @@ impl Line {
         }
         self.adopt(exchange);
         self.raise_floors(exchange);
+        if was_healing && self.now_us >= self.heal_until_us && self.misses_another(exchange) {
+            self.heal_until_us = self.now_us + HEAL_STEP_US;
+        }
         step.healing = self.now_us < self.heal_until_us;
         self.provisional &= step.healing;
     }
@@ -106,6 +112,17 @@ impl Line {
             self.now_us = known.now_us;
             self.listen_us = self.now_us;
         }
+    }
+
+    /// Whether another replica, which was live before the line began to heal, has not been heard from since: it may
+    /// know of numbers that the store has lost. One that is not heard from while others are is given up after a while.
+    fn misses_another(&self, exchange: &Exchange) -> bool {
+        let live_us = self.now_us.saturating_sub(LIVE_US);
+        let healed_us = self.now_us.saturating_sub(HEAL_US);
+        self.seen
+            .from(live_us + 1)
+            .take_while(|&(at_us, _)| at_us <= healed_us)
+            .any(|(_, instance)| instance != exchange.instance)
     }
 
     /// Line time follows the store's clock by at most two seconds an exchange and never backwards.

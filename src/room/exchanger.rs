@@ -57,6 +57,8 @@ struct Course {
     mirror: Mirror,
     /// In which ways a promise was broken: each is logged once.
     broken: BTreeSet<&'static str>,
+    /// Why the store is away, as far as it has been told: each reason once in an outage, not at every try.
+    reasons: Vec<&'static str>,
     /// Somebody is stopping the room, and waits until the line has been told.
     leaving: Option<oneshot::Sender<()>>,
 }
@@ -69,6 +71,7 @@ impl Exchanger {
             gathered: Gathered::default(),
             mirror: Mirror::new(clock::monotonic()),
             broken: BTreeSet::new(),
+            reasons: Vec::new(),
             leaving: None,
         };
         let mut batch = Vec::new();
@@ -140,7 +143,7 @@ impl Exchanger {
             let now = clock::monotonic();
             match result {
                 Ok(answer) => {
-                    self.say_back(&course.mirror);
+                    self.say_back(course);
                     self.metrics.exchange_seconds.observe(now - started);
                     self.watch(course, exchange, &answer);
                     let more = answer.more;
@@ -158,7 +161,7 @@ impl Exchanger {
                 }
                 Err(error) => {
                     self.metrics.exchange_errors.inc();
-                    self.say_away(&mut course.mirror, &error, now);
+                    self.say_away(course, &error, now);
                     waiting.turn_away();
                     self.take_waiting(course, batch);
                     course.gathered.turn_away();
@@ -224,18 +227,26 @@ impl Exchanger {
         }
     }
 
-    fn say_away(&self, mirror: &mut Mirror, error: &StoreError, now: std::time::Instant) {
-        if matches!(mirror.picture.health, Health::Away { .. }) {
+    fn say_away(&self, course: &mut Course, error: &StoreError, now: std::time::Instant) {
+        let is_news = !course.reasons.contains(&error.reason());
+        if is_news {
+            course.reasons.push(error.reason());
+        }
+        if matches!(course.mirror.picture.health, Health::Away { .. }) {
+            if is_news {
+                warn!(room.name = %self.shared.name, error = %error, "the store cannot be used yet");
+            }
             return;
         }
         warn!(room.name = %self.shared.name, error = %error, "the store is away");
         self.metrics.store_up.set(0);
-        mirror.picture.health = Health::Away { since: now };
-        self.shared.publish(&mirror.picture);
+        course.mirror.picture.health = Health::Away { since: now };
+        self.shared.publish(&course.mirror.picture);
     }
 
-    fn say_back(&self, mirror: &Mirror) {
-        if let Health::Away { since } = mirror.picture.health {
+    fn say_back(&self, course: &mut Course) {
+        course.reasons.clear();
+        if let Health::Away { since } = course.mirror.picture.health {
             let away_ms =
                 u64::try_from((clock::monotonic() - since).as_millis()).unwrap_or(u64::MAX);
             info!(room.name = %self.shared.name, away_ms, "the store is back");

@@ -5,13 +5,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::line::exchange::Refused;
+use crate::store::redis::Trouble;
 
 /// A store failed; no message carries a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The store's address is not one that can be used.
-    #[error("the store's url cannot be used: {0}")]
-    Url(String),
     /// No connection could be made, or it broke.
     #[error("the store at {addr} cannot be reached: {cause}")]
     Unreachable {
@@ -28,13 +26,13 @@ pub enum StoreError {
         /// The deadline that passed.
         after: Duration,
     },
-    /// The store answered with an error of its own.
-    #[error("the store at {addr} answered with an error: {cause}")]
+    /// The store answered that it cannot be used.
+    #[error("the store at {addr} cannot be used: {trouble}")]
     Failed {
         /// Where it is.
         addr: String,
-        /// Its answer.
-        cause: String,
+        /// What it says.
+        trouble: Trouble,
     },
     /// The store's answer is not one this release can read.
     #[error("the store's answer cannot be read: {0}")]
@@ -80,12 +78,24 @@ impl StoreError {
             | Self::Timeout { .. }
             | Self::Failed { .. }
             | Self::Disk { .. } => true,
-            Self::Url(_)
-            | Self::Unreadable(_)
+            Self::Unreadable(_)
             | Self::Refused(_)
             | Self::Locked { .. }
             | Self::File { .. }
             | Self::Stopped => false,
+        }
+    }
+
+    /// One word for each kind of failure, so that the same outage is told once and another one is not kept quiet.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Unreachable { .. } | Self::Timeout { .. } => "unreachable",
+            Self::Failed { trouble, .. } => trouble.word(),
+            Self::Unreadable(_) => "unreadable",
+            Self::Refused(_) => "refused",
+            Self::Disk { .. } | Self::Locked { .. } | Self::File { .. } => "disk",
+            Self::Stopped => "stopped",
         }
     }
 }

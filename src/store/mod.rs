@@ -16,12 +16,12 @@ use crate::store::memory::Memory;
 use crate::store::redis::Redis;
 
 /// Which store a room uses, as `app` reads it from the configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Settings {
     /// The line lives in this process.
     Memory(memory::Settings),
     /// The line lives in a Redis server, shared by any number of replicas.
-    Redis(redis::Settings),
+    Redis(Box<redis::Settings>),
 }
 
 /// Where one room's line lives.
@@ -37,20 +37,18 @@ impl Store {
     /// Opens the store of this room. A Redis server need not be reachable yet: the first exchange connects.
     ///
     /// # Errors
-    /// [`StoreError`] when the settings are wrong, or the directory cannot be used or is in use by another anteroom.
+    /// [`StoreError`] when the directory cannot be used or is in use by another anteroom.
     pub async fn open(settings: &Settings, room: &str) -> Result<Self, StoreError> {
         match settings {
             Settings::Memory(settings) => Memory::open(settings, room).await.map(Self::Memory),
-            Settings::Redis(settings) => {
-                Redis::new(settings, room).map(|redis| Self::Redis(Box::new(redis)))
-            }
+            Settings::Redis(settings) => Ok(Self::Redis(Box::new(Redis::new(settings, room)))),
         }
     }
 
     /// Applies one exchange, at the store's own time, and answers it. The exchange's `store` is filled in here.
     ///
     /// Returns within the store's deadlines. One call at a time; after an error, the same exchange again: a call made
-    /// soon after a failure first waits for the back-off (at most two seconds).
+    /// soon after a failure first waits for the back-off (at most a second).
     ///
     /// # Errors
     /// [`StoreError`]; [`StoreError::is_away`] tells an outage from an exchange that will never be accepted.

@@ -16,10 +16,14 @@ mod cookies;
 mod drain;
 mod forged;
 mod hostile;
+#[path = "../support/machines.rs"]
+mod machines;
 mod memory;
 mod metrics;
 mod redis;
+mod redis_guarded;
 mod redis_load;
+mod redis_sentinel;
 mod reload;
 mod stage;
 mod walk;

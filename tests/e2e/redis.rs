@@ -206,7 +206,7 @@ fn ready(pair: &Pair, status: u16) {
 }
 
 /// Joins one after the other until it is over: the tickets, and how often there was no number.
-fn come(addr: SocketAddr, over: &AtomicBool) -> (Vec<Ticket>, usize) {
+pub(crate) fn come(addr: SocketAddr, over: &AtomicBool) -> (Vec<Ticket>, usize) {
     let (mut came, mut turned_away) = (Vec::new(), 0);
     while !over.load(Ordering::Relaxed) {
         let one = wait_for("a number, or the end", SOON, || {

@@ -92,12 +92,12 @@ impl Players {
             directory: Some(dir.path().to_owned()),
         });
         let room = format!("history-{seed}");
-        let redis_settings = Settings::Redis(RedisSettings {
-            url: server.url(),
+        let redis_settings = Settings::Redis(Box::new(RedisSettings {
             prefix: "equal".to_owned(),
             connect_deadline: PATIENCE,
             answer_deadline: PATIENCE,
-        });
+            ..RedisSettings::new(server.url().parse().expect("a url"))
+        }));
         Self {
             line: Line::new(),
             memory: Some(

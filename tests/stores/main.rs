@@ -15,9 +15,14 @@
 mod cost;
 mod durability;
 mod equality;
+mod failover;
 mod faults;
 mod history;
+#[path = "../support/machines.rs"]
+mod machines;
 mod power;
 mod random;
 mod server;
 mod state;
+mod topology;
+mod trouble;

@@ -6,6 +6,7 @@ use crate::config::fault::Fault;
 use crate::config::keys::forms;
 use crate::config::origin::Origin;
 use crate::config::secret::ADMIN_TOKEN_VAR;
+use crate::config::secret::SENTINEL_PASSWORD_VAR;
 use crate::config::secret::STORE_PASSWORD_VAR;
 use crate::config::secret::SecretSource;
 use crate::config::server::Access;
@@ -118,11 +119,35 @@ impl Check<'_> {
     }
 
     pub(super) fn store(&mut self, values: &Values) -> Store {
+        let url: Option<StoreUrl> = values.parsed("url");
+        let [ca_file, cert, key] = ["ca_file", "cert_file", "key_file"].map(|name| {
+            let path = self.file(values, name);
+            let cleartext = matches!(&url, Some(StoreUrl::Memory))
+                || matches!(&url, Some(StoreUrl::Redis(redis)) if !redis.tls);
+            if path.is_some() && cleartext {
+                let reason = "the store is not spoken to over TLS";
+                let remedy = format!("write rediss:// in `url`, or leave `{name}` out");
+                let fault = Fault::new(Code::Conflict, "given without TLS", reason, remedy);
+                self.note(values, name, fault);
+            }
+            path
+        });
+        for (name, other) in [("cert_file", "key_file"), ("key_file", "cert_file")] {
+            if values.written(name) && !values.written(other) {
+                let reason = "a certificate and its key are shown together";
+                let remedy = format!("name a `{other}`, or leave both out");
+                let fault = Fault::new(Code::Conflict, "half of a pair", reason, remedy);
+                self.note(values, name, fault);
+            }
+        }
         Store {
-            url: values.parsed("url").unwrap_or(StoreUrl::Memory),
+            url: url.unwrap_or(StoreUrl::Memory),
+            ca_file,
+            certificate: cert.zip(key),
             path: self.path(values, "path"),
             prefix: values.text("prefix").unwrap_or_default().to_owned(),
             password: self.secret(values, "password_file", STORE_PASSWORD_VAR),
+            sentinel_password: self.secret(values, "sentinel_password_file", SENTINEL_PASSWORD_VAR),
             connect_timeout: values.duration("connect_timeout"),
             command_timeout: values.duration("command_timeout"),
         }

@@ -226,13 +226,14 @@ pub(super) const STORE: Section = Section {
     keys: &[
         Key {
             name: "url",
-            kind: Kind::Text(words::<StoreUrl>(
-                "\"memory:\", or a redis:// or rediss:// address",
-            )),
+            kind: Kind::Text(words::<StoreUrl>("\"memory:\", or an address of Redis")),
             default: Default::Value(r#""memory:""#),
             apply: Apply::Restart,
-            why: "\"memory:\" keeps lines in this process with a snapshot on disk: right for one replica. Redis \
-                  (redis://host:6379/0, rediss:// for TLS) lets any number of replicas share them.",
+            why: "\"memory:\" keeps lines in this process with a snapshot on disk: right for one replica. Redis 6.2 or \
+                  newer, or Valkey, lets any number of replicas share them: redis://[user@]host:6379/0, \
+                  redis+unix:///run/redis.sock, redis+sentinel://host1:26379,host2:26379/name/0 for the primary that \
+                  sentinels know by a name, redis+cluster://host1:6379,host2:6379 for a cluster. rediss instead of \
+                  redis is TLS, to the sentinels as well.",
         },
         Key {
             name: "path",
@@ -260,6 +261,37 @@ pub(super) const STORE: Section = Section {
             apply: Apply::Restart,
             why: "A file with the store's password. ANTEROOM_STORE_PASSWORD in the environment does the same; the \
                   user's name, if any, stands in the address.",
+        },
+        Key {
+            name: "sentinel_password_file",
+            kind: Kind::Text(PATH),
+            default: Default::Nothing(r#""sentinel.password""#),
+            apply: Apply::Restart,
+            why: "A file with the password that the sentinels themselves ask for, if they do. \
+                  ANTEROOM_SENTINEL_PASSWORD in the environment does the same.",
+        },
+        Key {
+            name: "ca_file",
+            kind: Kind::Text(PATH),
+            default: Default::Nothing(r#""redis-ca.pem""#),
+            apply: Apply::Restart,
+            why: "With rediss://, a PEM file of authorities that sign the store's certificates, instead of those the \
+                  platform trusts.",
+        },
+        Key {
+            name: "cert_file",
+            kind: Kind::Text(PATH),
+            default: Default::Nothing(r#""redis-client.pem""#),
+            apply: Apply::Restart,
+            why: "With rediss://, the certificate chain in PEM that this replica shows, leaf first. Redis asks for one \
+                  unless it is told `tls-auth-clients no`.",
+        },
+        Key {
+            name: "key_file",
+            kind: Kind::Text(PATH),
+            default: Default::Nothing(r#""redis-client.key""#),
+            apply: Apply::Restart,
+            why: "The private key of `cert_file`, in PEM. Keep it readable for this service only.",
         },
         Key {
             name: "connect_timeout",

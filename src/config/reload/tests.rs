@@ -55,6 +55,7 @@ fn what_waits_for_a_restart_is_named_and_left_as_it_was() {
              max_connections = {workers}\nmax_streams = {workers}\nmax_header_bytes = \"{workers}0 KiB\"\n\
              [admin]\nlisten = {log}\n\
              [store]\nurl = {store}\npath = {prefix}\nprefix = \"p{workers}\"\npassword_file = {prefix}\n\
+             sentinel_password_file = {prefix}\nca_file = {prefix}\ncert_file = {prefix}\nkey_file = {prefix}\n\
              connect_timeout = \"{workers}s\"\ncommand_timeout = \"{workers}s\"\n\
              [log]\nformat = \"{}\"\naccess = {prefix}\n{BASE}",
             if workers == 1 { "text" } else { "json" }
@@ -64,10 +65,10 @@ fn what_waits_for_a_restart_is_named_and_left_as_it_was() {
         "\"0.0.0.0:1\"",
         1,
         "\"/a/\"",
-        "\"memory:\"",
+        "\"rediss://q\"",
         "\"127.0.0.1:9\"",
     );
-    let new = with("\"0.0.0.0:2\"", 2, "\"/b/\"", "\"redis://r\"", "\"off\"");
+    let new = with("\"0.0.0.0:2\"", 2, "\"/b/\"", "\"rediss://r\"", "\"off\"");
     let changes = new.changes(&old);
     let restart: usize = SECTIONS
         .iter()

@@ -6,6 +6,15 @@ use std::str::FromStr;
 
 use crate::config::fault::Code;
 use crate::config::fault::Fault;
+pub use crate::config::url::redis::Node;
+pub use crate::config::url::redis::RedisUrl;
+pub use crate::config::url::redis::Topology;
+
+mod redis;
+
+/// What to write instead of an address that is none.
+const REDIS_REMEDY: &str =
+    "write \"memory:\", or \"redis://redis.internal:6379\" (rediss:// for TLS)";
 
 /// One server of an origin, written `"http://127.0.0.1:8000"` or `"https://portal.internal"`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -34,23 +43,8 @@ pub struct ExternalUrl {
 pub enum StoreUrl {
     /// In this process, with a snapshot on disk.
     Memory,
-    /// In one Redis server.
+    /// In Redis.
     Redis(RedisUrl),
-}
-
-/// One Redis server, written `"redis://redis.internal:6379/0"`, or `rediss://` for TLS.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct RedisUrl {
-    /// Whether it is spoken to over TLS.
-    pub tls: bool,
-    /// A name or address in lower case; an IPv6 address without brackets.
-    pub host: String,
-    /// The port.
-    pub port: u16,
-    /// The database's number.
-    pub database: u16,
-    /// The user to log in as; the password is kept elsewhere.
-    pub username: Option<String>,
 }
 
 /// A URL in its parts.
@@ -110,61 +104,17 @@ impl FromStr for StoreUrl {
     type Err = Fault;
 
     fn from_str(text: &str) -> Result<Self, Fault> {
-        const REMEDY: &str =
-            "write \"memory:\", or \"redis://redis.internal:6379\" (rediss:// for TLS)";
-        let fault = |reason: &str| Fault::invalid("not a store's address", reason, REMEDY);
         if text == "memory:" {
             return Ok(Self::Memory);
         }
-        let scheme = text.split_once(':').map_or("", |(scheme, _)| scheme);
-        match scheme {
-            "redis" | "rediss" => {
-                RedisUrl::from_parts(&parts(text, &fault)?, &fault).map(Self::Redis)
-            }
-            "redis+unix" | "redis+sentinel" | "redis+cluster" => Err(Fault::new(
-                Code::Unsupported,
-                format!("`{scheme}://` is not supported yet"),
-                "this version speaks to one Redis server over TCP or TLS",
-                "use redis:// or rediss://, or \"memory:\" for a single instance",
-            )),
-            "memory" => Err(fault(
+        if text.starts_with("memory:") {
+            return Err(Fault::invalid(
+                "not a store's address",
                 "nothing follows \"memory:\"; `path` names its folder",
-            )),
-            _ => Err(fault(
-                "the scheme is neither memory nor one of the redis schemes",
-            )),
+                REDIS_REMEDY,
+            ));
         }
-    }
-}
-
-impl RedisUrl {
-    fn from_parts(parts: &Parts<'_>, fault: &dyn Fn(&str) -> Fault) -> Result<Self, Fault> {
-        let username = match parts.userinfo {
-            Some(userinfo) if userinfo.contains(':') => {
-                return Err(Fault::new(
-                    Code::SecretInFile,
-                    "a password in the configuration",
-                    "configuration is shown, compared and logged; secrets are not",
-                    "put it in a file named by `password_file`, or in ANTEROOM_STORE_PASSWORD",
-                ));
-            }
-            Some("") | None => None,
-            Some(name) => Some(name.to_owned()),
-        };
-        let database = match parts.path.strip_prefix('/').unwrap_or_default() {
-            "" => 0,
-            number => number
-                .parse()
-                .map_err(|_| fault("what follows the slash is a database's number"))?,
-        };
-        let port = parts.port.unwrap_or(6379);
-        Ok(Self {
-            tls: parts.scheme == "rediss",
-            host: parts.host.clone(),
-            port,
-            database,
-            username,
-        })
+        text.parse().map(Self::Redis)
     }
 }
 
@@ -196,21 +146,6 @@ impl fmt::Display for StoreUrl {
             Self::Memory => f.write_str("memory:"),
             Self::Redis(redis) => redis.fmt(f),
         }
-    }
-}
-
-impl fmt::Display for RedisUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.tls { "rediss://" } else { "redis://" })?;
-        if let Some(username) = &self.username {
-            write!(f, "{username}@")?;
-        }
-        write!(
-            f,
-            "{}/{}",
-            authority(&self.host, self.port, 0),
-            self.database
-        )
     }
 }
 
@@ -252,7 +187,19 @@ fn parts<'a>(text: &'a str, fault: &dyn Fn(&str) -> Fault) -> Result<Parts<'a>, 
     let (userinfo, server) = server
         .rsplit_once('@')
         .map_or((None, server), |(user, server)| (Some(user), server));
-    let (host, port) = match server.strip_prefix('[') {
+    let (host, port) = self::server(server, fault)?;
+    Ok(Parts {
+        scheme,
+        userinfo,
+        host,
+        port,
+        path,
+    })
+}
+
+/// Splits `host[:port]`.
+fn server(text: &str, fault: &dyn Fn(&str) -> Fault) -> Result<(String, Option<u16>), Fault> {
+    let (host, port) = match text.strip_prefix('[') {
         Some(rest) => {
             let (host, port) = rest
                 .split_once(']')
@@ -263,7 +210,7 @@ fn parts<'a>(text: &'a str, fault: &dyn Fn(&str) -> Fault) -> Result<Parts<'a>, 
             (address.to_string(), port)
         }
         None => {
-            let (host, port) = server.split_at(server.find(':').unwrap_or(server.len()));
+            let (host, port) = text.split_at(text.find(':').unwrap_or(text.len()));
             if !is_host(host) {
                 return Err(fault("the host is neither a name nor an address"));
             }
@@ -279,13 +226,7 @@ fn parts<'a>(text: &'a str, fault: &dyn Fn(&str) -> Fault) -> Result<Parts<'a>, 
             Some(port.ok_or_else(|| fault("a port is a number from 1 to 65535"))?)
         }
     };
-    Ok(Parts {
-        scheme,
-        userinfo,
-        host,
-        port,
-        path,
-    })
+    Ok((host, port))
 }
 
 /// A host name or IPv4 address; underscores are allowed since container networks use them.

@@ -21,6 +21,12 @@ fn addresses_are_read_and_shown_alike() {
         "memory:",
         "redis://redis.internal:6379/0",
         "rediss://app@[fd00::1]:6380/3",
+        "redis+unix:///run/redis/redis.sock",
+        "redis+unix://app@/run/redis/redis.sock?db=2",
+        "redis+sentinel://a:26379,[fd00::1]:26380/main/0",
+        "rediss+sentinel://app@a:26379/my-line.1/7",
+        "redis+cluster://a:6379,b:7000",
+        "rediss+cluster://app@a:6379",
     ] {
         assert_eq!(
             text.parse::<StoreUrl>().map(|url| url.to_string()),
@@ -48,18 +54,56 @@ fn an_origin_is_a_server_and_nothing_else() {
 }
 
 #[test]
-fn passwords_and_unsupported_stores_are_told_apart_from_nonsense() {
+fn passwords_are_told_apart_from_nonsense() {
     let code = |text: &str| text.parse::<StoreUrl>().map_err(|fault| fault.code);
-    assert_eq!(code("redis://:hunter2@redis"), Err(Code::SecretInFile));
-    assert_eq!(code("redis+sentinel://a,b/main"), Err(Code::Unsupported));
-    assert_eq!(code("redis+unix:///run/redis.sock"), Err(Code::Unsupported));
-    assert_eq!(code("postgres://db"), Err(Code::Invalid));
-    assert_eq!(code("redis://redis/x"), Err(Code::Invalid));
+    for text in [
+        "redis://:hunter2@redis",
+        "redis+sentinel://app:hunter2@a,b/main",
+        "redis+cluster://:hunter2@a",
+        "redis+unix://app:hunter2@/run/redis.sock",
+    ] {
+        assert_eq!(code(text), Err(Code::SecretInFile), "{text}");
+    }
+    for text in [
+        "postgres://db",
+        "memory:here",
+        "redis://redis/x",
+        "redis://a,b",
+        "redis+unix://run/redis.sock",
+        "redis+unix:///",
+        "redis+unix:///run/redis.sock?x=1",
+        "redis+sentinel://a,b",
+        "redis+sentinel://a,b/",
+        "redis+sentinel://,b/main",
+        "redis+sentinel://a/main/-1",
+        "redis+cluster://a,b/1",
+        "redis+cluster://",
+        "rediss+unix:///run/redis.sock",
+    ] {
+        assert_eq!(code(text), Err(Code::Invalid), "{text}");
+    }
+    let many = vec!["a"; 17].join(",");
+    assert_eq!(code(&format!("redis+cluster://{many}")), Err(Code::Invalid));
+}
+
+#[test]
+fn ports_that_are_not_written_are_the_usual_ones() {
+    let shown = |text: &str| text.parse::<StoreUrl>().map(|url| url.to_string());
+    for (text, full) in [
+        ("redis://a", "redis://a:6379/0"),
+        (
+            "redis+sentinel://a,b:1/main",
+            "redis+sentinel://a:26379,b:1/main/0",
+        ),
+        ("redis+cluster://A,b/", "redis+cluster://a:6379,b:6379"),
+    ] {
+        assert_eq!(shown(text), Ok(full.to_owned()));
+    }
 }
 
 proptest! {
     #[test]
-    fn no_text_makes_a_parser_panic(text in "(https?|redis|)(://|:)?[a-z0-9.:@/\\[\\]?#é]{0,40}") {
+    fn no_text_makes_a_parser_panic(text in "(https?|rediss?(\\+(unix|sentinel|cluster))?|)(://|:)?[a-z0-9.,:@/\\[\\]?#é]{0,40}") {
         let read = text.parse::<OriginUrl>();
         if let Ok(url) = read {
             prop_assert_eq!(url.to_string().parse(), Ok(url));

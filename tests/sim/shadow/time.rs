@@ -13,6 +13,10 @@ use crate::plan::SECOND;
 const STEP_US: u64 = 2 * SECOND;
 /// How long a line heals.
 const HEAL_US: u64 = 1_500_000;
+/// By how much healing is drawn out while a replica is awaited.
+const HEAL_STEP_US: u64 = 100_000;
+/// A replica silent for this long is not live.
+const LIVE_US: u64 = 5 * SECOND;
 /// A replica silent for this long is forgotten.
 const FORGET_US: u64 = 600 * SECOND;
 
@@ -22,6 +26,7 @@ impl Shadow {
         if self.epoch.is_none() {
             self.found(clock_us, exchange);
         }
+        let was_healing = self.now_us < self.heal_until_us;
         let elapsed = clock_us.saturating_sub(self.clock_us);
         let gap = elapsed > STEP_US || clock_us < self.clock_us;
         self.clock_us = clock_us;
@@ -39,7 +44,18 @@ impl Shadow {
         }
         self.adopt(exchange);
         self.raise(exchange);
+        if was_healing && self.now_us >= self.heal_until_us && self.awaits_another(exchange) {
+            self.heal_until_us = self.now_us + HEAL_STEP_US;
+        }
         elapsed_us
+    }
+
+    /// Whether a replica that was live has not told, while the line heals, what it knows.
+    fn awaits_another(&self, exchange: &Exchange) -> bool {
+        self.seen.iter().any(|(&instance, &at_us)| {
+            let silent_us = self.now_us - at_us.min(self.now_us);
+            instance != exchange.instance && (HEAL_US..LIVE_US).contains(&silent_us)
+        })
     }
 
     /// A line without an epoch takes the one it is shown, and forgets everybody of any other.

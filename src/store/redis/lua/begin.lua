@@ -68,7 +68,7 @@ local more = false
 
 -- begin: a line without an epoch is founded; then line time advances; then, while healing, a newer epoch than ours (any,
 -- if ours was only made for want of one) is adopted, which founds the line again.
-local founding, elapsed_us = not created, 0
+local founding, elapsed_us, was_healing = not created, 0, false
 for round = 1, 2 do
   if founding then
     -- found: with the epoch the replica knows, or a new one.
@@ -88,6 +88,7 @@ for round = 1, 2 do
     touch = true
   end
   if round == 1 then
+    was_healing = now_us < heal_until_us
     -- advance: by at most two seconds an exchange and never backwards.
     elapsed_us = max(clock - clock_us, 0)
     local unheard = elapsed_us > STEP_US_MAX or clock < clock_us
@@ -128,6 +129,17 @@ else
   heard_n, asks_n, checks_n, more_n, finishes_n, unasks_n, renewals_n = 0, 0, 0, 0, 0, 0, 0
   known_turns, known_entries, known_finished = 0, 0, 0
 end
+
+-- misses_another: a replica that was live before the line began to heal, and has not been heard from since, may know of
+-- numbers that the store has lost.
+local seen = call('ZRANGE', SEEN, 0, -1, 'WITHSCORES')
+if was_healing and now_us >= heal_until_us then
+  local live_us, healed_us = max(now_us - LIVE_US, 0), max(now_us - HEAL_US, 0)
+  for i = 1, #seen, 2 do
+    local at_us = tonumber(seen[i + 1])
+    if at_us > live_us and at_us <= healed_us and seen[i] ~= instance then heal_until_us = now_us + HEAL_STEP_US end
+  end
+end
 local healing = now_us < heal_until_us
 if not healing then provisional = 0 end
 
@@ -139,7 +151,7 @@ told_us = max(told_us, told)
 local window_us = max(presence_us, floor(max(told_us, told_before_us) * 5 / 2))
 local live = 0
 do
-  local rows = call('ZRANGE', SEEN, 0, -1, 'WITHSCORES')
+  local rows = seen
   local silent, heard, is_new, gone = 0, 0, true, nil
   local left_us, missing_us, live_us = max(now_us - window_us, 0), max(now_us - MISSING_US, 0), max(now_us - LIVE_US, 0)
   local forget_us = max(now_us - FORGET_US, 0)
