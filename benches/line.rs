@@ -27,7 +27,7 @@ const WAITING: [u64; 4] = [10, 10_000, 1_000_000, 10_000_000];
 const SAMPLES: usize = 15;
 /// Exchanges of one sample: the first of them finds nothing of a copied line in the processor's cache.
 const EXCHANGES: u32 = 50;
-/// No row takes longer.
+/// A row takes about this long; three samples are taken even where that is longer.
 const ROW: Duration = Duration::from_secs(2);
 /// Between two exchanges of the store's clock, in microseconds.
 const STEP_US: u64 = 1_000;

@@ -16,6 +16,7 @@ use crate::gate::decide;
 use crate::gate::decide::Decision;
 use crate::gate::decide::Facts;
 use crate::gate::decide::Kind;
+use crate::gate::decide::TicketFact;
 use crate::gate::forward::Through;
 use crate::gate::reply;
 use crate::gate::show;
@@ -333,7 +334,12 @@ fn unusable(visit: &Visit<'_>, look: &Look<'_>) -> Response<Body> {
 /// What is not a navigation waits with 503; a person who sent a form reads what was not sent.
 fn refuse(visit: &Visit<'_>, look: &Look<'_>, facts: Facts) -> Response<Body> {
     let stood = show::stand(visit);
-    let state = if visit.snapshot.mode().issues() {
+    let state = if matches!(
+        visit.ticket_fact(),
+        TicketFact::Old | TicketFact::UnknownKey
+    ) {
+        show::unknown_state(visit)
+    } else if visit.snapshot.mode().issues() {
         State::Waiting
     } else {
         show::refused_state(visit)

@@ -104,6 +104,8 @@ impl Gate {
         if Call::of(request.method(), call) != Call::Status {
             return None;
         }
+        let note = &asked.note;
+        *note.room.borrow_mut() = Some(Rc::clone(&local.rooms[room].name));
         let client = live.trusted.client(asked.peer, request.headers());
         let visit = Visit::new(
             local.here(room, &client),
@@ -116,8 +118,6 @@ impl Gate {
         );
         let query = request.uri().query().unwrap_or("");
         let response = self.status(&visit, &Look::asked(query, &live.config.server.prefix));
-        let note = &asked.note;
-        *note.room.borrow_mut() = Some(Rc::clone(&local.rooms[room].name));
         note.decision.set(Some(Decision::Status.name()));
         local.rooms[room].counts.request(Decision::Status);
         Some(response)
@@ -187,7 +187,8 @@ impl Gate {
         let mut hammering = self.hammering.borrow_mut();
         if hammering.is_too_many(ticket.id.0, visit.now) {
             let standing = show::without_ticket(visit, standing.state);
-            let view = show::view(visit, look, None, &standing);
+            let mut view = show::view(visit, look, None, &standing);
+            view.poll_ms = 1_000;
             let status = StatusCode::TOO_MANY_REQUESTS;
             let body = visit
                 .live

@@ -1,8 +1,9 @@
 //! The gate: every request is routed, recognised, decided about, and acted upon.
 //!
-//! [`Gate`] is one worker's handler. Its [`Handler::handle`] is the walk: find the route, recognise the visitor by its
-//! ticket and pass ([`visit`]), decide by a pure table ([`decide`]), act ([`act`], [`forward`], [`api`]). It alone
-//! knows rooms, pages, seals and the proxy, which know nothing of one another.
+//! [`Gate`] is one worker's handler. A poll, which waits for nothing, is answered by [`Handler::at_once`]; for every
+//! other request [`Handler::handle`] is the walk: find the route, recognise the visitor by its ticket and pass ([`visit`]),
+//! decide by a pure table ([`decide`]), act ([`act`], [`forward`], [`api`]). It alone knows rooms, pages, seals and the
+//! proxy, which know nothing of one another.
 
 mod act;
 mod answers;
@@ -109,7 +110,7 @@ impl Gate {
             background,
             metrics,
             log: log.map(RefCell::new),
-            hammering: RefCell::default(),
+            hammering: RefCell::new(Hammering::new(clock::monotonic())),
             held: Cell::new(0),
             preflights: Cell::new(0),
             streams: Streams::default(),

@@ -67,7 +67,7 @@ impl<'a> Look<'a> {
     }
 }
 
-/// The parameters of ours that a query may carry; the first of each name counts.
+/// The parameters of ours that a query may carry; the first readable one of each name counts.
 #[derive(Default)]
 struct Own<'q> {
     return_to: Option<Cow<'q, str>>,

@@ -52,6 +52,7 @@ pub struct Renewal {
     /// When the renewed pass runs out, in line time (microseconds).
     pub until_us: u64,
     /// When its visitor entered, in line time (microseconds), for a line that has lost it.
+    #[serde(default)]
     pub entered_us: u64,
 }
 

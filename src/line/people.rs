@@ -232,7 +232,11 @@ impl Line {
         if let Some(until_us) = self.inside.score(id) {
             return Standing::Inside {
                 until_us,
-                entered_us: self.inside_since.score(id).unwrap_or(0),
+                // One from before entries were remembered came in when its pass was last renewed, at the latest.
+                entered_us: self
+                    .inside_since
+                    .score(id)
+                    .unwrap_or_else(|| until_us.saturating_sub(self.settings.pass_idle_us)),
             };
         }
         if number > self.head {

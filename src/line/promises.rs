@@ -73,7 +73,7 @@ pub fn broken_by(
         ),
         (
             Promise::P1,
-            answer.first + answer.issued <= answer.tail + 1,
+            answer.first.saturating_add(answer.issued) <= answer.tail.saturating_add(1),
             "a number was issued beyond the tail",
         ),
         (

@@ -231,6 +231,7 @@ pub struct Line {
     /// Holders of live passes: id → when the pass runs out, when and in which order they came in, how often it was
     /// re-signed.
     pub(crate) inside: Scored<TicketId>,
+    #[serde(default)]
     pub(crate) inside_since: Scored<TicketId>,
     pub(crate) inside_order: Scored<TicketId>,
     pub(crate) resigned: BTreeMap<TicketId, u64>,

@@ -101,6 +101,22 @@ pub fn clean_request(headers: &mut HeaderMap) -> bool {
     takes_trailers
 }
 
+/// Removes from a request's trailers what may not be there, and what only we say.
+///
+/// RFC 9110 §6.5.1: nothing about framing, routing or authentication. An origin that merges trailers into its headers
+/// must not take a client's for ours.
+pub fn clean_trailers(trailers: &mut HeaderMap) {
+    clean_request(trailers);
+    for name in [
+        header::HOST,
+        header::CONTENT_LENGTH,
+        header::COOKIE,
+        header::AUTHORIZATION,
+    ] {
+        trailers.remove(name);
+    }
+}
+
 /// Removes from a response what is for one connection only, `Alt-Svc` (which would lead clients past us), and what
 /// the origin says to us, which is returned.
 pub fn clean_response(headers: &mut HeaderMap) -> Orders {

@@ -12,6 +12,8 @@ use http_body::Frame;
 use http_body::SizeHint;
 use hyper::body::Incoming;
 
+use crate::message::headers;
+
 /// The client's body as the origin's connection reads it: no faster than the origin takes it.
 #[derive(Debug)]
 pub(super) struct Upload {
@@ -99,6 +101,17 @@ impl Progress {
     }
 }
 
+/// Trailers as the origin may see them.
+fn cleaned(frame: Frame<Bytes>) -> Frame<Bytes> {
+    match frame.into_trailers() {
+        Ok(mut trailers) => {
+            headers::clean_trailers(&mut trailers);
+            Frame::trailers(trailers)
+        }
+        Err(frame) => frame,
+    }
+}
+
 impl Body for Upload {
     type Data = Bytes;
     type Error = UploadError;
@@ -131,7 +144,7 @@ impl Body for Upload {
                 Poll::Ready(None) => progress.ended.set(true),
             }
         }
-        polled.map_err(UploadError::from)
+        polled.map_ok(cleaned).map_err(UploadError::from)
     }
 
     fn is_end_stream(&self) -> bool {

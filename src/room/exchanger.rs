@@ -148,6 +148,7 @@ impl Exchanger {
                     self.watch(course, exchange, &answer);
                     let more = answer.more;
                     let before = course.mirror.known.epoch;
+                    let lost = course.mirror.lost_settings(&answer);
                     let news = course.mirror.apply(exchange, answer, Moment::at(now));
                     if before.is_some() && before != course.mirror.known.epoch {
                         course.gathered.forget_visitors();
@@ -157,7 +158,9 @@ impl Exchanger {
                     self.shared.publish(&course.mirror.picture);
                     let unclaimed = course.mirror.tell(exchange, waiting);
                     course.gathered.give_up(unclaimed);
-                    return more || course.gathered.overflows();
+                    let proposes = lost.is_some();
+                    course.gathered.propose_again(lost);
+                    return more || proposes || course.gathered.overflows();
                 }
                 Err(error) => {
                     self.metrics.exchange_errors.inc();

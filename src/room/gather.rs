@@ -242,6 +242,11 @@ impl Gathered {
         )
     }
 
+    /// Proposes what the store has lost, unless there is something newer to propose.
+    pub(crate) fn propose_again(&mut self, lost: Option<Proposal>) {
+        self.proposal = self.proposal.take().or(lost);
+    }
+
     /// Whether more is waiting than one exchange holds.
     pub(crate) fn overflows(&self) -> bool {
         self.is_urgent()

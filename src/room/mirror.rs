@@ -12,6 +12,7 @@ use crate::estimate::Sample;
 use crate::line::exchange::Answer;
 use crate::line::exchange::Exchange;
 use crate::line::exchange::Known;
+use crate::line::exchange::Proposal;
 use crate::line::exchange::Standing;
 use crate::line::exchange::Visitor;
 use crate::line::ids::TicketId;
@@ -27,6 +28,9 @@ const SAMPLE_US: u64 = 1_000_000;
 /// Most visitors whose asking waits for its answer here.
 const ASKERS_MAX: usize = 100_000;
 
+/// How long a ticket that the line called spent is at least taken for spent without asking again, in microseconds.
+const SPENT_US: u64 = 600_000_000;
+
 /// What the exchanger knows between two exchanges.
 #[derive(Debug)]
 pub(crate) struct Mirror {
@@ -34,6 +38,8 @@ pub(crate) struct Mirror {
     pub(crate) picture: Snapshot,
     estimator: Estimator,
     sampled_us: u64,
+    /// Line time of the answer before the last.
+    told_us: u64,
     /// Visitors whose request waits to be let in.
     askers: HashMap<TicketId, Vec<oneshot::Sender<Asked>>>,
 }
@@ -69,6 +75,7 @@ impl Mirror {
             picture: Snapshot::new(at),
             estimator: Estimator::new(),
             sampled_us: 0,
+            told_us: 0,
             askers: HashMap::new(),
         }
     }
@@ -89,11 +96,28 @@ impl Mirror {
         }
     }
 
+    /// The settings that were in force, if this answer's are older: the store has lost them, and a line must not move
+    /// by others. It heals meanwhile, so that nobody is called or let in before they are back.
+    pub(crate) fn lost_settings(&self, answer: &Answer) -> Option<Proposal> {
+        let before = self.picture.answer.as_ref()?;
+        (answer.revision < before.revision).then_some(Proposal {
+            content: before.content,
+            changed: true,
+            settings: before.settings,
+        })
+    }
+
     /// Takes in an answer. Who waited for it is told by [`Mirror::tell`], once the picture can be read by everybody.
     pub(crate) fn apply(&mut self, exchange: &Exchange, answer: Answer, moment: Moment) -> News {
         let news = self.learn(&answer);
         for (visitor, &standing) in exchange.asks.iter().zip(&answer.standings) {
             self.note_asked(visitor.id, standing, answer.now_us);
+        }
+        let checked = answer.standings.iter().skip(exchange.asks.len());
+        for (visitor, &standing) in exchange.checks.iter().zip(checked) {
+            if standing == Standing::Spent {
+                self.note_asked(visitor.id, standing, answer.now_us);
+            }
         }
         let visitors = exchange.asks.iter().chain(&exchange.checks);
         for (visitor, &standing) in visitors.zip(&answer.standings) {
@@ -112,6 +136,8 @@ impl Mirror {
         } else {
             Health::Up
         };
+        let before = self.picture.answer.as_ref();
+        self.told_us = before.map_or(0, |before| before.now_us);
         self.picture.at = moment.at;
         self.picture.answer = Some(Arc::new(answer));
         self.settle();
@@ -171,13 +197,16 @@ impl Mirror {
     fn note_asked(&mut self, id: TicketId, standing: Standing, now_us: u64) {
         match standing {
             Standing::Asking => self.picture.asking.insert(id, now_us),
+            Standing::Spent => {
+                self.picture.asking.remove(id);
+                self.picture.finished.insert(id, now_us + SPENT_US);
+            }
             Standing::Waiting
             | Standing::Turn { .. }
             | Standing::Late
             | Standing::Returning
             | Standing::Inside { .. }
-            | Standing::Exhausted { .. }
-            | Standing::Spent => {
+            | Standing::Exhausted { .. } => {
                 self.picture.asking.remove(id);
                 if let Standing::Inside { until_us, .. } = standing {
                     self.picture.inside.insert(id, until_us);
@@ -209,8 +238,11 @@ impl Mirror {
         }
         for entered in &answer.entered {
             let until_us = entered.until_us;
-            // A pass lasts from its entry for as long as it may idle.
-            let entered_us = until_us.saturating_sub(answer.settings.pass_idle_us);
+            // A first pass lasts from its entry for as long as it may idle; whatever became of either meanwhile, the
+            // entry is news, so it is of no longer ago than the exchange before.
+            let entered_us = until_us
+                .saturating_sub(answer.settings.pass_idle_us)
+                .clamp(self.told_us.min(answer.now_us), answer.now_us);
             let asked = Asked::Entered {
                 until_us,
                 entered_us,

@@ -256,3 +256,46 @@ fn the_last_exchange_carries_what_is_still_to_be_told_and_asks_for_nothing() {
     assert_eq!((last.joins, last.finishes.len()), (0, 1));
     assert_eq!(joined.try_recv().unwrap(), Joined::Away);
 }
+
+#[test]
+fn a_ticket_that_the_line_calls_spent_is_spent_for_this_replica() {
+    let mut line = Line::new();
+    let mut mirror = Mirror::new(clock::monotonic());
+    let exchange = Exchange {
+        sequence: 1,
+        joins: 1,
+        checks: vec![visitor(1, 7)],
+        asks: vec![visitor(1, 8)],
+        ..Exchange::default()
+    };
+    let mut answer = line.apply(1_000_000_000, &exchange).unwrap();
+    answer.standings = vec![Standing::Spent, Standing::Spent];
+    mirror.apply(&exchange, answer, Moment::at(clock::monotonic()));
+    for id in [7, 8] {
+        assert!(mirror.picture.is_finished(TicketId(id)), "{id}");
+    }
+}
+
+#[test]
+fn settings_that_the_store_has_lost_are_proposed_again_and_no_others() {
+    let mut line = Line::new();
+    let mut mirror = Mirror::new(clock::monotonic());
+    let exchange = Exchange {
+        sequence: 1,
+        ..Exchange::default()
+    };
+    let mut answer = line.apply(1_000_000_000, &exchange).unwrap();
+    assert_eq!(mirror.lost_settings(&answer), None);
+    answer.revision = 5;
+    answer.settings.mode = crate::line::settings::Mode::Paused;
+    let (settings, content) = (answer.settings, answer.content);
+    mirror.apply(&exchange, answer.clone(), Moment::at(clock::monotonic()));
+    assert_eq!(mirror.lost_settings(&answer), None);
+    answer.revision = 4;
+    answer.settings.mode = crate::line::settings::Mode::Open;
+    let lost = mirror.lost_settings(&answer).unwrap();
+    assert_eq!(
+        (lost.settings, lost.content, lost.changed),
+        (settings, content, true)
+    );
+}

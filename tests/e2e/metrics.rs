@@ -68,6 +68,30 @@ fn metrics_tell_what_happened_under_their_names() {
 }
 
 #[test]
+fn a_poll_is_counted_once_however_it_comes() {
+    let stage = Stage::new(&Toml::default());
+    let mine = join(stage.addr());
+    let polls = || {
+        let series = "anteroom_requests_total{decision=\"status\",room=\"main\"}";
+        stage.anteroom.metric(series)
+    };
+    let shown = [APP, ("anteroom-ticket", mine.text.as_str())];
+    for (number, path) in (1..).zip([
+        "/.anteroom/main/status",
+        "/.anteroom/main/%73tatus",
+        "/./.anteroom/main/status",
+        "/.anteroom/main/status?have=%zz&have=&lang=xx&lang",
+    ]) {
+        let reply = http::get(stage.addr(), path, &shown).unwrap();
+        assert_eq!(reply.json()["number"], mine.number, "{path}");
+        wait_for("it is counted", SOON, || {
+            (polls() >= Some(f64::from(number))).then_some(())
+        });
+        assert_eq!(polls(), Some(f64::from(number)), "{path}");
+    }
+}
+
+#[test]
 fn the_access_log_has_a_line_per_request_and_no_secrets() {
     let stage = Stage::new(&Toml {
         more: "[log]\naccess = \"access.log\"",

@@ -274,8 +274,10 @@ async fn a_panic_becomes_an_answer_and_everything_goes_on() {
     let (origin, _) = Origin::recording(OK).await;
     let front = Front::before(origin.addr);
     let mut client = front.client().await;
-    for _ in 0..3 {
-        client.send("GET /panic HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    for path in ["/panic", "/panic-at-once", "/panic", "/panic-at-once"] {
+        client
+            .send(&format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"))
+            .await;
         let answer = client.answer().await;
         assert!(answer.starts_with("HTTP/1.1 500 "), "{answer}");
         client.send(GET).await;

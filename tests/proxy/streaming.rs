@@ -166,6 +166,36 @@ async fn trailers_of_an_answer_go_on_to_a_client_that_takes_them() {
 }
 
 #[tokio::test]
+async fn trailers_of_a_client_go_on_without_what_is_ours_to_say() {
+    let (came, mut coming) = tokio::sync::mpsc::channel(1);
+    let origin = Origin::start(move |mut connection, _| {
+        let came = came.clone();
+        async move {
+            let mut seen = connection.head().await;
+            while !seen.ends_with("\r\n\r\n") || !seen.contains("\r\n0\r\n") {
+                seen.push(char::from(connection.bytes(1).await[0]));
+            }
+            connection.send(crate::support::OK).await;
+            came.send(seen).await.unwrap();
+        }
+    })
+    .await;
+    let front = Front::before(origin.addr);
+    let mut client = front.client().await;
+    client
+        .send(
+            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\
+             Trailer: X-Sum, Anteroom-Visitor, Cookie\r\n\r\n2\r\nhi\r\n0\r\n\
+             X-Sum: 42\r\nAnteroom-Visitor: evil\r\nCookie: anteroom-main=1\r\n\r\n",
+        )
+        .await;
+    assert!(client.answer().await.starts_with("HTTP/1.1 200"));
+    let seen = coming.recv().await.unwrap().to_ascii_lowercase();
+    let (_, trailers) = seen.split_once("\r\n0\r\n").unwrap();
+    assert_eq!(trailers, "x-sum: 42\r\n\r\n", "{seen}");
+}
+
+#[tokio::test]
 async fn a_client_that_expects_a_continue_gets_one_once_the_origin_is_there() {
     let (origin, heads) = Origin::recording(crate::support::OK).await;
     let front = Front::before(origin.addr);

@@ -72,6 +72,12 @@ struct ForwardAll {
 }
 
 impl Handler for ForwardAll {
+    fn at_once(&self, asked: &Asked) -> Option<Response<Body>> {
+        assert!(asked.request.uri().path() != "/panic-at-once", "asked for");
+        let is_it = asked.request.uri().path() == "/at-once";
+        is_it.then(|| Response::new(Body::full("at once")))
+    }
+
     async fn handle(self: Rc<Self>, asked: Asked) -> Result<Response<Body>, Fault> {
         assert!(asked.request.uri().path() != "/panic", "asked for");
         asked.note.decision.set(Some("forward"));

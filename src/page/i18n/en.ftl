@@ -195,7 +195,7 @@ moving-say = The queue is moving again.
 ## For programs, which read it as a problem's title and detail: join_url is a member of the same document
 
 join-h = You are not in the queue yet
-join-lead = Send a POST to join_url to join the queue. The answer has your number, and the ticket to show from then on.
+join-lead = Send a POST to join_url to join the queue. The answer has your number, or will have it when you repeat the call, and the ticket to show from then on.
 
 ## Not in the queue, or no more
 

@@ -183,7 +183,7 @@ moving-say = La coda si muove di nuovo.
 ## For programs, which read it as a problem's title and detail: join_url is a member of the same document
 
 join-h = Non è ancora in coda
-join-lead = Per entrare in coda invii una richiesta POST a join_url. La risposta contiene il Suo numero e il biglietto da mostrare in seguito.
+join-lead = Per entrare in coda invii una richiesta POST a join_url. La risposta contiene il Suo numero, o lo conterrà quando ripeterà la chiamata, e il biglietto da mostrare in seguito.
 
 ## Not in the queue, or no more
 

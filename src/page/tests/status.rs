@@ -215,13 +215,14 @@ fn a_program_without_a_ticket_is_told_to_join() {
         (
             Lang::En,
             "You are not in the queue yet – Book a vaccination",
-            "Send a POST to join_url to join the queue. The answer has your number, and the ticket to show from then on.",
+            "Send a POST to join_url to join the queue. The answer has your number, or will \
+             have it when you repeat the call, and the ticket to show from then on.",
         ),
         (
             Lang::It,
             "Non è ancora in coda – Prenota una vaccinazione",
-            "Per entrare in coda invii una richiesta POST a join_url. La risposta contiene il Suo numero e il biglietto da \
-             mostrare in seguito.",
+            "Per entrare in coda invii una richiesta POST a join_url. La risposta contiene il Suo numero, o lo conterrà \
+             quando ripeterà la chiamata, e il biglietto da mostrare in seguito.",
         ),
     ] {
         let nobody = view(&texts, "pending", lang).unwrap();

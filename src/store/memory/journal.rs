@@ -11,6 +11,7 @@ use std::path::PathBuf;
 
 use crate::line::Line;
 use crate::line::exchange::Exchange;
+use crate::line::ids::Epoch;
 use crate::store::StoreError;
 use crate::store::memory::files::Files;
 use crate::store::memory::files::disk;
@@ -42,6 +43,8 @@ pub(super) struct Journal {
     is_new: bool,
     compact_at: u64,
     reserved: Reserved,
+    /// The epoch of the line that was last written down whole.
+    epoch: Option<Epoch>,
 }
 
 impl Journal {
@@ -63,6 +66,7 @@ impl Journal {
             is_new: true,
             compact_at: begun.compact_at,
             reserved: Reserved::default(),
+            epoch: found.line.epoch(),
         };
         journal.name()?;
         // Only now, when the snapshot has the numbers that may have been lost, are they told to be of this boot.
@@ -122,9 +126,12 @@ impl Journal {
         Ok(())
     }
 
-    /// The line is to be on the disk with the next look, however short the journal is.
-    pub(super) fn compact_soon(&mut self) {
-        self.compact_at = 0;
+    /// Writes the whole line down unless one of its epoch is on the disk already.
+    pub(super) fn keep_epoch(&mut self, line: &Line) -> Result<(), StoreError> {
+        if self.epoch == line.epoch() {
+            return Ok(());
+        }
+        self.compact(line)
     }
 
     /// Writes the whole line down once the journal has become long; should that fail, the journal simply grows on.
@@ -153,7 +160,9 @@ impl Journal {
         self.generation += 1;
         (self.file, self.bytes, self.compact_at) = (begun.file, begun.bytes, begun.compact_at);
         (self.torn, self.is_new) = (false, true);
-        self.name()
+        self.name()?;
+        self.epoch = line.epoch();
+        Ok(())
     }
 
     /// Gives a new journal its name; until then, whoever reads the files finds it under its first one.

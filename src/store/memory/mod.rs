@@ -178,12 +178,10 @@ impl Keeper {
         };
         journal.reserve_for(&self.line, exchange)?;
         journal.append(clock_us, exchange)?;
-        let epoch = self.line.epoch();
         let answer = self.line.apply(clock_us, exchange)?;
-        if self.line.epoch() != epoch {
-            // Tickets of an epoch that was lost with the power would mean nothing any more.
-            journal.compact_soon();
-        }
+        // Tickets of an epoch that was lost with the power would mean nothing any more: nobody is answered before it is
+        // on the disk. The same exchange again gets the same answer.
+        journal.keep_epoch(&self.line)?;
         journal.compact_when_due(&self.line);
         Ok(answer)
     }

@@ -195,7 +195,7 @@ if keyed_n + asks_n + checks_n + more_n + finishes_n + unasks_n > 0 then
   standing = function(id, number, member)
     if known[FINISHED][id] then return S_SPENT, 0, 0 end
     local until_us = known[INSIDE][id]
-    if until_us then return S_INSIDE, until_us, known[INSIDE_SINCE][id] or 0 end
+    if until_us then return S_INSIDE, until_us, known[INSIDE_SINCE][id] or max(until_us - pass_idle_us, 0) end
     local times_entered = entries[number]
     if number > head then return times_entered == SPENT and S_SPENT or S_WAITING, 0, 0 end
     if known[ASKING][id] then return S_ASKING, 0, 0 end
