@@ -56,9 +56,7 @@ impl Shadow {
         let past_us = self.now_us - self.guard.since_us;
         let four_us = match settings.rate_per_hour {
             0 => 600 * SECOND,
-            rate => (4 * 3_600 * SECOND / rate)
-                .max(10 * SECOND)
-                .min(600 * SECOND),
+            rate => (4 * 3_600 * SECOND / rate).clamp(10 * SECOND, 600 * SECOND),
         };
         let due = past_us >= four_us || (past_us >= SECOND && seen >= 10);
         if !due {
