@@ -164,6 +164,7 @@ pub(crate) fn public(visit: &Visit<'_>) -> Response<Body> {
         _ if snapshot.answer().is_none() => State::Waiting,
         Mode::Paused => State::Paused,
         Mode::Closed | Mode::SoldOut => show::refused_state(visit),
+        Mode::Open if snapshot.is_stopped() => State::Origin,
         Mode::Open | Mode::Bypass | Mode::Observe if snapshot.tail() > snapshot.head() => {
             State::Waiting
         }

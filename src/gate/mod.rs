@@ -120,8 +120,9 @@ impl Gate {
     /// Hands over what has gathered: presence to the rooms, counts, lines of the log. Called every 250 ms.
     pub fn tick(&self) {
         let local = self.local();
-        for room in &local.rooms {
-            room.port.flush();
+        let now = clock::monotonic();
+        for (room, site) in local.rooms.iter().zip(&local.live.sites) {
+            room.port.flush(now, site.config.guard.latency);
         }
         self.streams.tick(clock::monotonic());
         self.metrics.flush();

@@ -175,7 +175,8 @@ fn turn(visit: &Visit<'_>, standing: &Standing, now: Timestamp) -> Option<Turn> 
 
 fn since(visit: &Visit<'_>) -> Option<Timestamp> {
     let since = visit.snapshot.mode_since_us;
-    (since > 0 && visit.snapshot.mode() != Mode::Open).then(|| Timestamp::now_from(since))
+    (since > 0 && (visit.snapshot.mode() != Mode::Open || visit.snapshot.is_stopped()))
+        .then(|| Timestamp::now_from(since))
 }
 
 fn micros(us: u64) -> SignedDuration {

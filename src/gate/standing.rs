@@ -71,6 +71,10 @@ pub(crate) fn stand(
             open(snapshot, ticket, known, now, &mut standing)
         }
     };
+    let goes_in = matches!(standing.state, State::Entered | State::Entering);
+    if snapshot.is_stopped() && !goes_in {
+        standing.state = State::Origin;
+    }
     if standing.state == State::Waiting {
         standing.wait = wait(snapshot, ticket.number, wall_us);
         if standing.wait.is_near() {

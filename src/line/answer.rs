@@ -70,6 +70,7 @@ impl Line {
                 delay_us: self.delay_us,
                 share_ppm: self.share_ppm,
                 effective_rate_per_hour: self.effective_rate_per_hour(),
+                held_back_ppm: self.held_back_ppm,
             },
             stock: self.stock,
         };

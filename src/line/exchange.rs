@@ -24,6 +24,8 @@ pub const HEARD_MAX: usize = 1_500;
 pub const CALLS_MAX: u64 = 250;
 /// Most visitors let in by each of the two entering steps of one exchange.
 pub const ENTRIES_MAX: u64 = 250;
+/// Most requests of each kind that one exchange tells of the origin.
+pub const HEALTH_MAX: u64 = 1_000_000;
 /// Most rows of each kind of news in one answer.
 pub const NEWS_MAX: usize = 500;
 /// How far ahead of `head` somebody asking is remembered.
@@ -149,6 +151,19 @@ pub struct Exchange {
     pub sold_out: bool,
     /// The replica's last exchange: it stops and need not be waited for.
     pub leaving: bool,
+    /// How the origin did since the last exchange.
+    pub origin: Health,
+}
+
+/// How the origin did with the requests of those inside, as one replica counted it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub struct Health {
+    /// Requests that were answered, be it late; at most [`HEALTH_MAX`].
+    pub answered: u64,
+    /// Requests that failed: no connection, no answer, or a status that says so; at most [`HEALTH_MAX`].
+    pub failed: u64,
+    /// Those answered, or still not answered, after longer than the operator wants it to take; at most `answered`.
+    pub slow: u64,
 }
 
 /// Where a visitor stands, answered to those who asked or were checked.
@@ -228,6 +243,18 @@ pub struct Measured {
     pub share_ppm: u64,
     /// What the pace really lets through, in entries per hour.
     pub effective_rate_per_hour: u64,
+    /// How much of the rate the guard holds back, in millionths: 0 when the origin is well, 1,000,000 when the pace is
+    /// stopped but for a probe.
+    #[serde(default)]
+    pub held_back_ppm: u64,
+}
+
+impl Measured {
+    /// Whether the guard has stopped the pace.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.held_back_ppm >= 1_000_000
+    }
 }
 
 /// The answer to an exchange.

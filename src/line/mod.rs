@@ -15,6 +15,7 @@ mod answer;
 mod bits;
 pub mod constants;
 pub mod exchange;
+mod guard;
 pub mod ids;
 mod pace;
 mod people;

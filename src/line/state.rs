@@ -214,6 +214,20 @@ pub struct Line {
     pub(crate) entered: u64,
     pub(crate) entries_seq: u64,
     pub(crate) finished_seq: u64,
+    /// How much of the rate the guard holds back, in millionths.
+    #[serde(default)]
+    pub(crate) held_back_ppm: u64,
+    /// When the guard last judged the origin, when it last cut the pace, and what it was told since it judged.
+    #[serde(default)]
+    pub(crate) judged_us: u64,
+    #[serde(default)]
+    pub(crate) cut_us: u64,
+    #[serde(default)]
+    pub(crate) origin_answered: u64,
+    #[serde(default)]
+    pub(crate) origin_failed: u64,
+    #[serde(default)]
+    pub(crate) origin_slow: u64,
 
     /// Numbers heard from, in three slices that are used in turn.
     pub(crate) present: [Bits; 3],
@@ -310,6 +324,7 @@ impl Line {
         self.age_turns();
         self.expire(&mut step);
         self.accrue(&step);
+        self.guard(&exchange.origin);
         self.follow(exchange);
         // A ticket means nothing in another epoch.
         let same_epoch = exchange.known.epoch == self.epoch;

@@ -68,6 +68,7 @@ impl Line {
         self.minute_us = self.now_us;
         self.slice_us = self.now_us;
         self.listen_us = self.now_us;
+        self.judged_us = self.now_us;
         if exchange.store == KeyHash::default() && shown.is_none() {
             // A store that cannot have lost anything: the first visitor need not wait.
             self.credit = ENTRY;
@@ -135,7 +136,7 @@ impl Line {
         if silent {
             self.listen_us = self.now_us;
         }
-        if self.moves() {
+        if self.moves() && self.held_back_ppm < ENTRY {
             self.turn_now_us += step.elapsed_us;
         }
         if self.now_us - self.minute_us >= 60 * SECOND_US {

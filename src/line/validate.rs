@@ -2,6 +2,7 @@
 
 use crate::line::exchange::EAGER_MAX;
 use crate::line::exchange::Exchange;
+use crate::line::exchange::HEALTH_MAX;
 use crate::line::exchange::HEARD_MAX;
 use crate::line::exchange::ITEMS_MAX;
 use crate::line::exchange::JOINS_MAX;
@@ -42,6 +43,10 @@ impl Exchange {
         }
         if self.told_us > HOUR_US {
             return Err(Refused::OutOfRange("told_us"));
+        }
+        let origin = &self.origin;
+        if origin.answered.max(origin.failed) > HEALTH_MAX || origin.slow > origin.answered {
+            return Err(Refused::OutOfRange("origin"));
         }
         self.validate_numbers()?;
         self.proposal
@@ -102,6 +107,8 @@ impl Settings {
             ("pass_idle", self.pass_idle_us, SECOND, DAY),
             ("returns", self.returns, 0, 13),
             ("line_max", self.line_max, 0, INTEGER_MAX),
+            ("guard_share", self.guard_share_ppm, 0, 1_000_000),
+            ("guard_recovery", self.guard_recovery_us, SECOND, HOUR_US),
         ];
         ranges
             .into_iter()

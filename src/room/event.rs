@@ -3,6 +3,7 @@
 use tokio::sync::oneshot;
 
 use crate::line::exchange::Finish;
+use crate::line::exchange::Health;
 use crate::line::exchange::Proposal;
 use crate::line::exchange::Renewal;
 use crate::line::exchange::Standing;
@@ -80,6 +81,8 @@ pub(crate) enum Event {
     },
     Stock(u64),
     SoldOut,
+    /// How the origin did.
+    Origin(Health),
     Propose(Proposal),
     Leave(oneshot::Sender<()>),
 }
@@ -103,7 +106,8 @@ impl Event {
             | Self::Heard(_)
             | Self::Told(_)
             | Self::Floor { .. }
-            | Self::Stock(_) => false,
+            | Self::Stock(_)
+            | Self::Origin(_) => false,
         }
     }
 }

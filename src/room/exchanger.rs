@@ -34,6 +34,7 @@ use crate::store::Store;
 use crate::store::StoreError;
 use crate::telemetry::metrics::RoomMetrics;
 use crate::telemetry::metrics::clamped;
+use crate::telemetry::metrics::ratio;
 
 /// An exchange leaves at least this often, so that the line moves when nobody asks.
 const TICK: Duration = Duration::from_millis(250);
@@ -146,6 +147,7 @@ impl Exchanger {
                     self.say_back(course);
                     self.metrics.exchange_seconds.observe(now - started);
                     self.watch(course, exchange, &answer);
+                    self.say_guarded(course, &answer);
                     let more = answer.more;
                     let before = course.mirror.known.epoch;
                     let lost = course.mirror.lost_settings(&answer);
@@ -202,6 +204,29 @@ impl Exchanger {
         }
     }
 
+    /// Says when the guard begins to hold back some of the rate, stops the pace, and lets go.
+    fn say_guarded(&self, course: &Course, answer: &Answer) {
+        let before = course.mirror.picture.answer();
+        let before_ppm = before.map_or(0, |before| before.measured.held_back_ppm);
+        let (now, room) = (&answer.measured, &self.shared.name);
+        match (before_ppm, now.held_back_ppm) {
+            (before, now) if before == now => {}
+            (_, 0) => {
+                info!(room.name = %room, "the origin is well: the guard gives back the whole rate");
+            }
+            (0..1_000_000, 1_000_000..) => {
+                warn!(room.name = %room, "the origin is not well: the guard has stopped the pace");
+            }
+            (0, held_back_ppm) => {
+                warn!(room.name = %room, held_back_ppm, "the origin is not well: the guard slows the pace");
+            }
+            (1_000_000.., held_back_ppm) => {
+                info!(room.name = %room, held_back_ppm, "the origin is better: the guard gives back some of the rate");
+            }
+            (1.., _) => {}
+        }
+    }
+
     fn count(&self, picture: &Snapshot, news: News) {
         let metrics = &self.metrics;
         metrics.joined.inc_by(news.joined);
@@ -227,6 +252,8 @@ impl Exchanger {
                     .settings(settings.rate_per_hour, settings.active_max, settings.mode);
             }
             metrics.shown.stock(answer.stock);
+            let held_back_ppm = answer.measured.held_back_ppm.min(1_000_000);
+            metrics.guard_ratio.set(ratio(1_000_000 - held_back_ppm));
         }
     }
 

@@ -262,13 +262,14 @@ impl Mirror {
         }
     }
 
-    /// Since when the mode is what it is.
+    /// Since when the mode is what it is, or the pace stopped.
     fn note_mode(&mut self, answer: &Answer, wall_us: u64) {
+        let looks = |answer: &Answer| (answer.settings.mode, answer.measured.is_stopped());
         if self
             .picture
             .answer
             .as_ref()
-            .is_none_or(|last| last.settings.mode != answer.settings.mode)
+            .is_none_or(|last| looks(last) != looks(answer))
         {
             self.picture.mode_since_us = wall_us;
         }
@@ -281,13 +282,14 @@ impl Mirror {
         }
         self.sampled_us = answer.now_us;
         let open = answer.settings.mode == Mode::Open && !answer.healing;
+        let left_ppm = 1_000_000 - answer.measured.held_back_ppm.min(1_000_000);
         self.estimator.sample(Sample {
             now_us: answer.now_us,
             wall_us: i64::try_from(wall_us).unwrap_or(i64::MAX),
             head: answer.head,
             tail: answer.tail,
             rate_per_hour: if open {
-                answer.settings.rate_per_hour
+                answer.settings.rate_per_hour * left_ppm / 1_000_000
             } else {
                 0
             },

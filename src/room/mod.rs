@@ -11,6 +11,7 @@ mod layered;
 mod mirror;
 mod port;
 mod snapshot;
+mod watch;
 
 use std::sync::Arc;
 
@@ -29,6 +30,7 @@ pub use event::Joined;
 pub use port::Port;
 pub use snapshot::Health;
 pub use snapshot::Snapshot;
+pub use watch::Out;
 
 /// Most events that wait for the exchanger.
 const EVENTS_MAX: usize = 65_536;

@@ -39,7 +39,7 @@ pub struct Snapshot {
     pub(crate) answer: Option<Arc<Answer>>,
     /// When it came.
     pub(crate) at: Instant,
-    /// Since when the mode is what it is, in microseconds since 1970.
+    /// Since when the mode is what it is, or the guard has stopped the pace, in microseconds since 1970.
     pub mode_since_us: u64,
     /// Open turns: number → when it runs out, in the turns' own time.
     pub(crate) turns: Layered<u64, u64>,
@@ -96,6 +96,14 @@ impl Snapshot {
             .map_or(Mode::Open, |answer| answer.settings.mode)
     }
 
+    /// Whether the room is open and its origin so unwell that the guard has stopped the pace.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.answer.as_ref().is_some_and(|answer| {
+            answer.settings.mode == Mode::Open && answer.measured.is_stopped()
+        })
+    }
+
     /// Highest number called.
     #[must_use]
     pub fn head(&self) -> u64 {
@@ -122,6 +130,7 @@ impl Snapshot {
         let Some(answer) = &self.answer else { return 0 };
         let moves = answer.settings.mode == Mode::Open
             && answer.settings.rate_per_hour > 0
+            && !answer.measured.is_stopped()
             && !answer.healing;
         answer.turn_now_us + if moves { self.carried_us(now) } else { 0 }
     }

@@ -15,6 +15,7 @@ mod calm;
 mod cookies;
 mod drain;
 mod forged;
+mod guard;
 mod hostile;
 #[path = "../support/machines.rs"]
 mod machines;

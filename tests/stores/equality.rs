@@ -28,6 +28,8 @@ const HISTORIES: u64 = 1_000;
 const EVENTS: u64 = 220;
 /// How long a busy machine may take over one exchange.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// With as many histories as this, all that is looked for is met.
+const HISTORIES_ENOUGH: u64 = 50;
 /// Histories played side by side.
 const PLAYERS: u64 = 3;
 
@@ -40,6 +42,7 @@ fn line_memory_and_redis_agree_on_random_histories() {
         |_| 1,
     );
     let next = AtomicU64::new(0);
+    let met = Met::default();
     thread::scope(|scope| {
         for _ in 0..PLAYERS {
             scope.spawn(|| {
@@ -52,11 +55,37 @@ fn line_memory_and_redis_agree_on_random_histories() {
                     if index >= histories {
                         return;
                     }
-                    runtime.block_on(play(&server, one_seed.unwrap_or(index)));
+                    runtime.block_on(play(&server, one_seed.unwrap_or(index), &met));
                 }
             });
         }
     });
+    let met = [met.slowed, met.stopped, met.let_in].map(AtomicU64::into_inner);
+    println!("slowed, stopped, let in while held back: {met:?}");
+    assert!(
+        histories < HISTORIES_ENOUGH || !met.contains(&0),
+        "the histories do not meet all there is: {met:?}"
+    );
+}
+
+/// How many answers there were of what the histories are to meet.
+#[derive(Default)]
+struct Met {
+    slowed: AtomicU64,
+    stopped: AtomicU64,
+    /// Entries granted at a pace that was held back.
+    let_in: AtomicU64,
+}
+
+impl Met {
+    fn note(&self, before: u64, answer: &Answer) {
+        let add = |to: &AtomicU64, is: bool| to.fetch_add(u64::from(is), Ordering::Relaxed);
+        let stopped = answer.measured.is_stopped();
+        let held_back = answer.measured.held_back_ppm > 0;
+        add(&self.stopped, stopped);
+        add(&self.slowed, held_back && !stopped);
+        add(&self.let_in, held_back && answer.counts.entered > before);
+    }
 }
 
 fn number_from(variable: &str) -> Option<u64> {
@@ -164,16 +193,19 @@ fn refusal(result: Result<Answer, StoreError>) -> Result<Answer, Refused> {
 }
 
 /// Plays one history to its end.
-async fn play(server: &Server, seed: u64) {
+async fn play(server: &Server, seed: u64, met: &Met) {
     let _seed = Seed(seed);
     let mut history = History::new(seed);
     let mut redis = server.connect();
     let mut players = Players::open(server, seed).await;
     let mut event = history.opening();
+    let mut entered = 0;
     for _ in 0..EVENTS {
         match event {
             Event::Exchange(clock_us, exchange) => {
                 if let Ok(answer) = players.exchange(clock_us, &exchange).await {
+                    met.note(entered, &answer);
+                    entered = answer.counts.entered;
                     history.learn(&exchange, &answer);
                 }
                 history.sent(&exchange);

@@ -3,6 +3,8 @@
 use anteroom::line::exchange::Answer;
 use anteroom::line::exchange::Exchange;
 use anteroom::line::exchange::Finish;
+use anteroom::line::exchange::HEALTH_MAX;
+use anteroom::line::exchange::Health;
 use anteroom::line::exchange::Known;
 use anteroom::line::exchange::Proposal;
 use anteroom::line::exchange::Renewal;
@@ -63,6 +65,8 @@ pub struct History {
     calm: bool,
     /// Millions of numbers are known to be issued, of whom few are heard from.
     vast: bool,
+    /// How the origin does: not told of at all, well, at times bad, slow, dead.
+    origin: u64,
     healing: bool,
 }
 
@@ -80,6 +84,7 @@ impl History {
             calm,
             vast: calm && random.chance(100),
             healing: false,
+            origin: random.below(5),
             random,
             seed,
             clock_us: 1_700_000_000 * SECOND,
@@ -312,6 +317,9 @@ impl History {
             exchange.checks = self.visitors();
         }
         self.fill_inside(exchange);
+        if self.random.chance(700) {
+            self.fill_origin(exchange);
+        }
         self.fill_orders(exchange);
     }
 
@@ -342,6 +350,40 @@ impl History {
                 exchange.finishes.push(Finish { visitor, until_us });
             }
         }
+    }
+
+    /// How the origin did.
+    fn fill_origin(&mut self, exchange: &mut Exchange) {
+        if self.random.chance(10) {
+            self.origin = self.random.below(5);
+        }
+        let most = if self.random.chance(5) {
+            HEALTH_MAX
+        } else {
+            self.random.pick(&[1, 4, 40])
+        };
+        let answered = self.random.within(0, most);
+        exchange.origin = match self.origin {
+            0 => Health::default(),
+            1 => Health {
+                answered,
+                ..Health::default()
+            },
+            2 => Health {
+                answered,
+                failed: self.random.within(0, most),
+                slow: self.random.within(0, answered),
+            },
+            3 => Health {
+                answered,
+                failed: 0,
+                slow: answered,
+            },
+            _ => Health {
+                failed: answered,
+                ..Health::default()
+            },
+        };
     }
 
     /// What operators and the origin say.
@@ -402,6 +444,8 @@ impl History {
             pass_idle_us: random.pick(&[SECOND, 30 * SECOND, 900 * SECOND]),
             returns: random.below(14),
             line_max: random.pick(&[0, 10, 1_000, 1_000_000, 1_000_000, NO_LIMIT]),
+            guard_share_ppm: random.pick(&[0, 1, 200_000, 500_000, 1_000_000]),
+            guard_recovery_us: random.pick(&[SECOND, 7 * SECOND, 60 * SECOND, 3_600 * SECOND]),
         }
     }
 

@@ -11,10 +11,11 @@ use anteroom::line::Line;
 const SCALARS: &str = "created nonce provisional store tail head clock_us now_us turn_now_us heal_until_us credit \
     credit_rest late_due share_ppm delay_us aged_us minute_us minute minute_before listen_us told_us told_before_us told_at_us slice \
     slice_us rate_per_hour active_max mode presence_us turn_us late_share_ppm pass_idle_us returns line_max revision \
-    content stock entered entries_seq finished_seq";
+    content stock entered entries_seq finished_seq guard_share_ppm guard_recovery_us held_back_ppm judged_us cut_us \
+    origin_answered origin_failed origin_slow";
 
 /// The settings among them.
-const SETTINGS: [&str; 9] = [
+const SETTINGS: [&str; 11] = [
     "rate_per_hour",
     "active_max",
     "mode",
@@ -24,6 +25,8 @@ const SETTINGS: [&str; 9] = [
     "pass_idle_us",
     "returns",
     "line_max",
+    "guard_share_ppm",
+    "guard_recovery_us",
 ];
 
 /// The pure line's state, with bitmaps as bytes, maps as sorted rows, and of each kept answer only its sequence.

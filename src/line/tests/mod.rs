@@ -1,5 +1,6 @@
 //! What the line promises, one behaviour at a time.
 
+mod guard;
 mod losses;
 mod presence;
 

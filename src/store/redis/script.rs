@@ -12,8 +12,9 @@ use crate::line::settings::Settings;
 use crate::store::redis::wire;
 
 /// The parts of the script, in order.
-const PARTS: [&str; 6] = [
+const PARTS: [&str; 7] = [
     include_str!("lua/begin.lua"),
+    include_str!("lua/guard.lua"),
     include_str!("lua/follow.lua"),
     include_str!("lua/lists.lua"),
     include_str!("lua/pace.lua"),
@@ -93,6 +94,7 @@ fn fill_in(text: &str) -> String {
         ("DEFAULT_SETTINGS", defaults.join(", ")),
         ("NO_ID", format!("'{:032}'", 0)),
         ("NO_NONCE", format!("'{:016}'", 0)),
+        ("NO_HEALTH", format!("'{}'", "\\0".repeat(24))),
         ("EXCHANGE_FORMAT", format!("'{}'", wire::EXCHANGE_FORMAT)),
         ("PROPOSAL_FORMAT", format!("'{}'", wire::PROPOSAL_FORMAT)),
         ("STATE_FORMAT", format!("'{}'", wire::STATE_FORMAT)),

@@ -26,16 +26,16 @@ use crate::store::StoreError;
 
 /// The line's scalars as the script packs them; `answer.lua` has their names.
 pub(crate) const STATE_FORMAT: &str =
-    ">I8c16I8c32I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8c32I8I8I8I8";
+    ">I8c16I8c32I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8c32I8I8I8I8I8I8I8c40";
 /// The answer's fixed fields as the script packs them; [`answer`] reads them.
 pub(crate) const ANSWER_FORMAT: &str =
-    ">I8I8c16I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8c32I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8";
+    ">I8I8c16I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8c32I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8";
 
 /// An exchange's fixed fields as the script unpacks them; [`header`] writes them.
 pub(crate) const EXCHANGE_FORMAT: &str =
-    ">I8c16I8c32c16I8c16I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8";
+    ">I8c16I8c32c16I8c16I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8c24";
 /// A proposal as the script unpacks it.
-pub(crate) const PROPOSAL_FORMAT: &str = ">c32I8I8I8I8I8I8I8I8I8I8";
+pub(crate) const PROPOSAL_FORMAT: &str = ">c32I8I8I8I8I8I8I8I8I8I8I8I8";
 /// The names that the codes of standings have in the script.
 pub(crate) const STANDINGS: [&str; 8] = [
     "S_WAITING",
@@ -100,6 +100,13 @@ fn header(clock_us: Option<u64>, store: KeyHash, exchange: &Exchange) -> Vec<u8>
         exchange.renewals.len(),
     ] {
         number(&mut to, length as u64);
+    }
+    for count in [
+        exchange.origin.answered,
+        exchange.origin.failed,
+        exchange.origin.slow,
+    ] {
+        number(&mut to, count);
     }
     to
 }
@@ -196,6 +203,7 @@ pub(crate) fn answer(bytes: &[u8]) -> Result<Answer, StoreError> {
     let [inside, asking, asking_late, turns, entered, instances] = from.numbers()?;
     let [delay_us, share_ppm, effective_rate_per_hour, stock] = from.numbers()?;
     let [keyed_n, standing_n, entered_n, finished_n, turns_n] = from.numbers()?;
+    let held_back_ppm = from.number()?;
     let answer = Answer {
         sequence,
         epoch,
@@ -231,6 +239,7 @@ pub(crate) fn answer(bytes: &[u8]) -> Result<Answer, StoreError> {
             delay_us,
             share_ppm,
             effective_rate_per_hour,
+            held_back_ppm,
         },
         stock: stock.checked_sub(1),
     };
@@ -238,7 +247,7 @@ pub(crate) fn answer(bytes: &[u8]) -> Result<Answer, StoreError> {
     Ok(answer)
 }
 
-fn settings(row: [u64; 9]) -> Result<Settings, StoreError> {
+fn settings(row: [u64; 11]) -> Result<Settings, StoreError> {
     let [
         rate_per_hour,
         active_max,
@@ -249,6 +258,8 @@ fn settings(row: [u64; 9]) -> Result<Settings, StoreError> {
         pass_idle_us,
         returns,
         line_max,
+        guard_share_ppm,
+        guard_recovery_us,
     ] = row;
     Ok(Settings {
         rate_per_hour,
@@ -260,6 +271,8 @@ fn settings(row: [u64; 9]) -> Result<Settings, StoreError> {
         pass_idle_us,
         returns,
         line_max,
+        guard_share_ppm,
+        guard_recovery_us,
     })
 }
 

@@ -158,6 +158,8 @@ metrics! {
     active_max: IntGaugeVec = gauges(&["room"]);
     /// Entries per second that the operator set
     rate_target: GaugeVec = float_gauges(&["room"]);
+    /// What the guard leaves of the rate: 1 when the origin is well, 0 when the pace is stopped
+    guard_ratio: GaugeVec = float_gauges(&["room"]);
     /// 1 for the mode the room is in, 0 for the others
     state: IntGaugeVec = gauges(&["room", "mode"]);
     /// Numbers issued to newcomers
@@ -236,6 +238,7 @@ impl Metrics {
                 state: self.state.clone(),
                 stock: self.stock.clone(),
             },
+            guard_ratio: self.guard_ratio.with_label_values(label),
             waiting: self.waiting.with_label_values(label),
             inside: self.inside.with_label_values(label),
             asking: self.asking.with_label_values(label),
@@ -293,6 +296,7 @@ impl Metrics {
             series.remove_label_values(label).ok();
         }
         self.rate_target.remove_label_values(label).ok();
+        self.guard_ratio.remove_label_values(label).ok();
         for promise in WATCHED {
             let labels = &[room, &promise.to_string()];
             self.promise_broken_total.remove_label_values(labels).ok();
@@ -324,6 +328,8 @@ impl Metrics {
 pub struct RoomMetrics {
     /// What the room goes by.
     pub shown: Shown,
+    /// See [`Metrics::guard_ratio`].
+    pub guard_ratio: Gauge,
     /// See [`Metrics::waiting`].
     pub waiting: IntGauge,
     /// See [`Metrics::inside`].
@@ -386,6 +392,12 @@ impl Shown {
     pub fn stock(&self, stock: Option<u64>) {
         set_or_remove(&self.stock, &self.room, stock);
     }
+}
+
+/// Millionths as a gauge takes a share of the whole.
+#[must_use]
+pub fn ratio(ppm: u64) -> f64 {
+    f64::from(u32::try_from(ppm).unwrap_or(u32::MAX)) / 1_000_000.0
 }
 
 /// A count as a gauge takes it.

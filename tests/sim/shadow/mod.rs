@@ -5,6 +5,7 @@
 //! how far it called and whom it let in. It travels with the store's snapshots: what the store forgets, it forgets.
 
 mod calls;
+mod guard;
 mod pace;
 mod people;
 mod time;
@@ -115,6 +116,7 @@ pub(crate) struct Shadow {
     spent: BTreeSet<u64>,
     keyed: BTreeMap<KeyHash, (u64, u64)>,
     pace: Pace,
+    guard: guard::Guard,
 }
 
 impl Shadow {
@@ -135,6 +137,7 @@ impl Shadow {
         self.listen(exchange);
         self.expire();
         self.accrue(&done);
+        self.guard(exchange.origin);
         self.obey(exchange);
         let known_here = exchange.known.epoch == self.epoch;
         if known_here {
@@ -158,6 +161,7 @@ impl Shadow {
                 answer.standings, exchange.asks, exchange.checks
             )
         })?;
+        self.guarded(answer.measured.held_back_ppm)?;
         self.compare(answer, &done)?;
         Ok(done)
     }
