@@ -72,6 +72,8 @@ impl Line {
                 effective_rate_per_hour: self.effective_rate_per_hour(),
             },
             stock: self.stock,
+            clock_us: self.clock_us,
+            opening: self.opening,
         };
         let kept = Answered {
             sequence: exchange.sequence,

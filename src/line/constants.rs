@@ -42,7 +42,7 @@ pub fn constants() -> Vec<(&'static str, u64)> {
 
 /// Settings as plain integers, in the order the store writes them.
 #[must_use]
-pub fn settings_row(settings: &Settings) -> [u64; 9] {
+pub fn settings_row(settings: &Settings) -> [u64; 12] {
     [
         settings.rate_per_hour,
         settings.active_max,
@@ -53,5 +53,8 @@ pub fn settings_row(settings: &Settings) -> [u64; 9] {
         settings.pass_idle_us,
         settings.returns,
         settings.line_max,
+        settings.opens_at_us,
+        u64::from(settings.draw),
+        settings.closes_at_us,
     ]
 }

@@ -16,6 +16,7 @@ mod bits;
 pub mod constants;
 pub mod exchange;
 pub mod ids;
+pub mod opening;
 mod pace;
 mod people;
 pub mod promises;

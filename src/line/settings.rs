@@ -104,6 +104,15 @@ pub struct Settings {
     pub returns: u64,
     /// How many may wait at once; further visitors are told that the line is full.
     pub line_max: u64,
+    /// When the line opens, by the store's clock (microseconds since 1970); 0 for a line that is open.
+    #[serde(default)]
+    pub opens_at_us: u64,
+    /// Places of those who came before the opening are drawn.
+    #[serde(default)]
+    pub draw: bool,
+    /// When the mode becomes closed, by the store's clock (microseconds since 1970); 0 for never.
+    #[serde(default)]
+    pub closes_at_us: u64,
 }
 
 impl Default for Settings {
@@ -118,6 +127,9 @@ impl Default for Settings {
             pass_idle_us: 900_000_000,
             returns: 3,
             line_max: 1_000_000,
+            opens_at_us: 0,
+            draw: false,
+            closes_at_us: 0,
         }
     }
 }

@@ -61,7 +61,9 @@ impl Exchange {
             .iter()
             .flat_map(|r| [r.until_us, r.entered_us])
             .chain(self.finishes.iter().map(|f| f.until_us));
-        let floors = [self.known.tail, self.known.head];
+        let opening = &self.known.opening;
+        let early = opening.early.unwrap_or(0);
+        let floors = [self.known.tail, self.known.head, opening.after, early];
         let finishes = self.finishes.iter().map(|f| f.visitor.number);
         if numbers
             .chain(finishes)
@@ -76,6 +78,7 @@ impl Exchange {
             self.known.turns,
             self.known.entries,
             self.known.finished,
+            opening.at_us,
         ];
         let times = times.chain(known).chain(self.stock);
         if times.into_iter().any(|value| value > INTEGER_MAX / 2) {
@@ -102,6 +105,8 @@ impl Settings {
             ("pass_idle", self.pass_idle_us, SECOND, DAY),
             ("returns", self.returns, 0, 13),
             ("line_max", self.line_max, 0, INTEGER_MAX),
+            ("opens_at", self.opens_at_us, 0, INTEGER_MAX / 2),
+            ("closes_at", self.closes_at_us, 0, INTEGER_MAX / 2),
         ];
         ranges
             .into_iter()

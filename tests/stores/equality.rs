@@ -1,6 +1,7 @@
 //! The same histories, played to the pure line, to the embedded store and to a real Redis server.
 
 use std::env;
+use std::sync::Mutex;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -19,6 +20,7 @@ use tempfile::TempDir;
 
 use crate::history::Event;
 use crate::history::History;
+use crate::met::Met;
 use crate::server::Server;
 use crate::state;
 
@@ -40,6 +42,7 @@ fn line_memory_and_redis_agree_on_random_histories() {
         |_| 1,
     );
     let next = AtomicU64::new(0);
+    let met = Mutex::new(Met::default());
     thread::scope(|scope| {
         for _ in 0..PLAYERS {
             scope.spawn(|| {
@@ -52,11 +55,23 @@ fn line_memory_and_redis_agree_on_random_histories() {
                     if index >= histories {
                         return;
                     }
-                    runtime.block_on(play(&server, one_seed.unwrap_or(index)));
+                    let one = runtime.block_on(play(&server, one_seed.unwrap_or(index)));
+                    let mut met = met.lock().expect("nobody panicked");
+                    *met = met.and(one);
                 }
             });
         }
     });
+    let met = met.into_inner().expect("nobody panicked");
+    let Met {
+        awaited,
+        opened,
+        drawn,
+        recalled,
+        closed,
+    } = met;
+    let least = awaited.min(opened).min(drawn).min(recalled).min(closed);
+    assert!(least > 0 || histories < 100, "no history had all: {met:?}");
 }
 
 fn number_from(variable: &str) -> Option<u64> {
@@ -164,7 +179,7 @@ fn refusal(result: Result<Answer, StoreError>) -> Result<Answer, Refused> {
 }
 
 /// Plays one history to its end.
-async fn play(server: &Server, seed: u64) {
+async fn play(server: &Server, seed: u64) -> Met {
     let _seed = Seed(seed);
     let mut history = History::new(seed);
     let mut redis = server.connect();
@@ -192,4 +207,5 @@ async fn play(server: &Server, seed: u64) {
         assert_eq!(actual[name], *value, "{name} in Redis");
     }
     players.empty(&mut redis).await;
+    history.met
 }

@@ -12,10 +12,14 @@ use anteroom::line::ids::InstanceId;
 use anteroom::line::ids::KeyHash;
 use anteroom::line::ids::Nonce;
 use anteroom::line::ids::TicketId;
+use anteroom::line::opening::Commitment;
+use anteroom::line::opening::Opening;
 use anteroom::line::settings::Mode;
 use anteroom::line::settings::NO_LIMIT;
 use anteroom::line::settings::Settings;
 
+use crate::met::Met;
+use crate::met::moment;
 use crate::random::Random;
 use crate::random::mix;
 
@@ -64,6 +68,8 @@ pub struct History {
     /// Millions of numbers are known to be issued, of whom few are heard from.
     vast: bool,
     healing: bool,
+    /// What of openings this history has come through.
+    pub met: Met,
 }
 
 impl History {
@@ -80,6 +86,7 @@ impl History {
             calm,
             vast: calm && random.chance(100),
             healing: false,
+            met: Met::default(),
             random,
             seed,
             clock_us: 1_700_000_000 * SECOND,
@@ -102,6 +109,8 @@ impl History {
             settings: Settings {
                 rate_per_hour: self.random.pick(&[3_600, 36_000, 3_600_000, 360_000_000]),
                 presence_us: self.presence(),
+                opens_at_us: moment(&mut self.random, self.clock_us, 300),
+                draw: self.random.chance(700),
                 ..Settings::default()
             },
         });
@@ -140,6 +149,7 @@ impl History {
     /// Learns what the line answered to the last exchange.
     pub fn learn(&mut self, exchange: &Exchange, answer: &Answer) {
         let known = &mut self.replicas[self.sender].known;
+        self.met.note(known, answer);
         if known.epoch != Some(answer.epoch) {
             self.old_epochs.extend(known.epoch);
             *known = Known {
@@ -151,6 +161,14 @@ impl History {
             known.entries = answer.entries;
             known.turns = answer.turns_to;
             known.finished = answer.finished_to;
+        }
+        known.opening = answer.opening;
+        if answer.opening.draws && answer.opening.draw.is_none() && self.random.chance(500) {
+            known.opening.draw = Some(self.random.pick(&[
+                Commitment([7; 32]),
+                Commitment([7; 32]),
+                Commitment([9; 32]),
+            ]));
         }
         known.tail = known.tail.max(answer.tail);
         known.head = known.head.max(answer.head);
@@ -215,7 +233,22 @@ impl History {
             .old_epochs
             .get(usize::try_from(old).expect("small"))
             .copied();
-        match self.random.below(7) {
+        match self.random.below(9) {
+            7 => Known {
+                opening: Opening {
+                    early: Some(self.random.below(self.tail + 3)),
+                    ..known.opening
+                },
+                ..known
+            },
+            8 => Known {
+                opening: Opening {
+                    at_us: self.random.pick(&[0, self.clock_us, known.opening.at_us]),
+                    after: self.random.below(self.tail + 1),
+                    ..known.opening
+                },
+                ..known
+            },
             0 => Known::default(),
             1 => Known {
                 epoch: old,
@@ -402,6 +435,9 @@ impl History {
             pass_idle_us: random.pick(&[SECOND, 30 * SECOND, 900 * SECOND]),
             returns: random.below(14),
             line_max: random.pick(&[0, 10, 1_000, 1_000_000, 1_000_000, NO_LIMIT]),
+            opens_at_us: moment(random, self.clock_us, 150),
+            draw: random.chance(500),
+            closes_at_us: moment(random, self.clock_us, 30),
         }
     }
 

@@ -1,6 +1,7 @@
 //! What the line promises, one behaviour at a time.
 
 mod losses;
+mod opening;
 mod presence;
 
 use super::Line;
