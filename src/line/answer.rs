@@ -73,6 +73,8 @@ impl Line {
                 held_back_ppm: self.held_back_ppm,
             },
             stock: self.stock,
+            clock_us: self.clock_us,
+            opening: self.opening,
         };
         let kept = Answered {
             sequence: exchange.sequence,

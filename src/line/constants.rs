@@ -52,7 +52,7 @@ pub fn constants() -> Vec<(&'static str, u64)> {
 
 /// Settings as plain integers, in the order the store writes them.
 #[must_use]
-pub fn settings_row(settings: &Settings) -> [u64; 11] {
+pub fn settings_row(settings: &Settings) -> [u64; 14] {
     [
         settings.rate_per_hour,
         settings.active_max,
@@ -65,5 +65,8 @@ pub fn settings_row(settings: &Settings) -> [u64; 11] {
         settings.line_max,
         settings.guard_share_ppm,
         settings.guard_recovery_us,
+        settings.opens_at_us,
+        u64::from(settings.draw),
+        settings.closes_at_us,
     ]
 }

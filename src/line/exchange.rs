@@ -10,6 +10,7 @@ use crate::line::ids::InstanceId;
 use crate::line::ids::KeyHash;
 use crate::line::ids::Nonce;
 use crate::line::ids::TicketId;
+use crate::line::opening::Opening;
 use crate::line::settings::Settings;
 
 /// Most joins in one exchange.
@@ -95,6 +96,9 @@ pub struct Known {
     pub entries: u64,
     /// Finished ids up to this sequence number have been received.
     pub finished: u64,
+    /// What was last answered of the opening; and where no seed is committed to, what this replica's hashes to.
+    #[serde(default)]
+    pub opening: Opening,
 }
 
 /// Everything that happened at one replica since its last exchange.
@@ -310,6 +314,12 @@ pub struct Answer {
     pub measured: Measured,
     /// How many the origin says are left to book.
     pub stock: Option<u64>,
+    /// The store's clock, in microseconds since 1970.
+    #[serde(default)]
+    pub clock_us: u64,
+    /// What is agreed of the opening.
+    #[serde(default)]
+    pub opening: Opening,
 }
 
 /// Why an exchange was refused; nothing of it was applied.

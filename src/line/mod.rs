@@ -17,6 +17,7 @@ pub mod constants;
 pub mod exchange;
 mod guard;
 pub mod ids;
+pub mod opening;
 mod pace;
 mod people;
 pub mod promises;

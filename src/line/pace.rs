@@ -30,7 +30,7 @@ impl Line {
 
     /// Fills the credit for the time that passed, at the pace that was in force.
     pub(crate) fn accrue(&mut self, step: &Step) {
-        if self.settings.mode != Mode::Open || step.healing {
+        if self.settings.mode != Mode::Open || step.healing || self.opening.is_awaited() {
             return;
         }
         let filled = step.elapsed_us * self.pace_per_hour() + self.credit_rest;

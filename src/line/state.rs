@@ -17,6 +17,7 @@ use crate::line::ids::Epoch;
 use crate::line::ids::InstanceId;
 use crate::line::ids::KeyHash;
 use crate::line::ids::TicketId;
+use crate::line::opening::Opening;
 use crate::line::promises;
 use crate::line::settings::Mode;
 use crate::line::settings::Settings;
@@ -228,6 +229,8 @@ pub struct Line {
     pub(crate) origin_failed: u64,
     #[serde(default)]
     pub(crate) origin_slow: u64,
+    #[serde(default)]
+    pub(crate) opening: Opening,
 
     /// Numbers heard from, in three slices that are used in turn.
     pub(crate) present: [Bits; 3],
@@ -326,6 +329,8 @@ impl Line {
         self.accrue(&step);
         self.guard(&exchange.origin);
         self.follow(exchange);
+        self.close();
+        self.open(&step);
         // A ticket means nothing in another epoch.
         let same_epoch = exchange.known.epoch == self.epoch;
         if same_epoch {
@@ -358,6 +363,7 @@ impl Line {
         self.settings.mode == Mode::Open
             && self.settings.rate_per_hour > 0
             && self.now_us >= self.heal_until_us
+            && !self.opening.is_awaited()
     }
 
     /// The presence window, in microseconds.

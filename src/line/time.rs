@@ -4,6 +4,7 @@ use crate::line::answer::LIVE_US;
 use crate::line::exchange::Exchange;
 use crate::line::ids::Epoch;
 use crate::line::ids::KeyHash;
+use crate::line::opening::Opening;
 use crate::line::pace::DELAY_US;
 use crate::line::settings::Mode;
 use crate::line::settings::Settings;
@@ -58,6 +59,7 @@ impl Line {
             clock_us,
             // Line time of a known epoch goes on from where it was, whatever the clock has done since.
             now_us: shown.map_or(clock_us, |_| exchange.known.now_us),
+            opening: Opening::of(&self.settings),
             share_ppm: 1_000_000,
             delay_us: DELAY_US,
             slice: 1,
@@ -108,6 +110,7 @@ impl Line {
         self.head = self.head.max(known.head);
         self.entries_seq = self.entries_seq.max(known.entries);
         self.finished_seq = self.finished_seq.max(known.finished);
+        self.recall_opening(exchange);
         if self.now_us < self.heal_until_us && known.now_us > self.now_us {
             self.heal_until_us += known.now_us - self.now_us;
             self.now_us = known.now_us;
@@ -202,6 +205,7 @@ impl Line {
             if (proposal.changed || !known) && proposal.content != self.content {
                 self.content = proposal.content;
                 self.set(proposal.settings);
+                self.announce();
             }
             if !known {
                 self.contents.put(proposal.content, self.revision);
@@ -220,7 +224,7 @@ impl Line {
     }
 
     /// Puts settings in force.
-    fn set(&mut self, settings: Settings) {
+    pub(crate) fn set(&mut self, settings: Settings) {
         let opens = settings.mode == Mode::Open && self.settings.mode != Mode::Open;
         self.settings = settings;
         self.revision += 1;

@@ -66,7 +66,9 @@ impl Exchange {
             .iter()
             .flat_map(|r| [r.until_us, r.entered_us])
             .chain(self.finishes.iter().map(|f| f.until_us));
-        let floors = [self.known.tail, self.known.head];
+        let opening = &self.known.opening;
+        let early = opening.early.unwrap_or(0);
+        let floors = [self.known.tail, self.known.head, opening.after, early];
         let finishes = self.finishes.iter().map(|f| f.visitor.number);
         if numbers
             .chain(finishes)
@@ -81,6 +83,7 @@ impl Exchange {
             self.known.turns,
             self.known.entries,
             self.known.finished,
+            opening.at_us,
         ];
         let times = times.chain(known).chain(self.stock);
         if times.into_iter().any(|value| value > INTEGER_MAX / 2) {
@@ -109,6 +112,8 @@ impl Settings {
             ("line_max", self.line_max, 0, INTEGER_MAX),
             ("guard_share", self.guard_share_ppm, 0, 1_000_000),
             ("guard_recovery", self.guard_recovery_us, SECOND, HOUR_US),
+            ("opens_at", self.opens_at_us, 0, INTEGER_MAX / 2),
+            ("closes_at", self.closes_at_us, 0, INTEGER_MAX / 2),
         ];
         ranges
             .into_iter()

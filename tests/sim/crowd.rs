@@ -77,6 +77,7 @@ impl Crowd {
             turns: answer.turns_to,
             entries: answer.entries,
             finished: answer.finished_to,
+            opening: answer.opening,
         };
         for row in &answer.entered {
             assert!(self.entered.insert(row.id), "P1: {} entered twice", row.id);

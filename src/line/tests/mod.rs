@@ -2,6 +2,7 @@
 
 mod guard;
 mod losses;
+mod opening;
 mod presence;
 
 use super::Line;

@@ -12,10 +12,11 @@ use crate::line::settings::Settings;
 use crate::store::redis::wire;
 
 /// The parts of the script, in order.
-const PARTS: [&str; 7] = [
+const PARTS: [&str; 8] = [
     include_str!("lua/begin.lua"),
     include_str!("lua/guard.lua"),
     include_str!("lua/follow.lua"),
+    include_str!("lua/opening.lua"),
     include_str!("lua/lists.lua"),
     include_str!("lua/pace.lua"),
     include_str!("lua/call.lua"),
@@ -83,6 +84,12 @@ impl Script {
     }
 }
 
+/// An opening of which nothing is agreed, as the script writes it down.
+fn no_opening() -> String {
+    let zeros = |count: usize| "\\000".repeat(count);
+    format!("'{}{:064}{}'", zeros(24), 0, zeros(8))
+}
+
 /// Replaces the names of constants by their values.
 fn fill_in(text: &str) -> String {
     let mut values: Vec<(&str, String)> = constants()
@@ -99,6 +106,11 @@ fn fill_in(text: &str) -> String {
         ("PROPOSAL_FORMAT", format!("'{}'", wire::PROPOSAL_FORMAT)),
         ("STATE_FORMAT", format!("'{}'", wire::STATE_FORMAT)),
         ("ANSWER_FORMAT", format!("'{}'", wire::ANSWER_FORMAT)),
+        ("OPENING_FORMAT", format!("'{}'", wire::OPENING_FORMAT)),
+        // An opening of which nothing is agreed, its last field, and a seed that nobody committed to.
+        ("NO_OPENING", no_opening()),
+        ("EARLY_AT", "89".to_owned()),
+        ("NO_COMMITMENT", format!("'{:064}'", 0)),
         ("EPOCH_KEYS_FIRST", "5".to_owned()),
         ("PRESENT_FIRST", "5".to_owned()),
         ("KEYS_KEPT_S", KEYS_KEPT_S.to_string()),

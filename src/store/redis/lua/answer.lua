@@ -62,15 +62,17 @@ local certain = provisional == 0
 local answer = struct.pack(ANSWER_FORMAT, sequence, certain and created or 0, certain and nonce or NO_NONCE,
   healing and 1 or 0, more and 1 or 0, now_us, turn_now_us, tail, head, first, issued, entries_to, turns_to,
   finished_to, slice, rate, active_max, mode, presence_us, turn_us, late_share_ppm, pass_idle_us, returns, line_max,
-  guard_share_ppm, guard_recovery_us, revision, content, inside_n, on_time_n, late_n, call('ZCARD', TURNS), entered,
-  live, delay_us, share_ppm, effective, stock, keyed_n, standing_n, entered_n, finished_n, turns_n, held_back_ppm)
+  guard_share_ppm, guard_recovery_us, opens_at, draw, closes_at, revision, content, inside_n, on_time_n, late_n,
+  call('ZCARD', TURNS), entered, live, delay_us, share_ppm, effective, stock, keyed_n, standing_n, entered_n,
+  finished_n, turns_n, held_back_ppm, clock_us, opening)
 if #rows > 0 then answer = answer .. table.concat(rows) end
 call('HSET', ANSWERED, instance, answer)
 call('SET', STATE, struct.pack(STATE_FORMAT, created, nonce, provisional, store, tail, head, clock_us, now_us,
   turn_now_us, heal_until_us, credit, credit_rest, late_due, share_ppm, delay_us, aged_us, minute_us, minute,
   minute_before, listen_us, told_us, told_before_us, told_at_us, slice, slice_us, rate, active_max, mode, presence_us,
-  turn_us, late_share_ppm, pass_idle_us, returns, line_max, revision, content, stock, entered, entries_seq,
-  finished_seq, guard_share_ppm, guard_recovery_us, held_back_ppm, guarded), 'KEEPTTL')
+  turn_us, late_share_ppm, pass_idle_us, returns, line_max, opens_at, draw, closes_at, revision, content,
+  stock, entered, entries_seq, finished_seq, opening, guard_share_ppm, guard_recovery_us, held_back_ppm, guarded),
+  'KEEPTTL')
 if touch then
   for i = 1, #KEYS do call('EXPIRE', KEYS[i], KEYS_KEPT_S) end
 end
