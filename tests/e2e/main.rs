@@ -17,6 +17,7 @@ mod drain;
 mod forged;
 mod guard;
 mod hostile;
+mod in_flight;
 #[path = "../support/machines.rs"]
 mod machines;
 mod memory;

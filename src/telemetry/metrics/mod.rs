@@ -188,6 +188,10 @@ metrics! {
 
     /// Time from sending a request to the origin to the head of its response
     origin_seconds: SecondsVec = seconds("origin", ORIGIN_US);
+    /// Requests in flight to the origin from this replica
+    origin_in_flight: IntGaugeVec = gauges(&["origin"]);
+    /// Most requests in flight to the origin from this replica: its share of `max_in_flight`
+    origin_in_flight_max: IntGaugeVec = gauges(&["origin"]);
     /// Requests that failed at the origin
     origin_errors_total: IntCounterVec = counters(&["origin", "reason"]);
 }
@@ -316,6 +320,9 @@ impl Metrics {
     /// Shows an origin no more, once no configuration has it.
     pub fn forget_origin(&self, origin: &str) {
         self.origin_seconds.forget(origin);
+        for series in [&self.origin_in_flight, &self.origin_in_flight_max] {
+            series.remove_label_values(&[origin]).ok();
+        }
         for reason in OriginFailure::ALL {
             let labels = &[origin, reason.name()];
             self.origin_errors_total.remove_label_values(labels).ok();
