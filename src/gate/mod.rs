@@ -14,6 +14,7 @@ mod decide;
 mod forward;
 mod live;
 mod local;
+mod opening;
 mod poll;
 mod query;
 mod reply;

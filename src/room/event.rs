@@ -1,15 +1,18 @@
 //! What the workers tell a room's exchanger, and what it tells them back.
 
+use std::sync::Arc;
+
 use tokio::sync::oneshot;
 
 use crate::line::exchange::Finish;
-use crate::line::exchange::Proposal;
 use crate::line::exchange::Renewal;
 use crate::line::exchange::Standing;
 use crate::line::exchange::Visitor;
 use crate::line::ids::Epoch;
 use crate::line::ids::KeyHash;
 use crate::line::ids::TicketId;
+use crate::room::plan::Plan;
+use crate::seal::KeyRing;
 
 /// What became of a join.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +83,12 @@ pub(crate) enum Event {
     },
     Stock(u64),
     SoldOut,
-    Propose(Proposal),
+    Follow {
+        plan: Plan,
+        changed: bool,
+    },
+    /// The keys it draws with.
+    DrawWith(Arc<KeyRing>),
     Leave(oneshot::Sender<()>),
 }
 
@@ -95,7 +103,7 @@ impl Event {
             | Self::Finish(_)
             | Self::More(_)
             | Self::SoldOut
-            | Self::Propose(_)
+            | Self::Follow { .. }
             | Self::Leave(_) => true,
             Self::Ask { reply: None, .. }
             | Self::Unask(_)
@@ -103,6 +111,7 @@ impl Event {
             | Self::Heard(_)
             | Self::Told(_)
             | Self::Floor { .. }
+            | Self::DrawWith(_)
             | Self::Stock(_) => false,
         }
     }

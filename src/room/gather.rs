@@ -117,8 +117,7 @@ impl Gathered {
             Event::Told(told_us) => self.told_us = self.told_us.max(told_us.min(TOLD_US_MAX)),
             Event::Stock(stock) => self.stock = Some(stock),
             Event::SoldOut => self.sold_out = true,
-            Event::Propose(proposal) => self.proposal = Some(proposal),
-            Event::Floor { .. } | Event::Leave(_) => {}
+            Event::Floor { .. } | Event::Leave(_) | Event::Follow { .. } | Event::DrawWith(_) => {}
         }
     }
 
