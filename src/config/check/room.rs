@@ -156,7 +156,7 @@ impl Check<'_> {
             let at = reading.ok()?.to_zoned(zone.clone());
             Some(at.strftime("\"%Y-%m-%dT%H:%M:%S%:z\"").to_string())
         };
-        let readings = [found.clone().earlier(), found.later()].map(written);
+        let readings = [found.earlier(), found.later()].map(written);
         let remedy = match readings {
             [Some(one), Some(other)] => format!("write {one} or {other}"),
             [_, _] => String::from("write the offset from UTC, or another time"),
