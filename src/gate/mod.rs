@@ -15,6 +15,7 @@ mod divide;
 mod forward;
 mod live;
 mod local;
+mod opening;
 mod poll;
 mod query;
 mod reply;

@@ -27,6 +27,7 @@ use crate::room::gather::Waiting;
 use crate::room::mirror::Mirror;
 use crate::room::mirror::Moment;
 use crate::room::mirror::News;
+use crate::room::plan::Follower;
 use crate::room::snapshot::Health;
 use crate::room::snapshot::Snapshot;
 use crate::seal;
@@ -62,6 +63,8 @@ struct Course {
     reasons: Vec<&'static str>,
     /// Somebody is stopping the room, and waits until the line has been told.
     leaving: Option<oneshot::Sender<()>>,
+    /// How far it has followed its file.
+    follower: Follower,
 }
 
 impl Exchanger {
@@ -74,7 +77,9 @@ impl Exchanger {
             broken: BTreeSet::new(),
             reasons: Vec::new(),
             leaving: None,
+            follower: Follower::default(),
         };
+        course.mirror.draws.room.clone_from(&self.shared.name);
         let mut batch = Vec::new();
         let mut at_once = true;
         loop {
@@ -85,6 +90,7 @@ impl Exchanger {
             if course.leaving.is_some() {
                 return self.leave(course).await;
             }
+            course.propose(matches!(self.store, Store::Memory(_)));
             let (mut exchange, waiting) = course.gathered.take(course.mirror.known);
             course.sequence += 1;
             exchange.instance = self.instance;
@@ -304,6 +310,15 @@ impl Exchanger {
 }
 
 impl Course {
+    /// Proposes what the file says for now. The time is the store's; the embedded one goes by this machine's.
+    fn propose(&mut self, embedded: bool) {
+        let told_us = self.mirror.picture.clock_us(clock::monotonic());
+        let clock_us = told_us.or(embedded.then(clock::wall_us));
+        if let Some(due) = self.follower.due(clock_us) {
+            self.gathered.proposal = Some(due);
+        }
+    }
+
     #[expect(
         clippy::wildcard_enum_match_arm,
         reason = "all events but these are gathered as they are"
@@ -312,6 +327,11 @@ impl Course {
         for event in batch.drain(..) {
             match event {
                 Event::Leave(left) => self.leaving = Some(left),
+                Event::Follow { plan, changed } => {
+                    self.mirror.picture.may_draw = plan.draws();
+                    self.follower.follow(plan, changed);
+                }
+                Event::DrawWith(keys) => self.mirror.draws.use_keys(keys),
                 Event::Floor { epoch, tail, head } if self.mirror.known.epoch == Some(epoch) => {
                     self.mirror.known.tail = self.mirror.known.tail.max(tail);
                     self.mirror.known.head = self.mirror.known.head.max(head);

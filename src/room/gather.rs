@@ -121,8 +121,7 @@ impl Gathered {
             Event::Stock(stock) => self.stock = Some(stock),
             Event::SoldOut => self.sold_out = true,
             Event::Origin(health) => self.note_origin(health),
-            Event::Propose(proposal) => self.proposal = Some(proposal),
-            Event::Floor { .. } | Event::Leave(_) => {}
+            Event::Floor { .. } | Event::Leave(_) | Event::Follow { .. } | Event::DrawWith(_) => {}
         }
     }
 

@@ -20,6 +20,7 @@ use crate::line::settings::Mode;
 use crate::room::event::Asked;
 use crate::room::event::Joined;
 use crate::room::gather::Waiting;
+use crate::room::opening::Draws;
 use crate::room::snapshot::Health;
 use crate::room::snapshot::Snapshot;
 
@@ -36,6 +37,7 @@ const SPENT_US: u64 = 600_000_000;
 pub(crate) struct Mirror {
     pub(crate) known: Known,
     pub(crate) picture: Snapshot,
+    pub(crate) draws: Draws,
     estimator: Estimator,
     sampled_us: u64,
     /// Line time of the answer before the last.
@@ -73,6 +75,7 @@ impl Mirror {
         Self {
             known: Known::default(),
             picture: Snapshot::new(at),
+            draws: Draws::default(),
             estimator: Estimator::new(),
             sampled_us: 0,
             told_us: 0,
@@ -138,6 +141,8 @@ impl Mirror {
         };
         let before = self.picture.answer.as_ref();
         self.told_us = before.map_or(0, |before| before.now_us);
+        self.draws.note(before.map(Arc::as_ref), &answer);
+        self.picture.draw = self.draws.of(&answer);
         self.picture.at = moment.at;
         self.picture.answer = Some(Arc::new(answer));
         self.settle();
@@ -179,6 +184,7 @@ impl Mirror {
         self.known.turns = answer.turns_to;
         self.known.entries = answer.entries;
         self.known.finished = answer.finished_to;
+        self.known.opening = self.draws.reported(self.known.opening, answer);
         for turn in &answer.turns {
             self.picture.turns.insert(turn.number, turn.until_us);
         }
@@ -281,7 +287,8 @@ impl Mirror {
             return;
         }
         self.sampled_us = answer.now_us;
-        let open = answer.settings.mode == Mode::Open && !answer.healing;
+        let open =
+            answer.settings.mode == Mode::Open && !answer.healing && !answer.opening.is_awaited();
         let left_ppm = 1_000_000 - answer.measured.held_back_ppm.min(1_000_000);
         self.estimator.sample(Sample {
             now_us: answer.now_us,
@@ -354,7 +361,13 @@ fn tell(answer: &Answer, exchange: &Exchange, waiting: Waiting) -> Vec<Visitor> 
             away
         };
         let id = newcomer.id;
-        if let (Err(_), Joined::Numbered { number, .. }) = (newcomer.reply.send(joined), joined) {
+        let gone = newcomer.reply.send(joined).is_err();
+        // Before a draw it is nobody's number yet: whoever gets it must not find it spent.
+        let drawn = answer.opening.is_awaited() && answer.opening.draws;
+        if let Joined::Numbered { number, .. } = joined
+            && gone
+            && !drawn
+        {
             unclaimed.push(Visitor { number, id });
         }
     }

@@ -8,8 +8,10 @@ use crate::estimate::Forecast;
 use crate::line::exchange::Answer;
 use crate::line::ids::Epoch;
 use crate::line::ids::TicketId;
+use crate::line::opening::Opening;
 use crate::line::settings::Mode;
 use crate::room::layered::Layered;
+use crate::room::opening::Draw;
 
 /// Line time is carried on this far beyond the last answer, and then stands still.
 const CARRY: Duration = Duration::from_secs(2);
@@ -51,6 +53,10 @@ pub struct Snapshot {
     pub(crate) asking: Layered<TicketId, u64>,
     /// How long the line's places take to be called.
     pub forecast: Arc<Forecast>,
+    /// Whose draw it is, where places are drawn.
+    pub draw: Draw,
+    /// The file announces a draw: before the line has told, nobody's index is taken for a number.
+    pub(crate) may_draw: bool,
 }
 
 impl Snapshot {
@@ -66,6 +72,8 @@ impl Snapshot {
             finished: Layered::default(),
             asking: Layered::default(),
             forecast: Arc::default(),
+            draw: Draw::None,
+            may_draw: false,
         }
     }
 
@@ -131,8 +139,56 @@ impl Snapshot {
         let moves = answer.settings.mode == Mode::Open
             && answer.settings.rate_per_hour > 0
             && !answer.measured.is_stopped()
-            && !answer.healing;
+            && !answer.healing
+            && !answer.opening.is_awaited();
         answer.turn_now_us + if moves { self.carried_us(now) } else { 0 }
+    }
+
+    /// What the store's clock says now, in microseconds since 1970: the last answer's, carried on as line time is.
+    #[must_use]
+    pub fn clock_us(&self, now: Instant) -> Option<u64> {
+        let answer = self.answer.as_ref()?;
+        Some(answer.clock_us + self.carried_us(now))
+    }
+
+    /// The opening that is waited for.
+    #[must_use]
+    pub fn awaits(&self) -> Option<&Opening> {
+        let opening = self.answer.as_ref().map(|answer| &answer.opening);
+        opening.filter(|opening| opening.is_awaited())
+    }
+
+    /// The number of a ticket with this index, or none before the opening, and where the draw cannot be told.
+    #[must_use]
+    pub fn number_of(&self, index: u64) -> Option<u64> {
+        let Some(answer) = &self.answer else {
+            return (!self.may_draw).then_some(index);
+        };
+        let opening = &answer.opening;
+        if index <= opening.after || opening.at_us == 0 {
+            return Some(index);
+        }
+        let early = opening.early?;
+        if index > early || opening.draw.is_none() {
+            return Some(index);
+        }
+        match self.draw {
+            Draw::Ours { drawn, .. } => drawn.map(|drawn| drawn.number(index)),
+            Draw::None | Draw::Foreign => None,
+        }
+    }
+
+    /// The index of the ticket that has this number; the other way round from [`Self::number_of`].
+    #[must_use]
+    pub fn index_of(&self, number: u64) -> Option<u64> {
+        match (&self.answer, self.draw) {
+            (None, _) => (!self.may_draw).then_some(number),
+            (Some(_), Draw::Ours { drawn, .. }) => {
+                Some(drawn.map_or(number, |drawn| drawn.index(number)))
+            }
+            (Some(_), Draw::None) => Some(number),
+            (Some(_), Draw::Foreign) => None,
+        }
     }
 
     fn carried_us(&self, now: Instant) -> u64 {

@@ -22,6 +22,7 @@ mod in_flight;
 mod machines;
 mod memory;
 mod metrics;
+mod opening;
 mod redis;
 mod redis_guarded;
 mod redis_load;
