@@ -72,6 +72,8 @@ impl Line {
                 effective_rate_per_hour: self.effective_rate_per_hour(),
             },
             stock: self.stock,
+            stubs: Vec::new(),
+            stubs_to: 0,
         };
         let kept = Answered {
             sequence: exchange.sequence,

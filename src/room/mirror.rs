@@ -179,6 +179,7 @@ impl Mirror {
         self.known.turns = answer.turns_to;
         self.known.entries = answer.entries;
         self.known.finished = answer.finished_to;
+        self.known.instances = answer.counts.instances;
         for turn in &answer.turns {
             self.picture.turns.insert(turn.number, turn.until_us);
         }

@@ -316,6 +316,7 @@ impl Replica {
             stock: None,
             sold_out: std::mem::take(&mut g.sold_out),
             leaving: self.leaving,
+            stubs: Vec::new(),
         };
         let joiners = Rc::new(joiners);
         self.sent = Some(Sent {

@@ -16,6 +16,8 @@ use crate::line::exchange::Exchange;
 use crate::line::exchange::Measured;
 use crate::line::exchange::Proposal;
 use crate::line::exchange::Standing;
+use crate::line::exchange::StubBlock;
+use crate::line::exchange::StubSlice;
 use crate::line::exchange::Turn;
 use crate::line::exchange::Visitor;
 use crate::line::ids::Epoch;
@@ -29,11 +31,13 @@ pub(crate) const STATE_FORMAT: &str =
     ">I8c16I8c32I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8c32I8I8I8I8";
 /// The answer's fixed fields as the script packs them; [`answer`] reads them.
 pub(crate) const ANSWER_FORMAT: &str =
-    ">I8I8c16I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8c32I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8";
+    ">I8I8c16I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8c32I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8";
 
 /// An exchange's fixed fields as the script unpacks them; [`header`] writes them.
 pub(crate) const EXCHANGE_FORMAT: &str =
-    ">I8c16I8c32c16I8c16I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8";
+    ">I8c16I8c32c16I8c16I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8";
+/// Length of a slice of stubs, as the exchange carries it and the store keeps it.
+pub(crate) const SLICE_BYTES: usize = 24;
 /// A proposal as the script unpacks it.
 pub(crate) const PROPOSAL_FORMAT: &str = ">c32I8I8I8I8I8I8I8I8I8I8";
 /// The names that the codes of standings have in the script.
@@ -101,6 +105,20 @@ fn header(clock_us: Option<u64>, store: KeyHash, exchange: &Exchange) -> Vec<u8>
     ] {
         number(&mut to, length as u64);
     }
+    for value in [known.stubs, known.instances, exchange.stubs.len() as u64] {
+        number(&mut to, value);
+    }
+    to
+}
+
+/// Slices of stubs, one after the other, as the store keeps them.
+fn slices(slices: &[StubSlice]) -> Vec<u8> {
+    let mut to = Vec::with_capacity(slices.len() * SLICE_BYTES);
+    for slice in slices {
+        number(&mut to, slice.at_us);
+        number(&mut to, slice.first);
+        number(&mut to, slice.count);
+    }
     to
 }
 
@@ -166,6 +184,9 @@ fn add_lists(cmd: &mut Cmd, exchange: &Exchange) {
     for until_us in finishes.iter().map(|finish| finish.until_us) {
         cmd.arg(until_us);
     }
+    if !exchange.stubs.is_empty() {
+        cmd.arg(slices(&exchange.stubs));
+    }
 }
 
 /// Reads an answer.
@@ -196,6 +217,7 @@ pub(crate) fn answer(bytes: &[u8]) -> Result<Answer, StoreError> {
     let [inside, asking, asking_late, turns, entered, instances] = from.numbers()?;
     let [delay_us, share_ppm, effective_rate_per_hour, stock] = from.numbers()?;
     let [keyed_n, standing_n, entered_n, finished_n, turns_n] = from.numbers()?;
+    let [stubs_n, stubs_to] = from.numbers()?;
     let answer = Answer {
         sequence,
         epoch,
@@ -233,6 +255,8 @@ pub(crate) fn answer(bytes: &[u8]) -> Result<Answer, StoreError> {
             effective_rate_per_hour,
         },
         stock: stock.checked_sub(1),
+        stubs: from.rows(stubs_n, block_row)?,
+        stubs_to,
     };
     from.end()?;
     Ok(answer)
@@ -291,6 +315,17 @@ fn entered_row(from: &mut Reader<'_>) -> Result<Entered, StoreError> {
 fn turn_row(from: &mut Reader<'_>) -> Result<Turn, StoreError> {
     let [number, until_us] = from.numbers()?;
     Ok(Turn { number, until_us })
+}
+
+fn block_row(from: &mut Reader<'_>) -> Result<StubBlock, StoreError> {
+    let instance = from.id::<_, 16>()?;
+    let [first, count, number] = from.numbers()?;
+    Ok(StubBlock {
+        instance,
+        first,
+        count,
+        number,
+    })
 }
 
 /// What is left of an answer to read.

@@ -49,6 +49,9 @@ if known_turns < head then
   end
 end
 
+-- Blocks of stubs that got numbers.
+local stubs_to, blocks_n = 0, 0
+
 inside_n = inside_n or call('ZCARD', INSIDE)
 on_time_n = on_time_n or call('ZCOUNT', ASKING_TURN, '-inf', head)
 late_n = late_n or call('ZCARD', ASKING_LATE)
@@ -63,7 +66,7 @@ local answer = struct.pack(ANSWER_FORMAT, sequence, certain and created or 0, ce
   healing and 1 or 0, more and 1 or 0, now_us, turn_now_us, tail, head, first, issued, entries_to, turns_to,
   finished_to, slice, rate, active_max, mode, presence_us, turn_us, late_share_ppm, pass_idle_us, returns, line_max,
   revision, content, inside_n, on_time_n, late_n, call('ZCARD', TURNS), entered, live, delay_us, share_ppm, effective,
-  stock, keyed_n, standing_n, entered_n, finished_n, turns_n)
+  stock, keyed_n, standing_n, entered_n, finished_n, turns_n, blocks_n, stubs_to)
 if #rows > 0 then answer = answer .. table.concat(rows) end
 call('HSET', ANSWERED, instance, answer)
 call('SET', STATE, struct.pack(STATE_FORMAT, created, nonce, provisional, store, tail, head, clock_us, now_us,

@@ -12,7 +12,7 @@ local STATE, ANSWERED, SEEN, CONTENTS, PRESENT_0, PRESENT_1, PRESENT_2, ENTRIES,
   KEYED_UNTIL = unpack(KEYS)
 local clock, instance, sequence, given_store, given_nonce, known_created, known_nonce, known_tail, known_head,
   known_now_us, known_turns, known_entries, known_finished, told, joins, given_stock, sold_out, leaving, eager_n,
-  keyed_n, heard_n, asks_n, checks_n, more_n, finishes_n, unasks_n, renewals_n =
+  keyed_n, heard_n, asks_n, checks_n, more_n, finishes_n, unasks_n, renewals_n, known_stubs, known_instances, slices_n =
   struct.unpack(EXCHANGE_FORMAT, ARGV[1])
 
 -- Where each list begins in ARGV, less one; identifiers, numbers and times are columns of their own.
@@ -32,6 +32,7 @@ local UNASK_NUMBERS = FINISH_NUMBERS + finishes_n
 local RENEWAL_TIMES = UNASK_NUMBERS + unasks_n
 local RENEWAL_ENTERED = RENEWAL_TIMES + renewals_n
 local FINISH_TIMES = RENEWAL_ENTERED + renewals_n
+local SLICES = FINISH_TIMES + finishes_n + 1
 
 -- The same exchange again gets the same answer; an older one is told which was the last.
 local last = call('HGET', ANSWERED, instance)
