@@ -244,9 +244,12 @@ impl Control {
         for site in &self.live.load().sites {
             let reason = match site.room.snapshot().health {
                 Health::Up => continue,
-                Health::Starting => "the store has not answered yet",
-                Health::Healing => "the line heals",
-                Health::Away { .. } => "the store is away",
+                Health::Starting => "the store has not answered yet".to_owned(),
+                Health::Healing => "the line heals".to_owned(),
+                Health::Away { since } => {
+                    let away_s = (clock::monotonic() - since).as_secs();
+                    format!("the store is away, for {away_s} s by now")
+                }
             };
             reasons.push(format!("room {}: {reason}", site.name()));
         }

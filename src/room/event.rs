@@ -10,6 +10,7 @@ use crate::line::exchange::Visitor;
 use crate::line::ids::Epoch;
 use crate::line::ids::KeyHash;
 use crate::line::ids::TicketId;
+use crate::room::stubs::Arrival;
 
 /// What became of a join.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,8 +28,9 @@ pub enum Joined {
     },
     /// The line takes nobody now: it is full, or its mode issues no numbers.
     Refused,
-    /// The store is away, or the line heals.
-    Away,
+    /// No number for now: the store is away, the line heals, or there was no answer in time. A newcomer has its place
+    /// in the order of arrival; a join with a key has none yet.
+    Away(Option<Arrival>),
 }
 
 /// What became of asking.

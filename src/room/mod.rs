@@ -3,16 +3,26 @@
 //! [`Room::start`] begins the exchanger, the one task that talks to the store. Workers hold a [`Port`] each; requests
 //! read the [`Snapshot`] through an atomic pointer and never wait for the store unless they need something only the
 //! line can decide: a number, an entry, the standing of an expired pass.
+//!
+//! While there are no numbers, because the store is away or the line heals, a newcomer gets an [`Arrival`]: its place in
+//! the order in which newcomers came to this replica. The exchanger tells the line of them, and every replica learns
+//! which numbers they got.
 
+mod blocks;
 mod event;
 mod exchanger;
 mod gather;
 mod layered;
 mod mirror;
 mod port;
+mod report;
 mod snapshot;
+mod stubs;
 
 use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
 
 use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
@@ -20,6 +30,7 @@ use tokio::sync::oneshot;
 
 use crate::clock;
 use crate::line::exchange::Proposal;
+use crate::room::stubs::Stubs;
 use crate::seal;
 use crate::store::Store;
 use crate::telemetry::metrics::RoomMetrics;
@@ -29,6 +40,7 @@ pub use event::Joined;
 pub use port::Port;
 pub use snapshot::Health;
 pub use snapshot::Snapshot;
+pub use stubs::Arrival;
 
 /// Most events that wait for the exchanger.
 const EVENTS_MAX: usize = 65_536;
@@ -38,9 +50,25 @@ const EVENTS_MAX: usize = 65_536;
 pub(crate) struct Shared {
     pub(crate) name: String,
     snapshot: ArcSwap<Snapshot>,
+    /// Taken by requests only while there are no numbers.
+    stubs: Mutex<Stubs>,
 }
 
 impl Shared {
+    fn new(name: &str, stubs: Stubs) -> Arc<Self> {
+        Arc::new(Self {
+            name: name.to_owned(),
+            snapshot: ArcSwap::from_pointee(Snapshot::new(clock::monotonic())),
+            stubs: Mutex::new(stubs),
+        })
+    }
+
+    /// The newcomers without a number. Whoever holds them while it publishes that there are no numbers gives those
+    /// who came before their places before anybody who comes after.
+    pub(crate) fn stubs(&self) -> MutexGuard<'_, Stubs> {
+        self.stubs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn publish(&self, picture: &Snapshot) {
         self.snapshot.store(Arc::new(picture.clone()));
     }
@@ -58,11 +86,9 @@ impl Room {
     #[must_use]
     pub fn start(name: &str, store: Store, proposal: Proposal, metrics: RoomMetrics) -> Arc<Self> {
         let (sender, events) = mpsc::channel(EVENTS_MAX);
-        let shared = Arc::new(Shared {
-            name: name.to_owned(),
-            snapshot: ArcSwap::from_pointee(Snapshot::new(clock::monotonic())),
-        });
         let instance = seal::instance_id();
+        let (given, waiting) = (metrics.stubs.clone(), metrics.stubs_waiting.clone());
+        let shared = Shared::new(name, Stubs::new(instance, given, waiting));
         let exchanger = exchanger::Exchanger {
             shared: Arc::clone(&shared),
             store,

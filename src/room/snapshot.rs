@@ -8,11 +8,18 @@ use crate::estimate::Forecast;
 use crate::line::exchange::Answer;
 use crate::line::ids::Epoch;
 use crate::line::ids::TicketId;
+use crate::line::settings::INTEGER_MAX;
 use crate::line::settings::Mode;
+use crate::room::blocks::Blocks;
 use crate::room::layered::Layered;
+use crate::room::stubs::Arrival;
 
 /// Line time is carried on this far beyond the last answer, and then stands still.
 const CARRY: Duration = Duration::from_secs(2);
+
+/// A line that is up for this long has numbered every stub whose replica is still there: whoever holds another one
+/// joins now.
+const LOST_AFTER: Duration = Duration::from_secs(10);
 
 /// How the store is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +46,8 @@ pub struct Snapshot {
     pub(crate) answer: Option<Arc<Answer>>,
     /// When it came.
     pub(crate) at: Instant,
+    /// Since when the line issues numbers without a break, as far as `health` says so.
+    pub(crate) up_since: Instant,
     /// Since when the mode is what it is, in microseconds since 1970.
     pub mode_since_us: u64,
     /// Open turns: number → when it runs out, in the turns' own time.
@@ -49,6 +58,8 @@ pub struct Snapshot {
     pub(crate) finished: Layered<TicketId, u64>,
     /// Visitors who asked through this replica and are not in yet.
     pub(crate) asking: Layered<TicketId, u64>,
+    /// The numbers of stubs.
+    pub(crate) blocks: Arc<Blocks>,
     /// How long the line's places take to be called.
     pub forecast: Arc<Forecast>,
 }
@@ -60,11 +71,13 @@ impl Snapshot {
             health: Health::Starting,
             answer: None,
             at,
+            up_since: at,
             mode_since_us: 0,
             turns: Layered::default(),
             inside: Layered::default(),
             finished: Layered::default(),
             asking: Layered::default(),
+            blocks: Arc::default(),
             forecast: Arc::default(),
         }
     }
@@ -114,6 +127,35 @@ impl Snapshot {
         self.answer
             .as_ref()
             .map_or(0, |answer| answer.now_us + self.carried_us(now))
+    }
+
+    /// When whoever comes now came, in line time carried on for however long the store is away, in microseconds; by
+    /// the wall clock before the first answer.
+    pub(crate) fn arrival_us(&self, now: Instant, wall_us: u64) -> u64 {
+        let carried = |answer: &Arc<Answer>| {
+            let passed = now.saturating_duration_since(self.at).as_micros();
+            let passed_us = u64::try_from(passed).unwrap_or(u64::MAX);
+            answer.now_us.saturating_add(passed_us)
+        };
+        let at_us = self.answer.as_ref().map_or(wall_us, carried);
+        at_us.min(INTEGER_MAX / 2)
+    }
+
+    /// The number of whoever came then, as soon as any replica of the line has told of it.
+    #[must_use]
+    pub fn number_of(&self, arrival: &Arrival) -> Option<u64> {
+        self.blocks.number(arrival.instance, arrival.index)
+    }
+
+    /// Whether the line has been up for so long that this arrival would have a number, had its replica told of it: the
+    /// replica has gone, or the line it told has ended.
+    pub(crate) fn is_lost(&self, arrival: &Arrival, now: Instant) -> bool {
+        let lost_us = u64::try_from(LOST_AFTER.as_micros()).unwrap_or(u64::MAX);
+        self.is_up()
+            && now.saturating_duration_since(self.up_since) >= LOST_AFTER
+            // A replica may be away by itself, for a moment. A time far ahead is of a clock that was wrong.
+            && self.line_us(now).abs_diff(arrival.at_us) >= lost_us
+            && self.number_of(arrival).is_none()
     }
 
     /// The turns' own time now, in microseconds.

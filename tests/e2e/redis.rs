@@ -363,7 +363,10 @@ fn a_replica_that_starts_without_its_store_knows_the_numbers_it_is_shown() {
     let shown = [("anteroom-ticket", waiting.text.as_str())];
     let page = navigate(fresh, "/booking/", &shown);
     assert_eq!((page.status, number(&page)), (200, Some(waiting.number)));
-    assert!(page.text().contains("Your place is kept"));
+    assert!(
+        page.text()
+            .contains("If you have a place in the queue, it is kept")
+    );
     let (ticket, pass) = (entered.text.as_str(), pass.as_str());
     let both = [APP, ("anteroom-ticket", ticket), ("anteroom-pass", pass)];
     let reply = http::get(fresh, "/.anteroom/main/status", &both).unwrap();

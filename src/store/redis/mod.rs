@@ -1,7 +1,7 @@
 //! The shared store: a room's line in a Redis server, moved by one script.
 //!
 //! One connection per room, one exchange at a time, a deadline on everything. An exchange whose answer got lost is sent
-//! again as it was; the script keeps each replica's last answer, so nothing is applied twice.
+//! again under its sequence number; the script keeps each replica's last answer, so nothing is applied twice.
 
 mod backoff;
 mod connection;
@@ -92,6 +92,8 @@ pub struct Redis {
     /// What the server was last seen to do when its memory is full.
     policy: String,
     backoff: Backoff,
+    /// The last call put its exchange on the way.
+    was_sent: bool,
 }
 
 /// What every connection to this room's line needs to know.
@@ -157,7 +159,13 @@ impl Redis {
             found: None,
             policy: String::new(),
             backoff: Backoff::default(),
+            was_sent: false,
         }
+    }
+
+    /// See [`crate::store::Store::was_sent`].
+    pub(crate) fn was_sent(&self) -> bool {
+        self.was_sent
     }
 
     /// See [`crate::store::Store::exchange_at`]; without a time, the server's clock.
@@ -166,6 +174,7 @@ impl Redis {
         exchange: &Exchange,
         clock_us: Option<u64>,
     ) -> Result<Answer, StoreError> {
+        self.was_sent = false;
         exchange.validate()?;
         self.backoff.wait().await;
         let result = self.attempt(exchange, clock_us).await;
@@ -189,6 +198,7 @@ impl Redis {
                 Some(connection) => (connection, false),
                 None => (self.connect().await?, true),
             };
+            self.was_sent = true;
             match connection.send(&self.plan, exchange, clock_us).await {
                 Err(StoreError::Unreachable { .. }) if !is_new => {}
                 Err(StoreError::Failed { trouble, .. })

@@ -1,0 +1,350 @@
+//! Newcomers without a number: in which order they came to this replica, and what the line must be told of it.
+//!
+//! While there are no numbers, a newcomer gets the next index of this replica, signed as a stub. The replica counts
+//! them by slices of line time and tells the line of those that have no number yet, so that an outage costs neither
+//! the line nor the replica anything for each visitor.
+
+use std::collections::HashMap;
+
+use prometheus::IntCounter;
+use prometheus::IntGauge;
+
+use crate::line::exchange::STUB_SLICES_MAX;
+use crate::line::exchange::StubBlock;
+use crate::line::exchange::StubSlice;
+use crate::line::ids::Epoch;
+use crate::line::ids::InstanceId;
+use crate::line::ids::KeyHash;
+use crate::telemetry::metrics::clamped;
+
+/// Whoever comes within the same slice of line time, to whatever replica, counts as having come together.
+const SLICE_US: u64 = 100_000;
+/// How long the place of a join with an `Idempotency-Key` is remembered, in microseconds.
+const KEYED_US: u64 = 60_000_000;
+/// Most of those remembered at once; a repeat of what comes beyond gets a place of its own.
+const KEYED_MAX: usize = 10_000;
+
+/// A newcomer's place in the order of arrival, to be signed as a stub.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arrival {
+    /// The replica it came to.
+    pub instance: InstanceId,
+    /// Which one of those who got a place there it is: 1, 2, 3….
+    pub index: u64,
+    /// When it came, in line time as that replica carried it on (microseconds).
+    pub at_us: u64,
+    /// The line's epoch, as far as it was known; else the zero epoch.
+    pub epoch: Epoch,
+}
+
+/// The newcomers of one replica who have no number yet.
+#[derive(Debug)]
+pub(crate) struct Stubs {
+    instance: InstanceId,
+    /// The last index given.
+    last: u64,
+    /// Those without a number, in order.
+    slices: Vec<StubSlice>,
+    /// The line may have been told of slices up to this index: they stay as they are.
+    told: u64,
+    /// How many they are.
+    count: u64,
+    /// Whoever joined with an `Idempotency-Key`.
+    keyed: HashMap<KeyHash, Arrival>,
+    given_total: IntCounter,
+    waiting: IntGauge,
+}
+
+impl Stubs {
+    pub(crate) fn new(instance: InstanceId, given_total: IntCounter, waiting: IntGauge) -> Self {
+        Self {
+            instance,
+            last: 0,
+            slices: Vec::new(),
+            told: 0,
+            count: 0,
+            keyed: HashMap::new(),
+            given_total,
+            waiting,
+        }
+    }
+
+    /// The next place, at this line time.
+    pub(crate) fn give(&mut self, now_us: u64, epoch: Epoch) -> Arrival {
+        self.last += 1;
+        let before_us = self.slices.last().map_or(0, |slice| slice.at_us);
+        // Whatever the clocks do, whoever comes later came later.
+        let at_us = before_us.max(now_us - now_us % SLICE_US);
+        let told = self.told;
+        let is_full = self.slices.len() > STUB_SLICES_MAX;
+        match self.slices.last_mut() {
+            // Where nothing can be made wider, because all but the last one were told as they are, that one goes on.
+            Some(slice) if (slice.at_us == at_us || is_full) && slice.first > told => {
+                slice.count += 1;
+            }
+            Some(_) | None => {
+                self.slices.push(StubSlice {
+                    at_us,
+                    first: self.last,
+                    count: 1,
+                });
+                if self.slices.len() > STUB_SLICES_MAX {
+                    self.widen();
+                }
+            }
+        }
+        self.count += 1;
+        self.given_total.inc();
+        self.waiting.set(clamped(self.count));
+        Arrival {
+            instance: self.instance,
+            index: self.last,
+            at_us,
+            epoch,
+        }
+    }
+
+    /// The place of whoever joins with this key: the same one to every repeat within a minute.
+    pub(crate) fn give_keyed(&mut self, key: KeyHash, now_us: u64, epoch: Epoch) -> Arrival {
+        if let Some(given) = self.keyed(key, now_us) {
+            return given;
+        }
+        if self.keyed.len() >= KEYED_MAX {
+            self.keyed
+                .retain(|_, given| now_us.saturating_sub(given.at_us) < KEYED_US);
+        }
+        let given = self.give(now_us, epoch);
+        if self.keyed.len() < KEYED_MAX {
+            self.keyed.insert(key, given);
+        }
+        given
+    }
+
+    /// The place that was given to whoever joined with this key, no longer than a minute ago.
+    pub(crate) fn keyed(&self, key: KeyHash, now_us: u64) -> Option<Arrival> {
+        let given = self.keyed.get(&key)?;
+        (now_us.saturating_sub(given.at_us) < KEYED_US).then_some(*given)
+    }
+
+    /// Makes one slice of every two neighbours that nobody was told of: the longer an outage, the wider its slices.
+    fn widen(&mut self) {
+        let told = self.told;
+        let from = self.slices.partition_point(|slice| slice.first <= told);
+        let untold = self.slices.split_off(from);
+        for pair in untold.chunks(2) {
+            if let [first, others @ ..] = pair {
+                self.slices.push(StubSlice {
+                    at_us: first.at_us,
+                    first: first.first,
+                    count: first.count + others.iter().map(|slice| slice.count).sum::<u64>(),
+                });
+            }
+        }
+    }
+
+    /// What an exchange tells: everybody without a number. Up to which index the line had been told before.
+    pub(crate) fn tell(&mut self) -> (Vec<StubSlice>, u64) {
+        let before = self.told;
+        let slices: Vec<_> = self.slices.iter().take(STUB_SLICES_MAX).copied().collect();
+        if let Some(last) = slices.last() {
+            self.told = before.max(last.first + last.count - 1);
+        }
+        (slices, before)
+    }
+
+    /// The exchange never left: what it would have told may still change.
+    pub(crate) fn untell(&mut self, before: u64) {
+        self.told = before;
+    }
+
+    /// Takes out those whom the line has numbered; how many that were.
+    pub(crate) fn number(&mut self, blocks: &[StubBlock]) -> u64 {
+        let mut numbered = 0;
+        let ours = blocks
+            .iter()
+            .filter(|block| block.instance == self.instance);
+        for block in ours {
+            let block_end = block.first.saturating_add(block.count);
+            let mut left = Vec::with_capacity(self.slices.len() + 1);
+            for slice in &self.slices {
+                let (first, end) = (slice.first, slice.first + slice.count);
+                let before = block.first.clamp(first, end);
+                let after = block_end.clamp(before, end);
+                numbered += after - before;
+                for (first, end) in [(first, before), (after, end)] {
+                    if first < end {
+                        let (at_us, count) = (slice.at_us, end - first);
+                        left.push(StubSlice {
+                            at_us,
+                            first,
+                            count,
+                        });
+                    }
+                }
+            }
+            self.slices = left;
+        }
+        self.count -= numbered;
+        self.waiting.set(clamped(self.count));
+        numbered
+    }
+
+    /// Whether this one of ours still has no number.
+    pub(crate) fn has(&self, arrival: &Arrival) -> bool {
+        let is_in =
+            |slice: &StubSlice| (slice.first..slice.first + slice.count).contains(&arrival.index);
+        arrival.instance == self.instance && self.slices.iter().any(is_in)
+    }
+
+    /// How many have no number.
+    pub(crate) fn waiting(&self) -> u64 {
+        self.count
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prometheus::IntCounter;
+    use prometheus::IntGauge;
+
+    use super::*;
+
+    const US: InstanceId = InstanceId(7);
+
+    fn stubs() -> Stubs {
+        let given = IntCounter::new("given", "given").unwrap();
+        let waiting = IntGauge::new("waiting", "waiting").unwrap();
+        Stubs::new(US, given, waiting)
+    }
+
+    fn give(stubs: &mut Stubs, now_us: u64) -> Arrival {
+        stubs.give(now_us, Epoch::default())
+    }
+
+    fn block(first: u64, count: u64) -> StubBlock {
+        StubBlock {
+            instance: US,
+            first,
+            count,
+            number: 1_000 + first,
+        }
+    }
+
+    /// First index and count of each slice that is told.
+    fn told(stubs: &mut Stubs) -> Vec<(u64, u64)> {
+        let (slices, _) = stubs.tell();
+        slices
+            .iter()
+            .map(|slice| (slice.first, slice.count))
+            .collect()
+    }
+
+    #[test]
+    fn newcomers_are_counted_by_the_tenth_of_a_second_in_the_order_they_came() {
+        let mut stubs = stubs();
+        for (at, index) in [1_000_000, 1_099_999, 1_100_000].into_iter().zip(1..) {
+            assert_eq!(give(&mut stubs, at).index, index);
+        }
+        assert_eq!(told(&mut stubs), [(1, 2), (3, 1)]);
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_turns_nobodys_order_round() {
+        let mut stubs = stubs();
+        let times = [5_000_000, 3_000_000, 6_000_000];
+        let given: Vec<_> = times.map(|at| give(&mut stubs, at).at_us).to_vec();
+        assert_eq!(given, [5_000_000, 5_000_000, 6_000_000]);
+    }
+
+    #[test]
+    fn what_the_line_may_know_stays_as_it_is_until_it_has_numbers() {
+        let mut stubs = stubs();
+        give(&mut stubs, 0);
+        assert_eq!(told(&mut stubs), [(1, 1)]);
+        // The same tenth of a second, and the line may have the first slice already.
+        give(&mut stubs, 0);
+        assert_eq!(told(&mut stubs), [(1, 1), (2, 1)]);
+        assert_eq!(stubs.number(&[block(1, 1)]), 1);
+        assert_eq!(told(&mut stubs), [(2, 1)]);
+        // One that never left told nobody anything.
+        give(&mut stubs, 0);
+        let (_, before) = stubs.tell();
+        stubs.untell(before);
+        give(&mut stubs, 0);
+        assert_eq!(told(&mut stubs), [(2, 1), (3, 2)]);
+    }
+
+    #[test]
+    fn a_long_outage_makes_slices_wider_and_loses_nobody() {
+        let mut stubs = stubs();
+        let came = 10 * STUB_SLICES_MAX as u64;
+        for at in 0..came {
+            give(&mut stubs, at * SLICE_US);
+        }
+        let slices = told(&mut stubs);
+        assert!((STUB_SLICES_MAX / 2..=STUB_SLICES_MAX).contains(&slices.len()));
+        let mut next = 1;
+        for (first, count) in slices {
+            assert_eq!(first, next);
+            next = first + count;
+        }
+        assert_eq!(next, came + 1);
+        assert_eq!(stubs.waiting(), came);
+    }
+
+    #[test]
+    fn slices_that_were_told_are_not_made_wider_and_there_are_still_not_too_many() {
+        let mut stubs = stubs();
+        let at = |slice: usize| slice as u64 * SLICE_US;
+        for slice in 0..STUB_SLICES_MAX {
+            give(&mut stubs, at(slice));
+        }
+        let before = told(&mut stubs);
+        for slice in STUB_SLICES_MAX..3 * STUB_SLICES_MAX {
+            give(&mut stubs, at(slice));
+        }
+        assert_eq!(told(&mut stubs), before);
+        assert_eq!(
+            stubs.number(&[block(1, STUB_SLICES_MAX as u64)]),
+            before.len() as u64
+        );
+        let rest = told(&mut stubs);
+        assert_eq!(
+            rest,
+            [(STUB_SLICES_MAX as u64 + 1, 2 * STUB_SLICES_MAX as u64)]
+        );
+    }
+
+    #[test]
+    fn only_those_with_numbers_are_taken_out() {
+        let mut stubs = stubs();
+        for _ in 0..10 {
+            give(&mut stubs, 0);
+        }
+        let theirs = StubBlock {
+            instance: InstanceId(8),
+            ..block(1, 10)
+        };
+        assert_eq!(stubs.number(&[theirs, block(4, 3), block(4, 3)]), 3);
+        assert_eq!(told(&mut stubs), [(1, 3), (7, 4)]);
+        let place = |index| Arrival {
+            instance: US,
+            index,
+            at_us: 0,
+            epoch: Epoch::default(),
+        };
+        assert!(stubs.has(&place(3)) && !stubs.has(&place(4)) && stubs.has(&place(10)));
+        assert_eq!(stubs.number(&[block(1, u64::MAX)]), 7);
+        assert_eq!(stubs.waiting(), 0);
+    }
+
+    #[test]
+    fn a_key_keeps_its_place_for_a_minute() {
+        let mut stubs = stubs();
+        let key = KeyHash(1);
+        let mut keyed = |now_us| stubs.give_keyed(key, now_us, Epoch::default()).index;
+        assert_eq!(keyed(0), 1);
+        assert_eq!(keyed(KEYED_US - 1), 1);
+        assert_eq!(keyed(KEYED_US), 2);
+    }
+}
