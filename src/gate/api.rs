@@ -37,12 +37,8 @@ use crate::message::Fault;
 use crate::message::accept;
 use crate::page::Calm;
 use crate::page::State;
-use crate::room::Arrival;
 use crate::room::Asked as Told;
-use crate::room::Joined;
-use crate::seal;
 use crate::seal::Pass;
-use crate::seal::Stub;
 use crate::seal::Ticket;
 use crate::telemetry::metrics::Decision;
 use crate::telemetry::metrics::Label;
@@ -271,8 +267,8 @@ impl Gate {
             return answers::joined(visit, look, &view, Kept::Ticket(ticket), wants_page);
         }
         let kept = match visit.stub() {
-            Some(stub) => by_stub(visit, &stub).await,
-            None => number(visit, key).await,
+            Some(stub) => stub::repeat(visit, &stub).await,
+            None => stub::number(visit, key).await,
         };
         let fresh = visit.again();
         let view = match &kept {
@@ -379,61 +375,6 @@ fn status_of(visit: &Visit<'_>, look: &Look<'_>, ticket: &Ticket) -> Response<Bo
     let mut response = show::status(visit, &view, &look.have, Some(&text));
     response.headers_mut().extend(cookies);
     response
-}
-
-/// What whoever has no more than a stub keeps: that, until the line has a number for it.
-async fn by_stub(visit: &Visit<'_>, stub: &Stub) -> Kept {
-    let lost = visit.ticket_fact() == (TicketFact::Stub { lost: true });
-    let ticket = if lost {
-        stub::claim(visit, stub).await
-    } else {
-        None
-    };
-    ticket.map_or(Kept::Stub(*stub), Kept::Ticket)
-}
-
-/// A number, a place in the order of arrival while there are none, or nothing where the line takes nobody.
-async fn number(visit: &Visit<'_>, key: Option<KeyHash>) -> Kept {
-    let (keys, port) = (&visit.live.keys, visit.port);
-    let of_key = |key, arrival: Arrival| stub::of(arrival, keys.derive_id(key, arrival.index));
-    if let Some(stub) = key.and_then(|key| Some(of_key(key, port.arrived_keyed(key)?))) {
-        // The answer to the first of these calls was lost, and the line was not asked then.
-        return visit
-            .ticket_by(&stub)
-            .map_or(Kept::Stub(stub), Kept::Ticket);
-    }
-    let (joined, id) = match key {
-        Some(key) => (port.join_keyed(key).await, None),
-        None => {
-            let id = seal::ticket_id();
-            (port.join(id, false).await, Some(id))
-        }
-    };
-    match joined {
-        Joined::Numbered {
-            number,
-            epoch,
-            now_us,
-            ..
-        } => {
-            let derived = key.map(|key| keys.derive_id(key, number));
-            Kept::Ticket(Ticket {
-                epoch,
-                number,
-                id: id.or(derived).unwrap_or_default(),
-                issued_us: now_us,
-                asked: false,
-            })
-        }
-        Joined::Refused => Kept::Nothing,
-        Joined::Away(arrival) => Kept::Stub(match key {
-            Some(key) => of_key(key, port.arrive_keyed(key)),
-            None => {
-                let arrival = arrival.unwrap_or_else(|| port.arrive());
-                stub::of(arrival, id.unwrap_or_default())
-            }
-        }),
-    }
 }
 
 /// Whether a ticket has done its work, so that its visitor may join anew. What this replica remembers of that runs

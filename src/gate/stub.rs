@@ -4,11 +4,13 @@ use http::HeaderMap;
 use http::Response;
 use http::StatusCode;
 
+use crate::gate::decide::TicketFact;
 use crate::gate::poll;
 use crate::gate::reply;
 use crate::gate::show;
 use crate::gate::show::Look;
 use crate::gate::visit::Visit;
+use crate::line::ids::KeyHash;
 use crate::line::ids::TicketId;
 use crate::line::settings::Mode;
 use crate::message::Body;
@@ -16,6 +18,7 @@ use crate::page::State;
 use crate::page::View;
 use crate::room::Arrival;
 use crate::room::Joined;
+use crate::seal;
 use crate::seal::Stub;
 use crate::seal::Ticket;
 
@@ -87,6 +90,57 @@ pub(crate) async fn claim(visit: &Visit<'_>, stub: &Stub) -> Option<Ticket> {
         }),
         // It was promised a place: that the line is full now changes nothing.
         Joined::Refused | Joined::Away(_) => None,
+    }
+}
+
+/// What whoever has no more than a stub keeps: that, until the line has a number for it.
+pub(crate) async fn repeat(visit: &Visit<'_>, stub: &Stub) -> Kept {
+    let lost = visit.ticket_fact() == (TicketFact::Stub { lost: true });
+    let ticket = if lost { claim(visit, stub).await } else { None };
+    ticket.map_or(Kept::Stub(*stub), Kept::Ticket)
+}
+
+/// A number, a place in the order of arrival while there are none, or nothing where the line takes nobody.
+pub(crate) async fn number(visit: &Visit<'_>, key: Option<KeyHash>) -> Kept {
+    let (keys, port) = (&visit.live.keys, visit.port);
+    let of_key = |key, arrival: Arrival| of(arrival, keys.derive_id(key, arrival.index));
+    if let Some(stub) = key.and_then(|key| Some(of_key(key, port.arrived_keyed(key)?))) {
+        // The answer to the first of these calls was lost, and the line was not asked then.
+        return visit
+            .ticket_by(&stub)
+            .map_or(Kept::Stub(stub), Kept::Ticket);
+    }
+    let (joined, id) = match key {
+        Some(key) => (port.join_keyed(key).await, None),
+        None => {
+            let id = seal::ticket_id();
+            (port.join(id, false).await, Some(id))
+        }
+    };
+    match joined {
+        Joined::Numbered {
+            number,
+            epoch,
+            now_us,
+            ..
+        } => {
+            let derived = key.map(|key| keys.derive_id(key, number));
+            Kept::Ticket(Ticket {
+                epoch,
+                number,
+                id: id.or(derived).unwrap_or_default(),
+                issued_us: now_us,
+                asked: false,
+            })
+        }
+        Joined::Refused => Kept::Nothing,
+        Joined::Away(arrival) => Kept::Stub(match key {
+            Some(key) => of_key(key, port.arrive_keyed(key)),
+            None => {
+                let arrival = arrival.unwrap_or_else(|| port.arrive());
+                of(arrival, id.unwrap_or_default())
+            }
+        }),
     }
 }
 

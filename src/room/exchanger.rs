@@ -147,8 +147,7 @@ impl Exchanger {
         batch: &mut Vec<Event>,
     ) -> bool {
         let mut waiting = waiting;
-        let (stubs, mut told_before) = self.shared.stubs().tell();
-        exchange.stubs = stubs;
+        exchange.stubs = self.shared.stubs().slices();
         let mut repeat: Option<Exchange> = None;
         loop {
             let started = clock::monotonic();
@@ -164,9 +163,6 @@ impl Exchanger {
                 }
                 Err(error) => {
                     self.metrics.exchange_errors.inc();
-                    if !self.store.was_sent() {
-                        self.shared.stubs().untell(told_before);
-                    }
                     self.turn_away(course, &error, &mut waiting, batch);
                     if !error.is_away() {
                         // It will never be accepted: go on without it, a tick later.
@@ -177,14 +173,12 @@ impl Exchanger {
                         // The line will notice by itself.
                         return false;
                     }
-                    let stubs;
-                    (stubs, told_before) = self.shared.stubs().tell();
                     repeat = Some(Exchange {
                         known: course.mirror.known,
                         joins: 0,
                         eager: Vec::new(),
                         keyed: Vec::new(),
-                        stubs,
+                        stubs: self.shared.stubs().slices(),
                         ..exchange.clone()
                     });
                 }
@@ -387,7 +381,7 @@ impl Exchanger {
             let arrive = arriving(&mut stubs, &course.mirror.picture);
             course.gathered.take_last(course.mirror.known, arrive)
         };
-        (exchange.stubs, _) = self.shared.stubs().tell();
+        exchange.stubs = self.shared.stubs().slices();
         exchange.instance = self.instance;
         exchange.sequence = course.sequence + 1;
         exchange.nonce = seal::nonce();

@@ -45,8 +45,6 @@ pub(crate) struct Stubs {
     last: u64,
     /// Those without a number, in order.
     slices: Vec<StubSlice>,
-    /// The line may have been told of slices up to this index: they stay as they are.
-    told: u64,
     /// How many they are.
     count: u64,
     /// Whoever joined with an `Idempotency-Key`.
@@ -61,7 +59,6 @@ impl Stubs {
             instance,
             last: 0,
             slices: Vec::new(),
-            told: 0,
             count: 0,
             keyed: HashMap::new(),
             given_total,
@@ -75,13 +72,8 @@ impl Stubs {
         let before_us = self.slices.last().map_or(0, |slice| slice.at_us);
         // Whatever the clocks do, whoever comes later came later.
         let at_us = before_us.max(now_us - now_us % SLICE_US);
-        let told = self.told;
-        let is_full = self.slices.len() > STUB_SLICES_MAX;
         match self.slices.last_mut() {
-            // Where nothing can be made wider, because all but the last one were told as they are, that one goes on.
-            Some(slice) if (slice.at_us == at_us || is_full) && slice.first > told => {
-                slice.count += 1;
-            }
+            Some(slice) if slice.at_us == at_us => slice.count += 1,
             Some(_) | None => {
                 self.slices.push(StubSlice {
                     at_us,
@@ -126,35 +118,21 @@ impl Stubs {
         (now_us.saturating_sub(given.at_us) < KEYED_US).then_some(*given)
     }
 
-    /// Makes one slice of every two neighbours that nobody was told of: the longer an outage, the wider its slices.
+    /// Makes one slice of every two neighbours: the longer an outage, the wider its slices.
     fn widen(&mut self) {
-        let told = self.told;
-        let from = self.slices.partition_point(|slice| slice.first <= told);
-        let untold = self.slices.split_off(from);
-        for pair in untold.chunks(2) {
-            if let [first, others @ ..] = pair {
-                self.slices.push(StubSlice {
-                    at_us: first.at_us,
-                    first: first.first,
-                    count: first.count + others.iter().map(|slice| slice.count).sum::<u64>(),
-                });
-            }
-        }
+        let pairs = self.slices.chunks(2).filter_map(|pair| {
+            let count = pair.iter().map(|slice| slice.count).sum();
+            pair.first().map(|&first| StubSlice { count, ..first })
+        });
+        self.slices = pairs.collect();
     }
 
-    /// What an exchange tells: everybody without a number. Up to which index the line had been told before.
-    pub(crate) fn tell(&mut self) -> (Vec<StubSlice>, u64) {
-        let before = self.told;
-        let slices: Vec<_> = self.slices.iter().take(STUB_SLICES_MAX).copied().collect();
-        if let Some(last) = slices.last() {
-            self.told = before.max(last.first + last.count - 1);
-        }
-        (slices, before)
-    }
-
-    /// The exchange never left: what it would have told may still change.
-    pub(crate) fn untell(&mut self, before: u64) {
-        self.told = before;
+    /// What an exchange tells: everybody without a number. The line goes by what it was told last, less those it has
+    /// numbered meanwhile.
+    pub(crate) fn slices(&self) -> Vec<StubSlice> {
+        // A block in the middle of one may have made two of it.
+        let most = self.slices.iter().take(STUB_SLICES_MAX);
+        most.copied().collect()
     }
 
     /// Takes out those whom the line has numbered; how many that were.
@@ -231,8 +209,8 @@ mod tests {
     }
 
     /// First index and count of each slice that is told.
-    fn told(stubs: &mut Stubs) -> Vec<(u64, u64)> {
-        let (slices, _) = stubs.tell();
+    fn told(stubs: &Stubs) -> Vec<(u64, u64)> {
+        let slices = stubs.slices();
         slices
             .iter()
             .map(|slice| (slice.first, slice.count))
@@ -245,7 +223,7 @@ mod tests {
         for (at, index) in [1_000_000, 1_099_999, 1_100_000].into_iter().zip(1..) {
             assert_eq!(give(&mut stubs, at).index, index);
         }
-        assert_eq!(told(&mut stubs), [(1, 2), (3, 1)]);
+        assert_eq!(told(&stubs), [(1, 2), (3, 1)]);
     }
 
     #[test]
@@ -257,31 +235,13 @@ mod tests {
     }
 
     #[test]
-    fn what_the_line_may_know_stays_as_it_is_until_it_has_numbers() {
-        let mut stubs = stubs();
-        give(&mut stubs, 0);
-        assert_eq!(told(&mut stubs), [(1, 1)]);
-        // The same tenth of a second, and the line may have the first slice already.
-        give(&mut stubs, 0);
-        assert_eq!(told(&mut stubs), [(1, 1), (2, 1)]);
-        assert_eq!(stubs.number(&[block(1, 1)]), 1);
-        assert_eq!(told(&mut stubs), [(2, 1)]);
-        // One that never left told nobody anything.
-        give(&mut stubs, 0);
-        let (_, before) = stubs.tell();
-        stubs.untell(before);
-        give(&mut stubs, 0);
-        assert_eq!(told(&mut stubs), [(2, 1), (3, 2)]);
-    }
-
-    #[test]
     fn a_long_outage_makes_slices_wider_and_loses_nobody() {
         let mut stubs = stubs();
         let came = 10 * STUB_SLICES_MAX as u64;
         for at in 0..came {
             give(&mut stubs, at * SLICE_US);
         }
-        let slices = told(&mut stubs);
+        let slices = told(&stubs);
         assert!((STUB_SLICES_MAX / 2..=STUB_SLICES_MAX).contains(&slices.len()));
         let mut next = 1;
         for (first, count) in slices {
@@ -290,29 +250,6 @@ mod tests {
         }
         assert_eq!(next, came + 1);
         assert_eq!(stubs.waiting(), came);
-    }
-
-    #[test]
-    fn slices_that_were_told_are_not_made_wider_and_there_are_still_not_too_many() {
-        let mut stubs = stubs();
-        let at = |slice: usize| slice as u64 * SLICE_US;
-        for slice in 0..STUB_SLICES_MAX {
-            give(&mut stubs, at(slice));
-        }
-        let before = told(&mut stubs);
-        for slice in STUB_SLICES_MAX..3 * STUB_SLICES_MAX {
-            give(&mut stubs, at(slice));
-        }
-        assert_eq!(told(&mut stubs), before);
-        assert_eq!(
-            stubs.number(&[block(1, STUB_SLICES_MAX as u64)]),
-            before.len() as u64
-        );
-        let rest = told(&mut stubs);
-        assert_eq!(
-            rest,
-            [(STUB_SLICES_MAX as u64 + 1, 2 * STUB_SLICES_MAX as u64)]
-        );
     }
 
     #[test]
@@ -326,7 +263,7 @@ mod tests {
             ..block(1, 10)
         };
         assert_eq!(stubs.number(&[theirs, block(4, 3), block(4, 3)]), 3);
-        assert_eq!(told(&mut stubs), [(1, 3), (7, 4)]);
+        assert_eq!(told(&stubs), [(1, 3), (7, 4)]);
         let place = |index| Arrival {
             instance: US,
             index,

@@ -59,15 +59,6 @@ impl Store {
         }
     }
 
-    /// Whether the last call of [`Store::exchange`] put its exchange on the way: if not, the line has not seen it.
-    #[must_use]
-    pub fn was_sent(&self) -> bool {
-        match self {
-            Self::Memory(_) => true,
-            Self::Redis(redis) => redis.was_sent(),
-        }
-    }
-
     /// As [`Store::exchange`], at a given time of the store's clock (microseconds since 1970) and with the exchange's
     /// own `store`: for tests and rehearsals that play a history.
     ///

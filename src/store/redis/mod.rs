@@ -92,8 +92,6 @@ pub struct Redis {
     /// What the server was last seen to do when its memory is full.
     policy: String,
     backoff: Backoff,
-    /// The last call put its exchange on the way.
-    was_sent: bool,
 }
 
 /// What every connection to this room's line needs to know.
@@ -159,13 +157,7 @@ impl Redis {
             found: None,
             policy: String::new(),
             backoff: Backoff::default(),
-            was_sent: false,
         }
-    }
-
-    /// See [`crate::store::Store::was_sent`].
-    pub(crate) fn was_sent(&self) -> bool {
-        self.was_sent
     }
 
     /// See [`crate::store::Store::exchange_at`]; without a time, the server's clock.
@@ -174,7 +166,6 @@ impl Redis {
         exchange: &Exchange,
         clock_us: Option<u64>,
     ) -> Result<Answer, StoreError> {
-        self.was_sent = false;
         exchange.validate()?;
         self.backoff.wait().await;
         let result = self.attempt(exchange, clock_us).await;
@@ -198,7 +189,6 @@ impl Redis {
                 Some(connection) => (connection, false),
                 None => (self.connect().await?, true),
             };
-            self.was_sent = true;
             match connection.send(&self.plan, exchange, clock_us).await {
                 Err(StoreError::Unreachable { .. }) if !is_new => {}
                 Err(StoreError::Failed { trouble, .. })
