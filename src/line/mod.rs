@@ -15,12 +15,14 @@ mod answer;
 mod bits;
 pub mod constants;
 pub mod exchange;
+mod heal;
 pub mod ids;
 mod pace;
 mod people;
 pub mod promises;
 pub mod settings;
 mod state;
+mod stubs;
 mod time;
 mod validate;
 

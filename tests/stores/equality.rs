@@ -21,9 +21,12 @@ use crate::history::Event;
 use crate::history::History;
 use crate::server::Server;
 use crate::state;
+use crate::stubs::Met;
 
 /// Histories played unless `ANTEROOM_HISTORIES` says otherwise.
 const HISTORIES: u64 = 1_000;
+/// So many meet everything that can happen.
+const ENOUGH: u64 = 200;
 /// Events of each.
 const EVENTS: u64 = 220;
 /// How long a busy machine may take over one exchange.
@@ -40,6 +43,7 @@ fn line_memory_and_redis_agree_on_random_histories() {
         |_| 1,
     );
     let next = AtomicU64::new(0);
+    let met = Met::default();
     thread::scope(|scope| {
         for _ in 0..PLAYERS {
             scope.spawn(|| {
@@ -52,11 +56,14 @@ fn line_memory_and_redis_agree_on_random_histories() {
                     if index >= histories {
                         return;
                     }
-                    runtime.block_on(play(&server, one_seed.unwrap_or(index)));
+                    runtime.block_on(play(&server, &met, one_seed.unwrap_or(index)));
                 }
             });
         }
     });
+    if histories >= ENOUGH {
+        met.check();
+    }
 }
 
 fn number_from(variable: &str) -> Option<u64> {
@@ -164,7 +171,7 @@ fn refusal(result: Result<Answer, StoreError>) -> Result<Answer, Refused> {
 }
 
 /// Plays one history to its end.
-async fn play(server: &Server, seed: u64) {
+async fn play(server: &Server, met: &Met, seed: u64) {
     let _seed = Seed(seed);
     let mut history = History::new(seed);
     let mut redis = server.connect();
@@ -174,6 +181,7 @@ async fn play(server: &Server, seed: u64) {
         match event {
             Event::Exchange(clock_us, exchange) => {
                 if let Ok(answer) = players.exchange(clock_us, &exchange).await {
+                    met.answer(&exchange, &answer);
                     history.learn(&exchange, &answer);
                 }
                 history.sent(&exchange);
@@ -187,6 +195,7 @@ async fn play(server: &Server, seed: u64) {
         event = history.next();
     }
     let expected = state::of_line(&players.line);
+    met.line(&expected);
     let actual = state::of_redis(&mut redis, "equal", &players.room);
     for (name, value) in expected.as_object().expect("an object") {
         assert_eq!(actual[name], *value, "{name} in Redis");

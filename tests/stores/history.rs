@@ -18,6 +18,7 @@ use anteroom::line::settings::Settings;
 
 use crate::random::Random;
 use crate::random::mix;
+use crate::stubs::Stubs;
 
 const SECOND: u64 = 1_000_000;
 
@@ -39,6 +40,7 @@ struct Replica {
     sequence: u64,
     known: Known,
     last: Option<Box<Exchange>>,
+    stubs: Stubs,
 }
 
 /// A history in the making: it learns from the answers what would be a likely thing to send.
@@ -151,7 +153,12 @@ impl History {
             known.entries = answer.entries;
             known.turns = answer.turns_to;
             known.finished = answer.finished_to;
+            let replica = &mut self.replicas[self.sender];
+            replica.known.stubs = answer.stubs_to;
+            replica.stubs.learn(replica.instance, answer);
         }
+        let known = &mut self.replicas[self.sender].known;
+        known.instances = answer.counts.instances;
         known.tail = known.tail.max(answer.tail);
         known.head = known.head.max(answer.head);
         known.now_us = known.now_us.max(answer.now_us);
@@ -215,7 +222,7 @@ impl History {
             .old_epochs
             .get(usize::try_from(old).expect("small"))
             .copied();
-        match self.random.below(7) {
+        match self.random.below(8) {
             0 => Known::default(),
             1 => Known {
                 epoch: old,
@@ -243,6 +250,11 @@ impl History {
                 turns: self.random.below(self.tail + 1),
                 entries: self.random.below(known.entries + 1),
                 finished: self.random.below(known.finished + 5),
+                stubs: self.random.below(known.stubs + 3),
+                ..known
+            },
+            6 => Known {
+                instances: self.random.below(6),
                 ..known
             },
             _ => Known {
@@ -311,6 +323,8 @@ impl History {
         if self.random.chance(200) {
             exchange.checks = self.visitors();
         }
+        let stubs = &mut self.replicas[self.sender].stubs;
+        stubs.fill(&mut self.random, self.now_us, self.healing, exchange);
         self.fill_inside(exchange);
         self.fill_orders(exchange);
     }
@@ -476,5 +490,6 @@ fn new_replica(random: &mut Random) -> Replica {
         sequence: random.below(3),
         known: Known::default(),
         last: None,
+        stubs: Stubs::default(),
     }
 }

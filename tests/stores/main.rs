@@ -24,5 +24,6 @@ mod power;
 mod random;
 mod server;
 mod state;
+mod stubs;
 mod topology;
 mod trouble;

@@ -1,7 +1,10 @@
 //! What the line promises, one behaviour at a time.
 
+mod healing;
 mod losses;
 mod presence;
+mod replicas;
+mod stubs;
 
 use super::Line;
 use super::exchange::Answer;

@@ -27,8 +27,7 @@ use crate::line::settings::Settings;
 use crate::store::StoreError;
 
 /// The line's scalars as the script packs them; `answer.lua` has their names.
-pub(crate) const STATE_FORMAT: &str =
-    ">I8c16I8c32I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8c32I8I8I8I8";
+pub(crate) const STATE_FORMAT: &str = ">I8c16I8c32I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8c32I8I8I8I8I8I8I8I8I8I8I8I8I8I8";
 /// The answer's fixed fields as the script packs them; [`answer`] reads them.
 pub(crate) const ANSWER_FORMAT: &str =
     ">I8I8c16I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8c32I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8";
@@ -36,6 +35,10 @@ pub(crate) const ANSWER_FORMAT: &str =
 /// An exchange's fixed fields as the script unpacks them; [`header`] writes them.
 pub(crate) const EXCHANGE_FORMAT: &str =
     ">I8c16I8c32c16I8c16I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8";
+/// A slice of stubs, as the exchange carries it and the store keeps it.
+pub(crate) const SLICE_FORMAT: &str = ">I8I8I8";
+/// A block of numbered stubs, as the store keeps it and the answer carries it.
+pub(crate) const BLOCK_FORMAT: &str = ">c16I8I8I8";
 /// Length of a slice of stubs, as the exchange carries it and the store keeps it.
 pub(crate) const SLICE_BYTES: usize = 24;
 /// A proposal as the script unpacks it.
@@ -51,6 +54,21 @@ pub(crate) const STANDINGS: [&str; 8] = [
     "S_EXHAUSTED",
     "S_SPENT",
 ];
+
+/// How many bytes a format of eight-byte numbers and texts packs.
+pub(crate) fn bytes_of(format: &str) -> usize {
+    let numbers = format.matches("I8").count() * 8;
+    let texts = format.split('c').skip(1);
+    let lengths = texts.map(|text| {
+        text.split('I')
+            .next()
+            .and_then(|length| length.parse().ok())
+    });
+    numbers
+        + lengths
+            .map(|length| length.unwrap_or(0_usize))
+            .sum::<usize>()
+}
 
 /// Adds the arguments of an exchange, at a time of the test's choosing or the server's.
 pub(crate) fn add_exchange(

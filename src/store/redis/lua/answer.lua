@@ -50,7 +50,14 @@ if known_turns < head then
 end
 
 -- Blocks of stubs that got numbers.
-local stubs_to, blocks_n = 0, 0
+local stubs_to, blocks_n = stub_seq, 0
+if known_stubs < stub_seq then
+  local members = call('ZRANGEBYSCORE', STUB_BLOCKS, format('(%.0f', known_stubs), '+inf', 'WITHSCORES', 'LIMIT', 0,
+    NEWS_MAX)
+  blocks_n = #members / 2
+  for i = 1, blocks_n do rows[rows_n + turns_n + i] = members[i * 2 - 1] end
+  if blocks_n == NEWS_MAX then stubs_to, more = tonumber(members[blocks_n * 2]), true end
+end
 
 inside_n = inside_n or call('ZCARD', INSIDE)
 on_time_n = on_time_n or call('ZCOUNT', ASKING_TURN, '-inf', head)
@@ -73,7 +80,8 @@ call('SET', STATE, struct.pack(STATE_FORMAT, created, nonce, provisional, store,
   turn_now_us, heal_until_us, credit, credit_rest, late_due, share_ppm, delay_us, aged_us, minute_us, minute,
   minute_before, listen_us, told_us, told_before_us, told_at_us, slice, slice_us, rate, active_max, mode, presence_us,
   turn_us, late_share_ppm, pass_idle_us, returns, line_max, revision, content, stock, entered, entries_seq,
-  finished_seq), 'KEEPTTL')
+  finished_seq, stubs_n, stub_seq, heal_from_us, heal_live, heal_heard, gathers, gap_first, gap_last, issued_minute,
+  issued_minute_before), 'KEEPTTL')
 if touch then
   for i = 1, #KEYS do call('EXPIRE', KEYS[i], KEYS_KEPT_S) end
 end
