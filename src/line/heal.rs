@@ -2,7 +2,8 @@
 //!
 //! Either way nothing is issued, called or entered until every replica that was live has been heard from: after a loss
 //! because it may know of numbers that the store has lost, after a silence because it may have given stubs. Nobody is
-//! waited for longer than a second and a half. If somebody who may know of lost numbers is still missing then, the line
+//! waited for longer than a second and a half; after a silence that is how long it takes where there is more than one
+//! replica, since an exchange that hung on its way all the time is heard first and tells of no stubs. If somebody who may know of lost numbers is still missing then, the line
 //! leaves a gap: as many numbers as it may have been told of, which count as absent unless somebody who has one of them
 //! is heard from. A replica that comes back with still higher numbers raises the tail whenever it does.
 
@@ -73,7 +74,8 @@ impl Line {
         if self.is_healing() {
             let knows_all = self.heal_live > 0 && !misses;
             let is_done = if self.gathers {
-                !is_awaited
+                // What hung on its way all the time is heard first, and tells of nothing that happened since.
+                !is_awaited && self.heal_live <= 1
             } else {
                 knows_all && self.heal_until_us - self.now_us <= HEAL_US - HEAL_MIN_US
             };

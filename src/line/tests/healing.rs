@@ -136,8 +136,16 @@ fn after_a_silence_the_line_gathers_the_stubs_of_every_replica() {
     replicas.clock_us += 30 * SECOND;
     let answer = replicas.stubs(1, &[slice(20, 1, 2)], 1);
     assert!(answer.healing && answer.issued == 0 && answer.stubs.is_empty());
+    // What hung on its way through the silence is heard first, and tells of nobody who came meanwhile.
+    let answer = replicas.join(2, 1);
+    assert!(answer.healing && answer.issued == 0);
     let answer = replicas.stubs(2, &[slice(10, 1, 3)], 1);
-    assert!(!answer.healing);
+    assert!(answer.healing && answer.issued == 0 && answer.stubs.is_empty());
+    replicas.tick(14);
+    let answer = replicas.join(2, 1);
+    assert!(answer.healing && answer.issued == 0);
+    replicas.clock_us += TENTH;
+    let answer = replicas.join(1, 1);
     assert_eq!(answer.stubs, [block(2, 1, 3, 1), block(1, 1, 2, 4)]);
     assert_eq!((answer.first, answer.issued), (6, 1));
     // One that stays away is not waited for, and nothing was lost that it could know of.

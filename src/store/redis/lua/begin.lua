@@ -185,7 +185,7 @@ if was_healing or now_us < heal_until_us then
   if is_first and same then heal_heard, heal_live = heal_heard + 1, max(heal_live, known_instances) end
   local misses = is_awaited or heal_heard < heal_live
   if now_us < heal_until_us then
-    local is_done = not is_awaited
+    local is_done = not is_awaited and heal_live <= 1
     if gathers == 0 then
       is_done = heal_live > 0 and not misses and heal_until_us - now_us <= HEAL_US - HEAL_MIN_US
     end
