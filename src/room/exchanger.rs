@@ -442,7 +442,6 @@ impl Course {
 
 /// Places for those who wait and get no numbers: they came now, whenever they are told.
 fn arriving<'s>(stubs: &'s mut Stubs, picture: &Snapshot) -> impl FnMut() -> Arrival + use<'s> {
-    let now_us = picture.arrival_us(clock::monotonic(), clock::wall_us());
-    let epoch = picture.epoch().unwrap_or_default();
-    move || stubs.give(now_us, epoch)
+    let now = picture.moment();
+    move || stubs.give(now)
 }

@@ -192,7 +192,10 @@ impl Mirror {
         self.known.turns = answer.turns_to;
         self.known.entries = answer.entries;
         self.known.finished = answer.finished_to;
-        self.known.instances = answer.counts.instances;
+        if !answer.healing {
+            // While it heals, it may have heard from this one only.
+            self.known.instances = answer.counts.instances;
+        }
         self.known.stubs = answer.stubs_to;
         if !answer.stubs.is_empty() {
             Arc::make_mut(&mut self.picture.blocks).learn(&answer.stubs);

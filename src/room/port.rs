@@ -106,23 +106,21 @@ impl Port {
     #[must_use]
     pub fn arrive(&self) -> Arrival {
         let mut stubs = self.room.shared.stubs();
-        let (now_us, epoch) = self.now();
-        stubs.give(now_us, epoch)
+        stubs.give(self.snapshot().moment())
     }
 
     /// As [`Port::arrive`], and the same place for whoever comes with this key within a minute.
     #[must_use]
     pub fn arrive_keyed(&self, key: KeyHash) -> Arrival {
         let mut stubs = self.room.shared.stubs();
-        let (now_us, epoch) = self.now();
-        stubs.give_keyed(key, now_us, epoch)
+        stubs.give_keyed(key, self.snapshot().moment())
     }
 
     /// The place that was given to whoever came with this key within the last minute.
     #[must_use]
     pub fn arrived_keyed(&self, key: KeyHash) -> Option<Arrival> {
         let stubs = self.room.shared.stubs();
-        stubs.keyed(key, self.now().0)
+        stubs.keyed(key, clock::monotonic())
     }
 
     /// Whether this arrival can get a number only by joining now: no replica is going to tell the line of it.
@@ -136,13 +134,6 @@ impl Port {
     #[must_use]
     pub fn arrivals(&self) -> u64 {
         self.room.shared.stubs().waiting()
-    }
-
-    /// Line time for those who come now, and the epoch as far as it is known.
-    fn now(&self) -> (u64, Epoch) {
-        let snapshot = self.snapshot();
-        let now_us = snapshot.arrival_us(clock::monotonic(), clock::wall_us());
-        (now_us, snapshot.epoch().unwrap_or_default())
     }
 
     /// Asks to enter and waits at most this long for it; the line goes on knowing that the visitor asks.

@@ -4,15 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
+use crate::clock;
 use crate::estimate::Forecast;
 use crate::line::exchange::Answer;
 use crate::line::ids::Epoch;
 use crate::line::ids::TicketId;
-use crate::line::settings::INTEGER_MAX;
 use crate::line::settings::Mode;
 use crate::room::blocks::Blocks;
 use crate::room::layered::Layered;
 use crate::room::stubs::Arrival;
+use crate::room::stubs::Now;
 
 /// Line time is carried on this far beyond the last answer, and then stands still.
 const CARRY: Duration = Duration::from_secs(2);
@@ -129,16 +130,20 @@ impl Snapshot {
             .map_or(0, |answer| answer.now_us + self.carried_us(now))
     }
 
-    /// When whoever comes now came, in line time carried on for however long the store is away, in microseconds; by
-    /// the wall clock before the first answer.
-    pub(crate) fn arrival_us(&self, now: Instant, wall_us: u64) -> u64 {
+    /// This moment, for whoever comes in it: line time is carried on for however long the store is away, and is the
+    /// wall clock's before the first answer.
+    pub(crate) fn moment(&self) -> Now {
+        let at = clock::monotonic();
         let carried = |answer: &Arc<Answer>| {
-            let passed = now.saturating_duration_since(self.at).as_micros();
+            let passed = at.saturating_duration_since(self.at).as_micros();
             let passed_us = u64::try_from(passed).unwrap_or(u64::MAX);
             answer.now_us.saturating_add(passed_us)
         };
-        let at_us = self.answer.as_ref().map_or(wall_us, carried);
-        at_us.min(INTEGER_MAX / 2)
+        Now {
+            at,
+            line_us: self.answer.as_ref().map_or_else(clock::wall_us, carried),
+            epoch: self.epoch().unwrap_or_default(),
+        }
     }
 
     /// The number of whoever came then, as soon as any replica of the line has told of it.

@@ -5,6 +5,8 @@
 //! the line nor the replica anything for each visitor.
 
 use std::collections::HashMap;
+use std::time::Duration;
+use std::time::Instant;
 
 use prometheus::IntCounter;
 use prometheus::IntGauge;
@@ -15,12 +17,13 @@ use crate::line::exchange::StubSlice;
 use crate::line::ids::Epoch;
 use crate::line::ids::InstanceId;
 use crate::line::ids::KeyHash;
+use crate::line::settings::INTEGER_MAX;
 use crate::telemetry::metrics::clamped;
 
 /// Whoever comes within the same slice of line time, to whatever replica, counts as having come together.
 const SLICE_US: u64 = 100_000;
-/// How long the place of a join with an `Idempotency-Key` is remembered, in microseconds.
-const KEYED_US: u64 = 60_000_000;
+/// How long the place of a join with an `Idempotency-Key` is remembered.
+const KEYED: Duration = Duration::from_secs(60);
 /// Most of those remembered at once; a repeat of what comes beyond gets a place of its own.
 const KEYED_MAX: usize = 10_000;
 
@@ -37,6 +40,17 @@ pub struct Arrival {
     pub epoch: Epoch,
 }
 
+/// A moment as a replica knows it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Now {
+    /// On the machine's own clock.
+    pub(crate) at: Instant,
+    /// In line time as the replica carries it on (microseconds).
+    pub(crate) line_us: u64,
+    /// The line's epoch, as far as it is known; else the zero epoch.
+    pub(crate) epoch: Epoch,
+}
+
 /// The newcomers of one replica who have no number yet.
 #[derive(Debug)]
 pub(crate) struct Stubs {
@@ -47,8 +61,11 @@ pub(crate) struct Stubs {
     slices: Vec<StubSlice>,
     /// How many they are.
     count: u64,
+    /// When the first of them came, in line time and on the machine's own clock. A line that was silent goes on from
+    /// where it was: replicas that find it again one after the other must not go back to that.
+    since: Option<(u64, Instant)>,
     /// Whoever joined with an `Idempotency-Key`.
-    keyed: HashMap<KeyHash, Arrival>,
+    keyed: HashMap<KeyHash, (Arrival, Instant)>,
     given_total: IntCounter,
     waiting: IntGauge,
 }
@@ -60,18 +77,21 @@ impl Stubs {
             last: 0,
             slices: Vec::new(),
             count: 0,
+            since: None,
             keyed: HashMap::new(),
             given_total,
             waiting,
         }
     }
 
-    /// The next place, at this line time.
-    pub(crate) fn give(&mut self, now_us: u64, epoch: Epoch) -> Arrival {
+    /// The next place, now.
+    pub(crate) fn give(&mut self, now: Now) -> Arrival {
         self.last += 1;
-        let before_us = self.slices.last().map_or(0, |slice| slice.at_us);
-        // Whatever the clocks do, whoever comes later came later.
-        let at_us = before_us.max(now_us - now_us % SLICE_US);
+        let (since_us, since) = *self.since.get_or_insert((now.line_us, now.at));
+        let passed = now.at.saturating_duration_since(since).as_micros();
+        let now_us = since_us.saturating_add(u64::try_from(passed).unwrap_or(u64::MAX));
+        let now_us = now_us.min(INTEGER_MAX / 2);
+        let at_us = now_us - now_us % SLICE_US;
         match self.slices.last_mut() {
             Some(slice) if slice.at_us == at_us => slice.count += 1,
             Some(_) | None => {
@@ -92,30 +112,30 @@ impl Stubs {
             instance: self.instance,
             index: self.last,
             at_us,
-            epoch,
+            epoch: now.epoch,
         }
     }
 
     /// The place of whoever joins with this key: the same one to every repeat within a minute.
-    pub(crate) fn give_keyed(&mut self, key: KeyHash, now_us: u64, epoch: Epoch) -> Arrival {
-        if let Some(given) = self.keyed(key, now_us) {
+    pub(crate) fn give_keyed(&mut self, key: KeyHash, now: Now) -> Arrival {
+        if let Some(given) = self.keyed(key, now.at) {
             return given;
         }
+        let is_kept = |at: Instant| now.at.saturating_duration_since(at) < KEYED;
         if self.keyed.len() >= KEYED_MAX {
-            self.keyed
-                .retain(|_, given| now_us.saturating_sub(given.at_us) < KEYED_US);
+            self.keyed.retain(|_, &mut (_, at)| is_kept(at));
         }
-        let given = self.give(now_us, epoch);
+        let given = self.give(now);
         if self.keyed.len() < KEYED_MAX {
-            self.keyed.insert(key, given);
+            self.keyed.insert(key, (given, now.at));
         }
         given
     }
 
     /// The place that was given to whoever joined with this key, no longer than a minute ago.
-    pub(crate) fn keyed(&self, key: KeyHash, now_us: u64) -> Option<Arrival> {
-        let given = self.keyed.get(&key)?;
-        (now_us.saturating_sub(given.at_us) < KEYED_US).then_some(*given)
+    pub(crate) fn keyed(&self, key: KeyHash, now: Instant) -> Option<Arrival> {
+        let (given, at) = self.keyed.get(&key)?;
+        (now.saturating_duration_since(*at) < KEYED).then_some(*given)
     }
 
     /// Makes one slice of every two neighbours: the longer an outage, the wider its slices.
@@ -163,6 +183,9 @@ impl Stubs {
             self.slices = left;
         }
         self.count -= numbered;
+        if self.slices.is_empty() {
+            self.since = None;
+        }
         self.waiting.set(clamped(self.count));
         numbered
     }
@@ -182,10 +205,13 @@ impl Stubs {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use prometheus::IntCounter;
     use prometheus::IntGauge;
 
     use super::*;
+    use crate::clock;
 
     const US: InstanceId = InstanceId(7);
 
@@ -195,8 +221,18 @@ mod tests {
         Stubs::new(US, given, waiting)
     }
 
-    fn give(stubs: &mut Stubs, now_us: u64) -> Arrival {
-        stubs.give(now_us, Epoch::default())
+    /// One clock that starts with the line's.
+    fn at(us: u64) -> Now {
+        static BEGAN: LazyLock<Instant> = LazyLock::new(clock::monotonic);
+        Now {
+            at: *BEGAN + Duration::from_micros(us),
+            line_us: us,
+            epoch: Epoch::default(),
+        }
+    }
+
+    fn give(stubs: &mut Stubs, us: u64) -> Arrival {
+        stubs.give(at(us))
     }
 
     fn block(first: u64, count: u64) -> StubBlock {
@@ -220,26 +256,35 @@ mod tests {
     #[test]
     fn newcomers_are_counted_by_the_tenth_of_a_second_in_the_order_they_came() {
         let mut stubs = stubs();
-        for (at, index) in [1_000_000, 1_099_999, 1_100_000].into_iter().zip(1..) {
-            assert_eq!(give(&mut stubs, at).index, index);
+        for (us, index) in [1_000_000, 1_099_999, 1_100_000].into_iter().zip(1..) {
+            assert_eq!(give(&mut stubs, us).index, index);
         }
         assert_eq!(told(&stubs), [(1, 2), (3, 1)]);
     }
 
     #[test]
-    fn a_clock_that_goes_back_turns_nobodys_order_round() {
+    fn a_line_that_stood_still_turns_nobodys_order_round() {
         let mut stubs = stubs();
-        let times = [5_000_000, 3_000_000, 6_000_000];
-        let given: Vec<_> = times.map(|at| give(&mut stubs, at).at_us).to_vec();
-        assert_eq!(given, [5_000_000, 5_000_000, 6_000_000]);
+        let mut give = |us, behind_us| {
+            let now = at(us);
+            let line_us = now.line_us - behind_us;
+            stubs.give(Now { line_us, ..now }).at_us
+        };
+        assert_eq!(give(5_000_000, 0), 5_000_000);
+        // The line is found again, four seconds behind, and others do not know of that yet.
+        assert_eq!(give(7_000_000, 4_000_000), 7_000_000);
+        stubs.number(&[block(1, 2)]);
+        let now = at(8_000_000);
+        let line_us = 4_000_000;
+        assert_eq!(stubs.give(Now { line_us, ..now }).at_us, line_us);
     }
 
     #[test]
     fn a_long_outage_makes_slices_wider_and_loses_nobody() {
         let mut stubs = stubs();
         let came = 10 * STUB_SLICES_MAX as u64;
-        for at in 0..came {
-            give(&mut stubs, at * SLICE_US);
+        for slice in 0..came {
+            give(&mut stubs, slice * SLICE_US);
         }
         let slices = told(&stubs);
         assert!((STUB_SLICES_MAX / 2..=STUB_SLICES_MAX).contains(&slices.len()));
@@ -279,9 +324,7 @@ mod tests {
     fn a_key_keeps_its_place_for_a_minute() {
         let mut stubs = stubs();
         let key = KeyHash(1);
-        let mut keyed = |now_us| stubs.give_keyed(key, now_us, Epoch::default()).index;
-        assert_eq!(keyed(0), 1);
-        assert_eq!(keyed(KEYED_US - 1), 1);
-        assert_eq!(keyed(KEYED_US), 2);
+        let mut keyed = |us| stubs.give_keyed(key, at(us)).index;
+        assert_eq!([0, 59_999_999, 60_000_000].map(&mut keyed), [1, 1, 2]);
     }
 }

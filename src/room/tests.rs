@@ -24,6 +24,7 @@ use crate::room::gather::Waiting;
 use crate::room::mirror::Mirror;
 use crate::room::mirror::Moment;
 use crate::room::stubs::Arrival;
+use crate::room::stubs::Now;
 use crate::room::stubs::Stubs;
 
 /// A line, and one replica of it.
@@ -41,6 +42,14 @@ fn stubs() -> Stubs {
     let given = IntCounter::new("given", "given").unwrap();
     let waiting = IntGauge::new("waiting", "waiting").unwrap();
     Stubs::new(InstanceId(7), given, waiting)
+}
+
+fn now() -> Now {
+    Now {
+        at: clock::monotonic(),
+        line_us: 0,
+        epoch: Epoch::default(),
+    }
 }
 
 impl World {
@@ -70,9 +79,7 @@ impl World {
         let moment = Moment::at(clock::monotonic());
         self.mirror.apply(exchange, answer, moment);
         let stubs = &mut self.stubs;
-        let unclaimed = self
-            .mirror
-            .tell(exchange, waiting, || stubs.give(0, Epoch::default()));
+        let unclaimed = self.mirror.tell(exchange, waiting, || stubs.give(now()));
         self.gathered.give_up(unclaimed);
     }
 
@@ -148,14 +155,14 @@ fn a_number_that_nobody_took_is_given_up() {
     let mut told = world.join(5, false);
     let (exchange, mut waiting) = world.send();
     // The store does not answer, then it does after all.
-    waiting.turn_away(|| world.stubs.give(0, Epoch::default()));
+    waiting.turn_away(|| world.stubs.give(now()));
     let told = told.try_recv().unwrap();
     assert!(
         matches!(told, Joined::Away(Some(Arrival { index: 1, .. }))),
         "{told:?}"
     );
     // Being told again gives it no second place.
-    waiting.turn_away(|| world.stubs.give(0, Epoch::default()));
+    waiting.turn_away(|| world.stubs.give(now()));
     assert_eq!(world.stubs.waiting(), 1);
     world.answer(&exchange, waiting);
     let next = world.exchange();
@@ -277,7 +284,7 @@ fn the_last_exchange_carries_what_is_still_to_be_told_and_asks_for_nothing() {
         until_us: 1,
     }));
     let mut stubs = stubs();
-    let last = gathered.take_last(Known::default(), || stubs.give(0, Epoch::default()));
+    let last = gathered.take_last(Known::default(), || stubs.give(now()));
     assert!(last.validate().is_ok() && last.leaving);
     assert_eq!((last.joins, last.finishes.len()), (0, 1));
     assert!(matches!(joined.try_recv().unwrap(), Joined::Away(Some(_))));

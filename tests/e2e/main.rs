@@ -20,6 +20,7 @@ mod hostile;
 mod machines;
 mod memory;
 mod metrics;
+mod outage;
 mod redis;
 mod redis_guarded;
 mod redis_load;

@@ -48,7 +48,8 @@ impl Pair {
         Self::with(redis, "active_max = 1")
     }
 
-    fn with(redis: Redis, room: &str) -> Self {
+    /// With these lines of `[room.main]`.
+    pub(crate) fn with(redis: Redis, room: &str) -> Self {
         let origin = Origin::start();
         let keys = TempDir::new().unwrap();
         let more = shared(&redis.url(), &keys);
@@ -201,7 +202,7 @@ fn outage(redis: Redis) -> (Pair, Vec<Ticket>) {
 }
 
 /// Waits until `/readyz` answers this at both.
-fn ready(pair: &Pair, status: u16) {
+pub(crate) fn ready(pair: &Pair, status: u16) {
     for replica in &pair.replicas {
         wait_for("readyz tells", SOON, || {
             (replica.readyz().status == status).then_some(())
