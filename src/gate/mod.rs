@@ -23,6 +23,7 @@ pub mod routes;
 mod show;
 mod standing;
 mod streams;
+mod stub;
 mod visit;
 
 use std::cell::Cell;

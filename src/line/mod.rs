@@ -16,6 +16,7 @@ mod bits;
 pub mod constants;
 pub mod exchange;
 mod guard;
+mod heal;
 pub mod ids;
 pub mod opening;
 mod pace;
@@ -23,6 +24,7 @@ mod people;
 pub mod promises;
 pub mod settings;
 mod state;
+mod stubs;
 mod time;
 mod validate;
 

@@ -13,6 +13,7 @@ use crate::line::ids::Epoch;
 use crate::line::ids::KeyHash;
 use crate::line::ids::TicketId;
 use crate::room::plan::Plan;
+use crate::room::stubs::Arrival;
 use crate::seal::KeyRing;
 
 /// What became of a join.
@@ -31,8 +32,9 @@ pub enum Joined {
     },
     /// The line takes nobody now: it is full, or its mode issues no numbers.
     Refused,
-    /// The store is away, or the line heals.
-    Away,
+    /// No number for now: the store is away, the line heals, or there was no answer in time. A newcomer has its place
+    /// in the order of arrival; a join with a key has none yet.
+    Away(Option<Arrival>),
 }
 
 /// What became of asking.

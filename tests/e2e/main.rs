@@ -23,6 +23,7 @@ mod machines;
 mod memory;
 mod metrics;
 mod opening;
+mod outage;
 mod redis;
 mod redis_guarded;
 mod redis_load;

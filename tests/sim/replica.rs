@@ -334,6 +334,7 @@ impl Replica {
             sold_out: std::mem::take(&mut g.sold_out),
             leaving: self.leaving,
             origin: std::mem::take(&mut g.origin),
+            stubs: Vec::new(),
         };
         let joiners = Rc::new(joiners);
         self.sent = Some(Sent {

@@ -23,9 +23,12 @@ use crate::history::History;
 use crate::met::Met;
 use crate::server::Server;
 use crate::state;
+use crate::stubs::Met as StubsMet;
 
 /// Histories played unless `ANTEROOM_HISTORIES` says otherwise.
 const HISTORIES: u64 = 1_000;
+/// So many meet everything that can happen.
+const ENOUGH: u64 = 200;
 /// Events of each.
 const EVENTS: u64 = 220;
 /// How long a busy machine may take over one exchange.
@@ -46,6 +49,7 @@ fn line_memory_and_redis_agree_on_random_histories() {
     let next = AtomicU64::new(0);
     let met = Mutex::new(Met::default());
     let guarded = Guarded::default();
+    let stubs = StubsMet::default();
     thread::scope(|scope| {
         for _ in 0..PLAYERS {
             scope.spawn(|| {
@@ -59,13 +63,16 @@ fn line_memory_and_redis_agree_on_random_histories() {
                         return;
                     }
                     let seed = one_seed.unwrap_or(index);
-                    let one = runtime.block_on(play(&server, seed, &guarded));
+                    let one = runtime.block_on(play(&server, seed, &guarded, &stubs));
                     let mut met = met.lock().expect("nobody panicked");
                     *met = met.and(one);
                 }
             });
         }
     });
+    if histories >= ENOUGH {
+        stubs.check();
+    }
     let met = met.into_inner().expect("nobody panicked");
     let Met {
         awaited,
@@ -209,7 +216,7 @@ fn refusal(result: Result<Answer, StoreError>) -> Result<Answer, Refused> {
 }
 
 /// Plays one history to its end.
-async fn play(server: &Server, seed: u64, guarded: &Guarded) -> Met {
+async fn play(server: &Server, seed: u64, guarded: &Guarded, stubs: &StubsMet) -> Met {
     let _seed = Seed(seed);
     let mut history = History::new(seed);
     let mut redis = server.connect();
@@ -222,6 +229,7 @@ async fn play(server: &Server, seed: u64, guarded: &Guarded) -> Met {
                 if let Ok(answer) = players.exchange(clock_us, &exchange).await {
                     guarded.note(entered, &answer);
                     entered = answer.counts.entered;
+                    stubs.answer(&exchange, &answer);
                     history.learn(&exchange, &answer);
                 }
                 history.sent(&exchange);
@@ -235,6 +243,7 @@ async fn play(server: &Server, seed: u64, guarded: &Guarded) -> Met {
         event = history.next();
     }
     let expected = state::of_line(&players.line);
+    stubs.line(&expected);
     let actual = state::of_redis(&mut redis, "equal", &players.room);
     for (name, value) in expected.as_object().expect("an object") {
         assert_eq!(actual[name], *value, "{name} in Redis");

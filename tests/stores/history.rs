@@ -24,6 +24,7 @@ use crate::met::Met;
 use crate::met::moment;
 use crate::random::Random;
 use crate::random::mix;
+use crate::stubs::Stubs;
 
 const SECOND: u64 = 1_000_000;
 
@@ -45,6 +46,7 @@ struct Replica {
     sequence: u64,
     known: Known,
     last: Option<Box<Exchange>>,
+    stubs: Stubs,
 }
 
 /// A history in the making: it learns from the answers what would be a likely thing to send.
@@ -166,7 +168,12 @@ impl History {
             known.entries = answer.entries;
             known.turns = answer.turns_to;
             known.finished = answer.finished_to;
+            let replica = &mut self.replicas[self.sender];
+            replica.known.stubs = answer.stubs_to;
+            replica.stubs.learn(replica.instance, answer);
         }
+        let known = &mut self.replicas[self.sender].known;
+        known.instances = answer.counts.instances;
         known.opening = answer.opening;
         if answer.opening.draws && answer.opening.draw.is_none() && self.random.chance(500) {
             known.opening.draw = Some(self.random.pick(&[
@@ -238,15 +245,15 @@ impl History {
             .old_epochs
             .get(usize::try_from(old).expect("small"))
             .copied();
-        match self.random.below(9) {
-            7 => Known {
+        match self.random.below(10) {
+            8 => Known {
                 opening: Opening {
                     early: Some(self.random.below(self.tail + 3)),
                     ..known.opening
                 },
                 ..known
             },
-            8 => Known {
+            9 => Known {
                 opening: Opening {
                     at_us: self.random.pick(&[0, self.clock_us, known.opening.at_us]),
                     after: self.random.below(self.tail + 1),
@@ -281,6 +288,11 @@ impl History {
                 turns: self.random.below(self.tail + 1),
                 entries: self.random.below(known.entries + 1),
                 finished: self.random.below(known.finished + 5),
+                stubs: self.random.below(known.stubs + 3),
+                ..known
+            },
+            6 => Known {
+                instances: self.random.below(6),
                 ..known
             },
             _ => Known {
@@ -349,6 +361,8 @@ impl History {
         if self.random.chance(200) {
             exchange.checks = self.visitors();
         }
+        let stubs = &mut self.replicas[self.sender].stubs;
+        stubs.fill(&mut self.random, self.now_us, self.healing, exchange);
         self.fill_inside(exchange);
         if self.random.chance(700) {
             self.fill_origin(exchange);
@@ -556,5 +570,6 @@ fn new_replica(random: &mut Random) -> Replica {
         sequence: random.below(3),
         known: Known::default(),
         last: None,
+        stubs: Stubs::default(),
     }
 }

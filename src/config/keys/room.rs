@@ -224,9 +224,10 @@ pub(super) const ROOM: Section = Section {
             kind: Kind::Choice(&["hold", "paced", "open"]),
             default: Default::Value(r#""hold""#),
             apply: Apply::Live,
-            why: "What newcomers meet while the store is away: with \"hold\" a calm page that gives them a number when \
-                  it is back; \"paced\" lets each replica go on with its share of the last rate (not in force yet: \
-                  it holds); \"open\" lets everybody through, which the origin has to survive.",
+            why: "What newcomers meet while the store is away: with \"hold\" a calm page and a signed place in the order \
+                  of arrival, which becomes a number when it is back; \"paced\" lets each replica go on with its share \
+                  of the last rate (not in force yet: it holds); \"open\" lets everybody through, which the origin \
+                  has to survive.",
         },
         Key {
             name: "upgrades",
