@@ -101,7 +101,6 @@ impl Client {
             Call::Enter => (Method::POST, "/.anteroom/main/enter"),
             Call::Page => (Method::GET, "/booking/page"),
             Call::Leave => (Method::POST, "/.anteroom/main/leave"),
-            Call::Public => (Method::GET, "/.anteroom/main/public"),
         };
         let mut request = Request::builder()
             .method(method)
@@ -204,7 +203,6 @@ impl Client {
             number: body["number"].as_u64().or(number),
             place: body["place"].as_u64(),
             serving: body["serving"].as_u64(),
-            waiting: body["waiting"].as_u64(),
             asked: body["asked"].as_bool().unwrap_or(false),
             poll_ms: body["poll_ms"].as_u64(),
             ticket: ticket.as_deref().and_then(Ticket::read),

@@ -29,10 +29,6 @@ impl Port {
         let life = self.life.load(Ordering::SeqCst);
         self.life.store((life | 1) + 1, Ordering::SeqCst);
     }
-
-    pub(crate) fn serves(&self) -> bool {
-        self.life.load(Ordering::SeqCst) % 2 == 0
-    }
 }
 
 /// The ground that a run takes place on.

@@ -35,6 +35,7 @@ mod seen;
 mod stage;
 mod storm;
 mod visitor;
+mod weather;
 
 use std::env;
 use std::fs;
@@ -68,7 +69,7 @@ const FULL: Size = Size {
 /// Short runs played.
 const SEEDS: u64 = 20;
 /// How many of them at once.
-const AT_ONCE: u64 = 4;
+const AT_ONCE: u64 = 3;
 
 fn number(name: &str) -> Option<u64> {
     let text = env::var(name).ok()?;
@@ -121,11 +122,12 @@ fn one(seed: u64, size: Size) -> Option<String> {
     let served = run.people.iter().filter(|p| p.end == End::Served).count();
     let asked: usize = run.people.iter().map(|p| p.heard.len()).sum();
     println!(
-        "seed {seed}: {:.0} s, {} visitors, {served} served, {asked} requests, {} at the origin, {} troubles, {} broken",
+        "seed {seed}: {:.0} s, {} visitors, {served} served, {asked} requests, {} at the origin, {} troubles, the pace's use judged for {} ms, {} broken",
         began.elapsed().as_secs_f64(),
         run.people.len(),
         run.arrivals.len(),
         run.troubles.len(),
+        checks::judged_us(run) / 1_000,
         violations.len(),
     );
     print!("{}", checks::time_line(run));

@@ -83,8 +83,6 @@ pub(crate) enum Call {
     Page,
     /// `POST leave`.
     Leave,
-    /// `GET public`.
-    Public,
 }
 
 /// An answer, as far as the checks need it.
@@ -98,8 +96,6 @@ pub(crate) struct Answer {
     pub(crate) place: Option<u64>,
     /// The head.
     pub(crate) serving: Option<u64>,
-    /// Numbers beyond the head: told by `public` only.
-    pub(crate) waiting: Option<u64>,
     pub(crate) asked: bool,
     pub(crate) poll_ms: Option<u64>,
     pub(crate) ticket: Option<Ticket>,
@@ -204,6 +200,8 @@ pub(crate) enum Touches {
     Store,
     /// One replica, or its way to the store.
     Replica(usize),
+    /// Everything: the machine was busy with something else.
+    Machine,
     /// The origin, or the way to it.
     Origin,
     /// Which keys are known where.

@@ -12,7 +12,6 @@ use tokio::runtime::Handle;
 
 use crate::ground::Ground;
 use crate::link::Link;
-use crate::link::Mode;
 use crate::machines::Machine;
 use crate::machines::Watched;
 use crate::origin::Origin;
@@ -113,13 +112,6 @@ impl Stage {
         }
     }
 
-    /// Sets what the links of a replica to both servers do.
-    pub(crate) fn set_links(&self, at: usize, mode: Mode) {
-        for link in &self.replicas[at].links {
-            link.set(mode);
-        }
-    }
-
     /// Waits until every replica goes by this rate; who does not, if any.
     pub(crate) fn goes_by(&self, per_second: u64) -> Result<(), String> {
         let series = "anteroom_rate_target{room=\"main\"}";
@@ -168,6 +160,12 @@ impl Stage {
             } else {
                 (&watched.replica, &watched.primary)
             };
+            let follows: String = other.try_ask("INFO replication").ok()?;
+            if follows.contains("role:master") {
+                // One that woke up after it was replaced. The sentinels would wait for ten seconds.
+                let command = format!("REPLICAOF 127.0.0.1 {}", primary.port);
+                other.try_ask::<()>(&command).ok()?;
+            }
             let told: String = primary.try_ask("INFO replication").ok()?;
             let keeps_up = told.contains("role:master")
                 && told.contains(&format!("port={},state=online", other.port));

@@ -23,6 +23,7 @@ use crate::stage::Stage;
 use crate::stage::named;
 use crate::support::wait;
 use crate::visitor;
+use crate::weather::Weather;
 
 /// How long a fail-over may take on a busy machine.
 const FAIL_OVER: Duration = Duration::from_secs(60);
@@ -64,6 +65,9 @@ pub(crate) fn play(plan: &Plan, runtime: &Handle) -> Played {
         let ground = Arc::clone(&storm.stage.ground);
         visits.spawn_on(visitor::visit(ground, coming), runtime);
     }
+    let admins = storm.stage.replicas.iter().map(|replica| replica.anteroom.admin());
+    let sentinel = storm.stage.watched.sentinels[0].port;
+    let weather = Weather::watch(&storm.stage.ground, sentinel, admins.collect());
     let end_us = plan.size.seconds * 1_000_000;
     for blow in &plan.blows {
         // The schedule is the scenario: this waits for no condition.
@@ -91,6 +95,7 @@ pub(crate) fn play(plan: &Plan, runtime: &Handle) -> Played {
             people.extend(visit.expect("a visitor does not panic"));
         }
     });
+    storm.run.troubles.extend(weather.seen());
     storm.run.people = people;
     storm.run.arrivals = storm.stage.origin.arrivals();
     Played {

@@ -50,6 +50,8 @@ pub(crate) fn broken(run: &Run) -> Vec<Violation> {
     broken
 }
 
+pub(crate) use pace::judged_us;
+
 /// A violation with what it takes to understand it.
 pub(crate) fn told(run: &Run, violation: &Violation) -> String {
     let mut text = format!("{:?} is broken: {}\n", violation.promise, violation.what);

@@ -19,6 +19,10 @@ const WINDOWS: [u64; 3] = [SECOND, 5 * SECOND, 60 * SECOND];
 const RECOVERY: u64 = 2 * SECOND;
 /// Shorter calm stretches tell nothing.
 const STRETCH: u64 = 3 * SECOND;
+/// In a stretch this long, the line has moved on for half of it at least, as seen by people who poll every three seconds.
+const STANDS: u64 = 8 * SECOND;
+/// Between two looks at how many ask.
+const STEP: u64 = SECOND / 4;
 
 pub(super) fn broken(run: &Run) -> Vec<Violation> {
     let mut broken: Vec<_> = too_fast(run).into_iter().collect();
@@ -82,7 +86,7 @@ fn too_fast(run: &Run) -> Option<Violation> {
     let mut entries = entries(run);
     entries.sort_by_key(|entry| entry.entered_us);
     windows(&entries, |entry| entry.entered_us, |inside, window_us| {
-        let from_us = inside.iter().map(|entry| latest_ask(run, entry)).min()?;
+        let from_us = inside.iter().map(|entry| entry.asked_us).min()?;
         let until_us = inside.iter().map(|entry| entry.seen_us).max()?;
         let rate = highest_rate(run, from_us, until_us);
         over(inside.len(), rate, window_us).then(|| Violation {
@@ -96,11 +100,6 @@ fn too_fast(run: &Run) -> Option<Violation> {
             people: inside.iter().rev().map(|entry| entry.person).collect(),
         })
     })
-}
-
-/// When an entry can have been granted at the earliest, by its first asking.
-fn latest_ask(_run: &Run, entry: &Entry) -> u64 {
-    entry.asked_us
 }
 
 /// The same at the origin, on the test's own clock, whatever line time does: of those who asked and were there within
@@ -209,26 +208,31 @@ fn strangers(run: &Run) -> Option<Violation> {
 }
 
 /// The pace is used: in every calm stretch through which people asked all the time, 97 % of it entered, but for half a
-/// second of it at the stretch's ends. A stretch begins when everything has been ready for a while; nothing but the
-/// pace is touched in it, and it ends with the next trouble.
+/// second of it at the stretch's ends. A stretch begins when everything has been ready for a while; nothing is touched
+/// in it, and it ends with the next trouble. Between the last entry seen before it and the last one seen in it, line
+/// time tells how many were due: when somebody sees that it is in is its own affair.
 fn unused(run: &Run) -> Vec<Violation> {
-    let entries = entries(run);
+    let mut entries = entries(run);
+    entries.sort_by_key(|entry| entry.entered_us);
     let presses = presses(run);
     let mut broken = Vec::new();
-    for (from_us, until_us, rate) in calm(run) {
-        let (from_us, until_us) = (from_us + RECOVERY, asking_until(run, &entries, &presses, (from_us + RECOVERY, until_us, rate)));
-        if until_us < from_us + STRETCH {
+    for (from_us, until_us, rate) in busy(run, &entries, &presses) {
+        let seen = |by_us| entries.iter().rev().find(|entry| entry.seen_us <= by_us);
+        let begin_us = seen(from_us).map_or(0, |entry| entry.entered_us);
+        let Some(end_us) = seen(until_us).map(|entry| entry.entered_us) else {
             continue;
-        }
-        // Asked by then, and in by then: granted meanwhile, or a little before.
-        let in_time = |entry: &&Entry| entry.seen_us >= from_us && entry.seen_us <= until_us;
-        let entered = entries.iter().filter(in_time).count() as u128;
-        let due = u128::from(rate) * u128::from(until_us - from_us) * 97 / 100 / u128::from(SECOND);
-        if entered + u128::from(rate) / 2 + 1 < due {
+        };
+        let begin_us = if begin_us == 0 { end_us } else { begin_us };
+        let within = |entry: &&Entry| begin_us < entry.entered_us && entry.entered_us <= end_us;
+        let entered = entries.iter().filter(within).count() as u128;
+        let due = u128::from(rate) * u128::from(end_us - begin_us) * 97 / 100 / u128::from(SECOND);
+        let stands = until_us - from_us >= STANDS && end_us - begin_us < (until_us - from_us) / 2;
+        if stands || entered + u128::from(rate) / 2 + 1 < due {
+            let line_ms = (end_us - begin_us) / 1_000;
             broken.push(Violation {
                 promise: Promise::P4,
                 what: format!(
-                    "{entered} of {due} entered from {} to {} ms at {rate}/s, while people asked",
+                    "{entered} entered in {line_ms} ms of line time, from {} to {} ms at {rate}/s, while people asked",
                     from_us / 1_000,
                     until_us / 1_000
                 ),
@@ -237,6 +241,12 @@ fn unused(run: &Run) -> Vec<Violation> {
         }
     }
     broken
+}
+
+/// For how long the use of the pace can be judged in this run, in microseconds.
+pub(crate) fn judged_us(run: &Run) -> u64 {
+    let parts = busy(run, &entries(run), &presses(run));
+    parts.iter().map(|(from_us, until_us, _)| until_us - from_us).sum()
 }
 
 /// Stretches between troubles, with the rate in force.
@@ -255,14 +265,13 @@ fn calm(run: &Run) -> Vec<(u64, u64, u64)> {
     stretches.into_iter().map(rated).collect()
 }
 
-/// Until when at least two seconds' worth of steady visitors had asked and were not in yet, from the stretch's
-/// beginning on.
-fn asking_until(
+/// The parts of the calm stretches through which at least two seconds' worth of steady visitors had asked and were not
+/// in yet.
+fn busy(
     run: &Run,
     entries: &[Entry],
     presses: &BTreeMap<Id, (u64, usize)>,
-    (from_us, until_us, rate): (u64, u64, u64),
-) -> u64 {
+) -> Vec<(u64, u64, u64)> {
     let steady = |person: &usize| run.people.get(*person).is_some_and(|p| p.kind == Kind::Steady);
     let times: Vec<_> = entries
         .iter()
@@ -275,10 +284,18 @@ fn asking_until(
         let asking = times.iter().filter(|(asked, seen)| asked + SECOND / 2 <= at_us && at_us < *seen);
         asking.count() as u64
     };
-    let step_us = SECOND / 4;
-    let mut at_us = from_us;
-    while at_us + step_us <= until_us && asking(at_us + step_us) >= rate * 2 {
-        at_us += step_us;
+    let mut parts = Vec::new();
+    for (from_us, until_us, rate) in calm(run) {
+        let (mut begin_us, mut at_us) = (from_us + RECOVERY, from_us + RECOVERY);
+        while at_us <= until_us {
+            if asking(at_us) < rate * 2 {
+                parts.push((begin_us, at_us.saturating_sub(STEP), rate));
+                begin_us = at_us + STEP;
+            }
+            at_us += STEP;
+        }
+        parts.push((begin_us, at_us.saturating_sub(STEP), rate));
     }
-    at_us
+    parts.retain(|(from_us, until_us, _)| *until_us >= from_us + STRETCH);
+    parts
 }
