@@ -59,7 +59,12 @@ impl Client {
     }
 
     /// Asks a replica, and notes what came of it. What the answer brings is kept for the next request.
-    pub(crate) async fn ask(&mut self, at: usize, call: Call, more: &[(&str, &str)]) -> Option<Answer> {
+    pub(crate) async fn ask(
+        &mut self,
+        at: usize,
+        call: Call,
+        more: &[(&str, &str)],
+    ) -> Option<Answer> {
         let port = &self.ground.replicas[at];
         let before = port.life.load(Ordering::SeqCst);
         let sent_us = self.ground.now_us();
@@ -115,7 +120,9 @@ impl Client {
             request.header("accept", "application/json")
         };
         let held = [(TICKET, &self.ticket), (PASS, &self.pass)];
-        let held = held.iter().filter_map(|(name, text)| Some((name, text.as_ref()?)));
+        let held = held
+            .iter()
+            .filter_map(|(name, text)| Some((name, text.as_ref()?)));
         if self.is_browser {
             let pairs: Vec<_> = held.map(|(name, text)| format!("{name}={text}")).collect();
             if !pairs.is_empty() {
@@ -123,7 +130,11 @@ impl Client {
             }
         } else {
             for (name, text) in held {
-                let name = if *name == TICKET { "anteroom-ticket" } else { "anteroom-pass" };
+                let name = if *name == TICKET {
+                    "anteroom-ticket"
+                } else {
+                    "anteroom-pass"
+                };
                 request = request.header(name, text);
             }
         }
@@ -149,7 +160,10 @@ impl Client {
             Some(line) => line,
             None => self.connect(at).await?,
         };
-        let response = line.send_request(request).await.map_err(|e| e.to_string())?;
+        let response = line
+            .send_request(request)
+            .await
+            .map_err(|e| e.to_string())?;
         let (head, body) = response.into_parts();
         let body = body.collect().await.map_err(|e| e.to_string())?.to_bytes();
         self.lines[at] = Some(line);
@@ -164,7 +178,8 @@ impl Client {
             .await
             .map_err(|e| e.to_string())?;
         // How it ends is told to the request on it.
-        self.connections.spawn(async move { drop(connection.await) });
+        self.connections
+            .spawn(async move { drop(connection.await) });
         while self.connections.try_join_next().is_some() {}
         Ok(line)
     }

@@ -73,7 +73,10 @@ const AT_ONCE: u64 = 3;
 
 fn number(name: &str) -> Option<u64> {
     let text = env::var(name).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
+    Some(
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name}={text} is no number")),
+    )
 }
 
 #[test]
@@ -102,7 +105,9 @@ fn promises_are_kept_whatever_fails() {
             });
         }
     });
-    let failures = failures.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let failures = failures
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner);
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
@@ -136,7 +141,11 @@ fn one(seed: u64, size: Size) -> Option<String> {
     }
     let logs = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("chaos-{seed}.log"));
     fs::write(&logs, &played.logs).expect("the logs are written");
-    let told: Vec<_> = violations.iter().take(6).map(|v| checks::told(run, v)).collect();
+    let told: Vec<_> = violations
+        .iter()
+        .take(6)
+        .map(|v| checks::told(run, v))
+        .collect();
     Some(format!(
         "CHAOS_SEED={seed} CHAOS_SECONDS={}: {} broken; the replicas' logs are in {}\n{}{}",
         size.seconds,

@@ -92,9 +92,16 @@ async fn serve(stream: TcpStream, began: Instant, arrivals: Arc<Mutex<Vec<Arriva
         async {
             tokio::time::sleep(WORK).await;
             let page = Response::builder().header("x-portal", "1");
-            Ok::<_, Infallible>(page.body(Full::new(Bytes::from_static(b"the portal"))).expect("a response"))
+            Ok::<_, Infallible>(
+                page.body(Full::new(Bytes::from_static(b"the portal")))
+                    .expect("a response"),
+            )
         }
     });
     // A connection that breaks is anteroom's to notice.
-    drop(http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await);
+    drop(
+        http1::Builder::new()
+            .serve_connection(TokioIo::new(stream), answer)
+            .await,
+    );
 }

@@ -41,24 +41,43 @@ pub(crate) enum Way {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// kill -9, and started again after this time.
-    KillReplica { at: usize, after_us: u64 },
+    KillReplica {
+        at: usize,
+        after_us: u64,
+    },
     /// The same, started with its first configuration file.
-    KillToOldFile { at: usize },
+    KillToOldFile {
+        at: usize,
+    },
     /// SIGTERM, and started again.
-    DrainReplica { at: usize },
+    DrainReplica {
+        at: usize,
+    },
     /// SIGSTOP and SIGCONT.
-    FreezeReplica { at: usize, for_us: u64 },
-    FreezePrimary { for_us: u64 },
+    FreezeReplica {
+        at: usize,
+        for_us: u64,
+    },
+    FreezePrimary {
+        for_us: u64,
+    },
     /// The primary is killed, and comes back as a replica of the other.
     FailOver,
     Flush,
     /// The primary is killed and comes back empty before anybody has noticed.
     EmptyRestart,
     /// The way of one replica to the store.
-    Link { at: usize, way: Way },
+    Link {
+        at: usize,
+        way: Way,
+    },
     /// The way of all to the origin.
-    Origin { way: Way },
-    Rate { per_second: u64 },
+    Origin {
+        way: Way,
+    },
+    Rate {
+        per_second: u64,
+    },
     RotateKeys,
 }
 
@@ -114,7 +133,9 @@ impl Plan {
         for coming in comings.iter_mut().step_by(3) {
             coming.at_us = rng.below(SECOND);
         }
-        let blows = (0..size.seconds * 2).map(|_| blow(&mut rng, &size)).collect();
+        let blows = (0..size.seconds * 2)
+            .map(|_| blow(&mut rng, &size))
+            .collect();
         Self {
             size,
             comings,
@@ -209,7 +230,12 @@ mod tests {
         let losses = || blows().filter(|blow| blow.fault.touches() == Touches::Loss);
         assert!(losses().count() > 20);
         assert!(losses().all(|blow| blow.after_us >= BEFORE_LOSS));
-        for touches in [Touches::Origin, Touches::Keys, Touches::Pace, Touches::Replica(2)] {
+        for touches in [
+            Touches::Origin,
+            Touches::Keys,
+            Touches::Pace,
+            Touches::Replica(2),
+        ] {
             assert!(blows().any(|blow| blow.fault.touches() == touches));
         }
     }

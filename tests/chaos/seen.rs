@@ -176,10 +176,13 @@ impl Person {
     /// Its answers, in the order they came.
     pub(crate) fn answers(&self) -> impl Iterator<Item = (&Heard, &Answer)> {
         let answered = |heard: &'_ Heard| heard.answer.is_ok();
-        self.heard.iter().filter(move |heard| answered(heard)).map(|heard| {
-            let answer = heard.answer.as_ref();
-            (heard, answer.expect("those without an answer are left out"))
-        })
+        self.heard
+            .iter()
+            .filter(move |heard| answered(heard))
+            .map(|heard| {
+                let answer = heard.answer.as_ref();
+                (heard, answer.expect("those without an answer are left out"))
+            })
     }
 }
 

@@ -68,7 +68,9 @@ impl Stage {
         // The first one makes the keys that all share.
         let mut replicas = vec![start(0)];
         thread::scope(|scope| {
-            let others: Vec<_> = (1..REPLICAS).map(|at| scope.spawn(move || start(at))).collect();
+            let others: Vec<_> = (1..REPLICAS)
+                .map(|at| scope.spawn(move || start(at)))
+                .collect();
             let others = others.into_iter().map(|other| other.join());
             replicas.extend(others.map(|other| other.expect("a replica starts")));
         });
@@ -116,14 +118,19 @@ impl Stage {
     pub(crate) fn goes_by(&self, per_second: u64) -> Result<(), String> {
         let series = "anteroom_rate_target{room=\"main\"}";
         let told = |replica: &Replica| -> Option<u64> {
-            let text = http::get(replica.anteroom.admin(), "/metrics", &[]).ok()?.text();
+            let text = http::get(replica.anteroom.admin(), "/metrics", &[])
+                .ok()?
+                .text();
             let line = text.lines().find_map(|line| line.strip_prefix(series))?;
             line.trim().parse().ok()
         };
         for (at, replica) in self.replicas.iter().enumerate() {
             let goes = wait(WELL, || (told(replica) == Some(per_second)).then_some(()));
             goes.ok_or_else(|| {
-                format!("replica {at} goes by {:?} and not by {per_second}/s", told(replica))
+                format!(
+                    "replica {at} goes by {:?} and not by {per_second}/s",
+                    told(replica)
+                )
             })?;
         }
         Ok(())
@@ -133,10 +140,15 @@ impl Stage {
     pub(crate) fn ready(&self) -> Result<(), String> {
         for (at, replica) in self.replicas.iter().enumerate() {
             let ask = || http::get(replica.anteroom.admin(), "/readyz", &[]);
-            let ready = wait(WELL, || ask().is_ok_and(|reply| reply.status == 200).then_some(()));
+            let ready = wait(WELL, || {
+                ask().is_ok_and(|reply| reply.status == 200).then_some(())
+            });
             ready.ok_or_else(|| {
                 let why = ask().map_or_else(|e| e.to_string(), |reply| reply.text());
-                format!("replica {at} does not get ready: {why}\n{}", replica.anteroom.log())
+                format!(
+                    "replica {at} does not get ready: {why}\n{}",
+                    replica.anteroom.log()
+                )
             })?;
         }
         Ok(())
@@ -150,7 +162,11 @@ impl Stage {
     pub(crate) fn armed(&mut self) -> (&mut Machine, &mut Machine) {
         let watched = &mut self.watched;
         let first = wait(WELL, || {
-            let named = watched.sentinels.iter().map(named).collect::<Option<Vec<_>>>()?;
+            let named = watched
+                .sentinels
+                .iter()
+                .map(named)
+                .collect::<Option<Vec<_>>>()?;
             let is_first = named.iter().all(|&port| port == watched.primary.port);
             if !is_first && named.iter().any(|&port| port != watched.replica.port) {
                 return None;
@@ -185,9 +201,11 @@ impl Stage {
 
     /// What every replica logged, for a failure's message.
     pub(crate) fn logs(&self) -> String {
-        let logs = self.replicas.iter().enumerate().map(|(at, replica)| {
-            format!("== replica {at}\n{}\n", replica.anteroom.log_all())
-        });
+        let logs = self
+            .replicas
+            .iter()
+            .enumerate()
+            .map(|(at, replica)| format!("== replica {at}\n{}\n", replica.anteroom.log_all()));
         logs.collect()
     }
 }
@@ -200,9 +218,7 @@ pub(crate) fn named(sentinel: &Machine) -> Option<u16> {
 
 /// A replica's own links to the servers and the sentinels, and the store's address by way of them.
 async fn links(watched: &Watched) -> (Vec<Link>, String) {
-    let addr = |machine: &Machine| -> SocketAddr {
-        machine.addr().parse().expect("an address")
-    };
+    let addr = |machine: &Machine| -> SocketAddr { machine.addr().parse().expect("an address") };
     let mut links = Vec::new();
     for machine in [&watched.primary, &watched.replica] {
         links.push(Link::to(addr(machine)).await);
@@ -213,7 +229,10 @@ async fn links(watched: &Watched) -> (Vec<Link>, String) {
         link.rename(&[&links[0], &links[1]]);
         sentinels.push(link);
     }
-    let addrs: Vec<_> = sentinels.iter().map(|link| link.addr().to_string()).collect();
+    let addrs: Vec<_> = sentinels
+        .iter()
+        .map(|link| link.addr().to_string())
+        .collect();
     let url = format!("redis+sentinel://{}/main", addrs.join(","));
     links.extend(sentinels);
     (links, url)

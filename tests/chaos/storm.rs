@@ -25,6 +25,8 @@ use crate::support::wait;
 use crate::visitor;
 use crate::weather::Weather;
 
+/// How long nothing happens after the last blow.
+const CALM: Duration = Duration::from_secs(7);
 /// How long a fail-over may take on a busy machine.
 const FAIL_OVER: Duration = Duration::from_secs(60);
 /// How long the last ones may take to get in once all is well and the rate is high.
@@ -65,7 +67,11 @@ pub(crate) fn play(plan: &Plan, runtime: &Handle) -> Played {
         let ground = Arc::clone(&storm.stage.ground);
         visits.spawn_on(visitor::visit(ground, coming), runtime);
     }
-    let admins = storm.stage.replicas.iter().map(|replica| replica.anteroom.admin());
+    let admins = storm
+        .stage
+        .replicas
+        .iter()
+        .map(|replica| replica.anteroom.admin());
     let sentinel = storm.stage.watched.sentinels[0].port;
     let weather = Weather::watch(&storm.stage.ground, sentinel, admins.collect());
     let end_us = plan.size.seconds * 1_000_000;
@@ -77,6 +83,8 @@ pub(crate) fn play(plan: &Plan, runtime: &Handle) -> Played {
         }
         storm.deal(blow.fault);
     }
+    // Everything is whole, and many still wait: the pace is to be used now.
+    thread::sleep(CALM);
     storm.deal(Fault::Rate {
         per_second: plan.size.last_rate,
     });
@@ -206,7 +214,11 @@ impl Storm {
         promoted.expect("the sentinels put the other in its place");
         primary.restart_with(&["--replicaof", "127.0.0.1", &port.to_string()]);
         let sentinels = &self.stage.watched.sentinels;
-        let all = || sentinels.iter().all(|sentinel| named(sentinel) == Some(port));
+        let all = || {
+            sentinels
+                .iter()
+                .all(|sentinel| named(sentinel) == Some(port))
+        };
         wait(FAIL_OVER, || all().then_some(())).expect("every sentinel names it");
     }
 

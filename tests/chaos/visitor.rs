@@ -119,7 +119,10 @@ impl Visitor {
                 Some((at_us, 0)) if now_us >= at_us => return self.ended(End::Gone),
                 Some((at_us, away_us)) if now_us >= at_us => {
                     self.leaves = None;
-                    self.client.ground.pace(Duration::from_micros(away_us)).await;
+                    self.client
+                        .ground
+                        .pace(Duration::from_micros(away_us))
+                        .await;
                 }
                 _ => {}
             }
@@ -199,7 +202,7 @@ impl Visitor {
     /// Follows at once and looks around; whether it was served.
     async fn inside(&mut self) -> bool {
         let mut served = false;
-        for page in 0..self.rng.between(3, 8) {
+        for page in 0..self.rng.between(3, 6) {
             if self.client.ground.is_over() {
                 break;
             }
@@ -208,8 +211,11 @@ impl Visitor {
             }
             let answer = self.ask(Call::Page, &[]).await;
             served |= answer.is_some_and(|answer| answer.from_origin);
-            let thinking = self.rng.between(400, 1_600);
-            self.client.ground.pace(Duration::from_millis(thinking)).await;
+            let thinking = self.rng.between(200, 1_200);
+            self.client
+                .ground
+                .pace(Duration::from_millis(thinking))
+                .await;
         }
         if served && self.kind == Kind::Steady && self.rng.chance(400) {
             self.ask(Call::Leave, &[]).await;
@@ -232,7 +238,10 @@ impl Visitor {
         if answer.is_none() {
             self.home = at + 1;
             let reloading = self.rng.between(100, 500);
-            self.client.ground.pace(Duration::from_millis(reloading)).await;
+            self.client
+                .ground
+                .pace(Duration::from_millis(reloading))
+                .await;
         }
         answer
     }

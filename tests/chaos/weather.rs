@@ -94,17 +94,28 @@ impl Shared {
             }
             named = now.or(named);
             if let Some(port) = named
-                && (ask::<String>(port, &["PING"]).is_none() || self.ground.now_us() - told_us > LATE_US)
+                && (ask::<String>(port, &["PING"]).is_none()
+                    || self.ground.now_us() - told_us > LATE_US)
             {
                 let until_us = self.ground.now_us();
-                self.note(told_us, until_us, Touches::Store, "the primary does not answer");
+                self.note(
+                    told_us,
+                    until_us,
+                    Touches::Store,
+                    "the primary does not answer",
+                );
             }
             for (at, &admin) in self.admins.iter().enumerate() {
                 let sent_us = self.ground.now_us();
                 let told = http::get(admin, "/livez", &[]);
                 let got_us = self.ground.now_us();
                 if told.is_err() || got_us - sent_us > LATE_US {
-                    self.note(sent_us, got_us, Touches::Replica(at), "a replica does not answer");
+                    self.note(
+                        sent_us,
+                        got_us,
+                        Touches::Replica(at),
+                        "a replica does not answer",
+                    );
                 }
             }
             before_us = self.ground.now_us();
@@ -112,7 +123,10 @@ impl Shared {
     }
 
     fn primary(&self) -> Option<u16> {
-        let told: Vec<String> = ask(self.sentinel, &["SENTINEL", "get-master-addr-by-name", "main"])?;
+        let told: Vec<String> = ask(
+            self.sentinel,
+            &["SENTINEL", "get-master-addr-by-name", "main"],
+        )?;
         told.get(1)?.parse().ok()
     }
 

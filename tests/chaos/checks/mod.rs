@@ -59,8 +59,12 @@ pub(crate) fn told(run: &Run, violation: &Violation) -> String {
         let Some(person) = run.people.get(at) else {
             continue;
         };
-        writeln!(text, "  visitor {}, in the end {:?}:", person.name, person.end)
-            .expect("a string takes everything");
+        writeln!(
+            text,
+            "  visitor {}, in the end {:?}:",
+            person.name, person.end
+        )
+        .expect("a string takes everything");
         let skipped = person.heard.len().saturating_sub(HISTORY_MAX);
         for heard in person.heard.iter().skip(skipped) {
             writeln!(text, "    {}", Line(heard)).expect("a string takes everything");
@@ -91,7 +95,9 @@ impl fmt::Display for Line<'_> {
             call,
             answer,
         } = self.0;
-        let life = life.map_or("between lives".to_owned(), |life| format!("life {}", life.life));
+        let life = life.map_or("between lives".to_owned(), |life| {
+            format!("life {}", life.life)
+        });
         write!(
             f,
             "{}.{:03} +{} ms, replica {replica} ({life}), {call:?}: ",
@@ -118,7 +124,11 @@ impl fmt::Display for Line<'_> {
                     write!(f, ", asked")?;
                 }
                 if let Some(pass) = answer.pass {
-                    write!(f, ", a pass of {} entered at {}", pass.number, pass.entered_us)?;
+                    write!(
+                        f,
+                        ", a pass of {} entered at {}",
+                        pass.number, pass.entered_us
+                    )?;
                 }
                 Ok(())
             }

@@ -42,7 +42,10 @@ fn twice_issued(run: &Run) -> Vec<Violation> {
     let changed = numbers.values().filter(|numbers| numbers.len() > 1);
     let changed = changed.map(|numbers| Violation {
         promise: Promise::P1,
-        what: format!("one ticket had the numbers {:?}", numbers.keys().map(|n| n.1)),
+        what: format!(
+            "one ticket had the numbers {:?}",
+            numbers.keys().map(|n| n.1)
+        ),
         people: numbers.values().copied().collect(),
     });
     shared.chain(changed).collect()
@@ -66,7 +69,11 @@ fn twice_entered(run: &Run) -> Vec<Violation> {
     for (person, who) in people(run) {
         for (heard, answer) in who.answers() {
             let Some(pass) = answer.pass else { continue };
-            note(entries.entry(pass.id).or_default(), &pass, (person, heard.sent_us, heard.got_us));
+            note(
+                entries.entry(pass.id).or_default(),
+                &pass,
+                (person, heard.sent_us, heard.got_us),
+            );
         }
     }
     let mut broken = Vec::new();
@@ -92,7 +99,9 @@ fn twice_entered(run: &Run) -> Vec<Violation> {
 }
 
 fn note(list: &mut Vec<Entry>, pass: &Pass, (person, sent_us, got_us): (usize, u64, u64)) {
-    let held = list.iter_mut().find(|entry| entry.entered_us == pass.entered_us);
+    let held = list
+        .iter_mut()
+        .find(|entry| entry.entered_us == pass.entered_us);
     match held {
         Some(entry) => {
             entry.until_us = entry.until_us.max(pass.until_us);

@@ -78,7 +78,9 @@ struct Asked {
 /// its asking had been answered before the other one's was sent, provided that nothing was wrong from the first
 /// asking to the second one's entry.
 fn out_of_order(run: &Run) -> Vec<Violation> {
-    let mut asked: Vec<_> = people(run).filter_map(|(at, person)| asking(at, person)).collect();
+    let mut asked: Vec<_> = people(run)
+        .filter_map(|(at, person)| asking(at, person))
+        .collect();
     asked.sort_by_key(|one| one.number);
     let mut broken = Vec::new();
     for (at, low) in asked.iter().enumerate() {
@@ -86,13 +88,18 @@ fn out_of_order(run: &Run) -> Vec<Violation> {
             low.heard_us < high.sent_us
                 && high.entered_us < low.entered_us
                 && run
-                    .troubled(low.sent_us, high.got_us.max(low.heard_us), |t| t != Touches::Pace)
+                    .troubled(low.sent_us, high.got_us.max(low.heard_us), |t| {
+                        t != Touches::Pace
+                    })
                     .is_none()
         });
         if let Some(high) = passed {
             broken.push(Violation {
                 promise: Promise::P2,
-                what: format!("{} entered before {}, who asked earlier", high.number, low.number),
+                what: format!(
+                    "{} entered before {}, who asked earlier",
+                    high.number, low.number
+                ),
                 people: vec![low.person, high.person],
             });
         }
@@ -104,10 +111,18 @@ fn asking(at: usize, person: &Person) -> Option<Asked> {
     if person.kind != Kind::Steady {
         return None;
     }
-    let sent = person.heard.iter().position(|heard| heard.call == Call::Enter)?;
-    let before = person.heard[..sent].iter().rev().find_map(|h| h.answer.as_ref().ok())?;
+    let sent = person
+        .heard
+        .iter()
+        .position(|heard| heard.call == Call::Enter)?;
+    let before = person.heard[..sent]
+        .iter()
+        .rev()
+        .find_map(|h| h.answer.as_ref().ok())?;
     let after = person.heard.iter().skip(sent);
-    let mut answers = after.clone().filter_map(|h| Some((h, h.answer.as_ref().ok()?)));
+    let mut answers = after
+        .clone()
+        .filter_map(|h| Some((h, h.answer.as_ref().ok()?)));
     let (heard, pass) = answers.find_map(|(h, answer)| Some((h, answer.pass?)))?;
     let mut answers = after.filter_map(|h| Some((h, h.answer.as_ref().ok()?)));
     let (first, _) = answers.find(|(_, answer)| answer.asked || answer.state == "entering")?;
@@ -137,7 +152,12 @@ fn lost(run: &Run) -> Vec<Violation> {
         let mut number = None;
         let mut told: BTreeMap<Life, (u64, bool)> = BTreeMap::new();
         for (heard, answer) in person.answers() {
-            for epoch in answer.ticket.map(|t| t.epoch).into_iter().chain(answer.pass.map(|p| p.epoch)) {
+            for epoch in answer
+                .ticket
+                .map(|t| t.epoch)
+                .into_iter()
+                .chain(answer.pass.map(|p| p.epoch))
+            {
                 if *line.get_or_insert(epoch) != epoch {
                     say("the line is another one".to_owned());
                     line = Some(epoch);
@@ -153,7 +173,10 @@ fn lost(run: &Run) -> Vec<Violation> {
             if let Some(why) = refused(run, heard, answer) {
                 say(why);
             }
-            let Some(life) = heard.life.filter(|_| answer.place.is_some() && heard.call != Call::Join) else {
+            let Some(life) = heard
+                .life
+                .filter(|_| answer.place.is_some() && heard.call != Call::Join)
+            else {
                 continue;
             };
             let now = (answer.place.unwrap_or(0), is_called(answer));
@@ -175,7 +198,10 @@ fn lost(run: &Run) -> Vec<Violation> {
 }
 
 fn is_called(answer: &Answer) -> bool {
-    matches!(answer.state.as_str(), "turn" | "late" | "entering" | "entered" | "returning")
+    matches!(
+        answer.state.as_str(),
+        "turn" | "late" | "entering" | "entered" | "returning"
+    )
 }
 
 /// Answers that deny a ticket. While keys change, a replica may not know the newest one yet: for a moment it says that

@@ -55,8 +55,13 @@ fn entries(run: &Run) -> Vec<Entry> {
     let mut entries: BTreeMap<(Id, u64), Entry> = BTreeMap::new();
     let mut asked: BTreeMap<Id, u64> = BTreeMap::new();
     for (_, person) in people(run) {
-        let id = person.answers().find_map(|(_, a)| a.ticket.map(|t| t.id).or(a.pass.map(|p| p.id)));
-        let asks = person.heard.iter().filter(|h| matches!(h.call, Call::Enter | Call::Join));
+        let id = person
+            .answers()
+            .find_map(|(_, a)| a.ticket.map(|t| t.id).or(a.pass.map(|p| p.id)));
+        let asks = person
+            .heard
+            .iter()
+            .filter(|h| matches!(h.call, Call::Enter | Call::Join));
         // A navigation that joins asks as well; an app's join does not, but counting it is on the safe side.
         let first = asks.map(|heard| heard.sent_us).min();
         if let (Some(id), Some(first)) = (id, first) {
@@ -85,21 +90,25 @@ fn entries(run: &Run) -> Vec<Entry> {
 fn too_fast(run: &Run) -> Option<Violation> {
     let mut entries = entries(run);
     entries.sort_by_key(|entry| entry.entered_us);
-    windows(&entries, |entry| entry.entered_us, |inside, window_us| {
-        let from_us = inside.iter().map(|entry| entry.asked_us).min()?;
-        let until_us = inside.iter().map(|entry| entry.seen_us).max()?;
-        let rate = highest_rate(run, from_us, until_us);
-        over(inside.len(), rate, window_us).then(|| Violation {
-            promise: Promise::P3,
-            what: format!(
-                "{} entries within {} s of line time at {rate}/s, seen until {} ms",
-                inside.len(),
-                window_us / SECOND,
-                until_us / 1_000
-            ),
-            people: inside.iter().rev().map(|entry| entry.person).collect(),
-        })
-    })
+    windows(
+        &entries,
+        |entry| entry.entered_us,
+        |inside, window_us| {
+            let from_us = inside.iter().map(|entry| entry.asked_us).min()?;
+            let until_us = inside.iter().map(|entry| entry.seen_us).max()?;
+            let rate = highest_rate(run, from_us, until_us);
+            over(inside.len(), rate, window_us).then(|| Violation {
+                promise: Promise::P3,
+                what: format!(
+                    "{} entries within {} s of line time at {rate}/s, seen until {} ms",
+                    inside.len(),
+                    window_us / SECOND,
+                    until_us / 1_000
+                ),
+                people: inside.iter().rev().map(|entry| entry.person).collect(),
+            })
+        },
+    )
 }
 
 /// The same at the origin, on the test's own clock, whatever line time does: of those who asked and were there within
@@ -129,7 +138,9 @@ fn too_fast_at_origin(run: &Run) -> Option<Violation> {
     for (at, begin) in all.iter().enumerate() {
         for window_us in WINDOWS {
             let until_us = begin.asked_us + window_us;
-            let inside = all[at..].iter().take_while(|entry| entry.asked_us <= until_us);
+            let inside = all[at..]
+                .iter()
+                .take_while(|entry| entry.asked_us <= until_us);
             let inside: Vec<_> = inside.filter(|entry| entry.seen_us <= until_us).collect();
             let rate = highest_rate(run, begin.asked_us, until_us);
             if over(inside.len(), rate, window_us) {
@@ -153,11 +164,16 @@ fn too_fast_at_origin(run: &Run) -> Option<Violation> {
 fn presses(run: &Run) -> BTreeMap<Id, (u64, usize)> {
     let mut presses: BTreeMap<Id, (u64, usize)> = BTreeMap::new();
     for (at, person) in people(run) {
-        let id = person.answers().find_map(|(_, a)| a.ticket.map(|t| t.id).or(a.pass.map(|p| p.id)));
-        let straight = person.answers().any(|(h, a)| h.call == Call::Join && a.pass.is_some());
-        let asks = person.heard.iter().filter(|heard| {
-            heard.call == Call::Enter || (straight && heard.call == Call::Join)
-        });
+        let id = person
+            .answers()
+            .find_map(|(_, a)| a.ticket.map(|t| t.id).or(a.pass.map(|p| p.id)));
+        let straight = person
+            .answers()
+            .any(|(h, a)| h.call == Call::Join && a.pass.is_some());
+        let asks = person
+            .heard
+            .iter()
+            .filter(|heard| heard.call == Call::Enter || (straight && heard.call == Call::Join));
         if let (Some(id), Some(first)) = (id, asks.map(|heard| heard.sent_us).min()) {
             let known = presses.entry(id).or_insert((first, at));
             known.0 = known.0.min(first);
@@ -181,7 +197,10 @@ fn windows(
     (0..entries.len()).find_map(|at| {
         WINDOWS.into_iter().find_map(|window_us| {
             let until_us = time(&entries[at]) + window_us;
-            let count = entries[at..].iter().take_while(|entry| time(entry) <= until_us).count();
+            let count = entries[at..]
+                .iter()
+                .take_while(|entry| time(entry) <= until_us)
+                .count();
             judge(&entries[at..at + count], window_us)
         })
     })
@@ -190,19 +209,37 @@ fn windows(
 /// Nobody is at the origin whom no pass let in.
 fn strangers(run: &Run) -> Option<Violation> {
     let passes = people(run).flat_map(|(_, person)| person.answers());
-    let passes: BTreeSet<_> = passes.filter_map(|(_, answer)| Some(answer.pass?.id)).collect();
+    let passes: BTreeSet<_> = passes
+        .filter_map(|(_, answer)| Some(answer.pass?.id))
+        .collect();
     // An answer that let somebody in may have been lost: of those only the ticket is known.
     let tickets = people(run).flat_map(|(_, person)| person.answers());
-    let tickets: BTreeSet<_> = tickets.filter_map(|(_, answer)| Some(answer.ticket?.id)).collect();
+    let tickets: BTreeSet<_> = tickets
+        .filter_map(|(_, answer)| Some(answer.ticket?.id))
+        .collect();
     let unknown = |id: &Id| !passes.contains(id) && !tickets.contains(id);
-    let nameless = run.arrivals.iter().filter(|arrival| arrival.id.is_none()).count();
-    let strangers: BTreeSet<_> = run.arrivals.iter().filter_map(|a| a.id).filter(unknown).collect();
+    let nameless = run
+        .arrivals
+        .iter()
+        .filter(|arrival| arrival.id.is_none())
+        .count();
+    let strangers: BTreeSet<_> = run
+        .arrivals
+        .iter()
+        .filter_map(|a| a.id)
+        .filter(unknown)
+        .collect();
     // Somebody let straight in whose only answer was lost has shown neither.
     let lost = people(run).flat_map(|(_, person)| &person.heard);
-    let lost = lost.filter(|h| h.call == Call::Join && h.answer.is_err()).count();
+    let lost = lost
+        .filter(|h| h.call == Call::Join && h.answer.is_err())
+        .count();
     (nameless > 0 || strangers.len() > lost).then(|| Violation {
         promise: Promise::P8,
-        what: format!("{nameless} nameless and {} unknown visitors came to the origin", strangers.len()),
+        what: format!(
+            "{nameless} nameless and {} unknown visitors came to the origin",
+            strangers.len()
+        ),
         people: Vec::new(),
     })
 }
@@ -246,12 +283,19 @@ fn unused(run: &Run) -> Vec<Violation> {
 /// For how long the use of the pace can be judged in this run, in microseconds.
 pub(crate) fn judged_us(run: &Run) -> u64 {
     let parts = busy(run, &entries(run), &presses(run));
-    parts.iter().map(|(from_us, until_us, _)| until_us - from_us).sum()
+    parts
+        .iter()
+        .map(|(from_us, until_us, _)| until_us - from_us)
+        .sum()
 }
 
 /// Stretches between troubles, with the rate in force.
 fn calm(run: &Run) -> Vec<(u64, u64, u64)> {
-    let end_us = people(run).flat_map(|(_, p)| &p.heard).map(|h| h.got_us).max().unwrap_or(0);
+    let end_us = people(run)
+        .flat_map(|(_, p)| &p.heard)
+        .map(|h| h.got_us)
+        .max()
+        .unwrap_or(0);
     let mut stretches = Vec::new();
     let mut from_us = 0;
     let mut troubles: Vec<_> = run.troubles.iter().collect();
@@ -272,7 +316,11 @@ fn busy(
     entries: &[Entry],
     presses: &BTreeMap<Id, (u64, usize)>,
 ) -> Vec<(u64, u64, u64)> {
-    let steady = |person: &usize| run.people.get(*person).is_some_and(|p| p.kind == Kind::Steady);
+    let steady = |person: &usize| {
+        run.people
+            .get(*person)
+            .is_some_and(|p| p.kind == Kind::Steady)
+    };
     let times: Vec<_> = entries
         .iter()
         .filter_map(|entry| {
@@ -281,7 +329,9 @@ fn busy(
         })
         .collect();
     let asking = |at_us: u64| {
-        let asking = times.iter().filter(|(asked, seen)| asked + SECOND / 2 <= at_us && at_us < *seen);
+        let asking = times
+            .iter()
+            .filter(|(asked, seen)| asked + SECOND / 2 <= at_us && at_us < *seen);
         asking.count() as u64
     };
     let mut parts = Vec::new();

@@ -35,7 +35,10 @@ pub(super) fn broken(run: &Run) -> Vec<Violation> {
                     people: vec![at],
                 });
             }
-            let is_calm = heard.answer.as_ref().is_ok_and(|answer| answer.status < 500);
+            let is_calm = heard
+                .answer
+                .as_ref()
+                .is_ok_and(|answer| answer.status < 500);
             if heard.call != Call::Page && !is_calm && origin.is_none() {
                 broken.push(Violation {
                     promise: Promise::P8,

@@ -103,7 +103,11 @@ fn visitor(id: u64, in_ms: u64) -> Person {
         end: End::Served,
         heard: vec![
             heard(number, Call::Join, joined(id, number, 0)),
-            heard(1_000 + number, Call::Poll, told("waiting", number, number - head, head)),
+            heard(
+                1_000 + number,
+                Call::Poll,
+                told("waiting", number, number - head, head),
+            ),
             heard(2_000 + number, Call::Poll, told("turn", number, 0, 1_000)),
             heard(2_100 + number, Call::Enter, asked),
             heard(in_ms, Call::Enter, let_in(id, number, in_ms - 500)),
@@ -186,7 +190,8 @@ fn a_second_entry_is_found_unless_the_store_lost_the_first_or_the_pass_ran_out()
     assert_eq!(breaks(|run| again(run, 15_000)), [Promise::P1]);
     let lost = |run: &mut Run| {
         again(run, 15_000);
-        run.troubles.push(during(Touches::Loss, 13 * SECOND, 14 * SECOND));
+        run.troubles
+            .push(during(Touches::Loss, 13 * SECOND, 14 * SECOND));
     };
     assert_eq!(breaks(lost), []);
     assert_eq!(breaks(|run| again(run, 40_000)), []);
@@ -202,10 +207,7 @@ fn a_second_entry_is_found_unless_the_store_lost_the_first_or_the_pass_ran_out()
 fn a_head_that_falls_is_found_at_one_process_and_not_between_two() {
     let look = |run: &mut Run, life: u32| {
         let mut poll = heard(5_000, Call::Poll, told("waiting", 2_000, 1_010, 990));
-        poll.life = Some(Life {
-            replica: 0,
-            life,
-        });
+        poll.life = Some(Life { replica: 0, life });
         let mut other = visitor(81, 11_100);
         (other.kind, other.end) = (Kind::Vanishing, End::Gone);
         other.heard = vec![poll];
@@ -218,7 +220,10 @@ fn a_head_that_falls_is_found_at_one_process_and_not_between_two() {
 #[test]
 fn whoever_enters_before_somebody_who_asked_earlier_is_found_unless_something_was_wrong() {
     let swap = |run: &mut Run| {
-        let times = [run.people[9].heard[4].clone(), run.people[30].heard[4].clone()];
+        let times = [
+            run.people[9].heard[4].clone(),
+            run.people[30].heard[4].clone(),
+        ];
         for (at, id, from) in [(9, 10, &times[1]), (30, 31, &times[0])] {
             let entered_ms = from.sent_us / MILLI - 500;
             run.people[at].heard[4].answer = Ok(let_in(id, id as u64, entered_ms));
@@ -227,7 +232,8 @@ fn whoever_enters_before_somebody_who_asked_earlier_is_found_unless_something_wa
     assert_eq!(breaks(swap), [Promise::P2]);
     let troubled = |run: &mut Run| {
         swap(run);
-        run.troubles.push(during(Touches::Replica(1), 3 * SECOND, 4 * SECOND));
+        run.troubles
+            .push(during(Touches::Replica(1), 3 * SECOND, 4 * SECOND));
     };
     assert_eq!(breaks(troubled), []);
 }
@@ -279,7 +285,8 @@ fn a_pace_that_is_not_used_while_people_ask_is_found_unless_something_was_wrong(
     let troubled = |run: &mut Run| {
         slow(run);
         for at in 0..16 {
-            run.troubles.push(during(Touches::Store, at * SECOND, at * SECOND + 1));
+            run.troubles
+                .push(during(Touches::Store, at * SECOND, at * SECOND + 1));
         }
     };
     assert_eq!(breaks(troubled), []);
@@ -288,7 +295,9 @@ fn a_pace_that_is_not_used_while_people_ask_is_found_unless_something_was_wrong(
 #[test]
 fn a_place_that_is_lost_is_found() {
     let say = |run: &mut Run, answer: Answer| {
-        run.people[79].heard.insert(2, heard(1_500, Call::Poll, answer));
+        run.people[79]
+            .heard
+            .insert(2, heard(1_500, Call::Poll, answer));
     };
     let changes: [&dyn Fn(&mut Run); 6] = [
         // It grew, its number changed, it is denied.
@@ -299,7 +308,10 @@ fn a_place_that_is_lost_is_found() {
         &|run| run.people[5].end = End::Waiting,
         &|run| {
             let mut answer = joined(1_080, 80, 79);
-            answer.ticket = answer.ticket.map(|t| Ticket { epoch: [2; 16], ..t });
+            answer.ticket = answer.ticket.map(|t| Ticket {
+                epoch: [2; 16],
+                ..t
+            });
             say(run, answer);
         },
         &|run| {
@@ -322,7 +334,8 @@ fn somebody_inside_who_is_not_served_is_found_unless_the_origin_or_its_replica_w
     let mut excused: Vec<Box<dyn Fn(&mut Run)>> = Vec::new();
     excused.push(Box::new(move |run| {
         thrown_out(run);
-        run.troubles.push(during(Touches::Origin, 8 * SECOND, 9 * SECOND));
+        run.troubles
+            .push(during(Touches::Origin, 8 * SECOND, 9 * SECOND));
         // The pace is judged elsewhere.
         run.troubles.push(during(Touches::Machine, 0, 20 * SECOND));
     }));
