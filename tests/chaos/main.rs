@@ -6,7 +6,7 @@
 //!
 //! `cargo test --test chaos` plays a number of short runs. `ANTEROOM_FULL=1 cargo test --release --test chaos` plays
 //! one of five minutes with thousands. A failure prints its seed; `CHAOS_SEED=7` plays that one alone,
-//! `CHAOS_SECONDS=60` says how long, `CHAOS_SEEDS=100` how many. A seed repeats the plan, not what the machine makes
+//! `CHAOS_SECONDS=60` says how long, `CHAOS_SEEDS=100` how many (from that one on). A seed repeats the plan, not what the machine makes
 //! of it. Timers here pace visitors and faults, which is the scenario; whatever is waited for has a deadline.
 
 #![allow(
@@ -85,7 +85,7 @@ fn promises_are_kept_whatever_fails() {
     let mut size = if is_full { FULL } else { CI };
     size.seconds = number("CHAOS_SECONDS").unwrap_or(size.seconds);
     let seeds = match number("CHAOS_SEED") {
-        Some(seed) => seed..seed + 1,
+        Some(seed) => seed..seed + number("CHAOS_SEEDS").unwrap_or(1),
         None => 1..1 + number("CHAOS_SEEDS").unwrap_or(if is_full { 1 } else { SEEDS }),
     };
     let next = AtomicU64::new(seeds.start);

@@ -116,14 +116,7 @@ impl Stage {
 
     /// Waits until every replica goes by this rate; who does not, if any.
     pub(crate) fn goes_by(&self, per_second: u64) -> Result<(), String> {
-        let series = "anteroom_rate_target{room=\"main\"}";
-        let told = |replica: &Replica| -> Option<u64> {
-            let text = http::get(replica.anteroom.admin(), "/metrics", &[])
-                .ok()?
-                .text();
-            let line = text.lines().find_map(|line| line.strip_prefix(series))?;
-            line.trim().parse().ok()
-        };
+        let told = |replica: &Replica| metric(replica, "anteroom_rate_target{room=\"main\"}");
         for (at, replica) in self.replicas.iter().enumerate() {
             let goes = wait(WELL, || (told(replica) == Some(per_second)).then_some(()));
             goes.ok_or_else(|| {
@@ -136,9 +129,16 @@ impl Stage {
         Ok(())
     }
 
-    /// Waits until every replica says that it is ready; who does not, if any.
+    /// Waits until every replica has heard from the store twice from now on, so that it knows what befell the store, and
+    /// says that it is ready; who does not, if any.
     pub(crate) fn ready(&self) -> Result<(), String> {
-        for (at, replica) in self.replicas.iter().enumerate() {
+        let series = "anteroom_exchange_seconds_count{room=\"main\"}";
+        let before = self.replicas.iter().map(|replica| metric(replica, series));
+        let before: Vec<_> = before.collect();
+        for (at, (replica, before)) in self.replicas.iter().zip(before).enumerate() {
+            let twice = before.unwrap_or(0) + 2;
+            let hears = wait(WELL, || metric(replica, series).filter(|&now| now >= twice));
+            hears.ok_or_else(|| format!("replica {at} hears nothing of the store"))?;
             let ask = || http::get(replica.anteroom.admin(), "/readyz", &[]);
             let ready = wait(WELL, || {
                 ask().is_ok_and(|reply| reply.status == 200).then_some(())
@@ -208,6 +208,14 @@ impl Stage {
             .map(|(at, replica)| format!("== replica {at}\n{}\n", replica.anteroom.log_all()));
         logs.collect()
     }
+}
+
+/// A whole number among a replica's metrics.
+fn metric(replica: &Replica, series: &str) -> Option<u64> {
+    let text = http::get(replica.anteroom.admin(), "/metrics", &[]);
+    let text = text.ok()?.text();
+    let line = text.lines().find_map(|line| line.strip_prefix(series))?;
+    line.trim().parse().ok()
 }
 
 /// The port of the primary that a sentinel names.
