@@ -24,6 +24,7 @@ use crate::seen::Heard;
 use crate::seen::Life;
 use crate::seen::Pass;
 use crate::seen::Ticket;
+use crate::seen::is_stub;
 
 /// How long an answer is waited for: longer than any fault holds one back.
 const ANSWER: Duration = Duration::from_secs(12);
@@ -221,6 +222,7 @@ impl Client {
             asked: body["asked"].as_bool().unwrap_or(false),
             poll_ms: body["poll_ms"].as_u64(),
             ticket: ticket.as_deref().and_then(Ticket::read),
+            stub: ticket.as_deref().is_some_and(is_stub),
             pass: pass.as_deref().and_then(Pass::read),
         };
         if call != Call::Leave {

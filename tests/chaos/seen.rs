@@ -56,6 +56,11 @@ impl Ticket {
     }
 }
 
+/// Whether this is a stub: what a newcomer holds until there are numbers again.
+pub(crate) fn is_stub(text: &str) -> bool {
+    payload(text, 3).is_some()
+}
+
 impl Pass {
     /// Reads a pass.
     pub(crate) fn read(text: &str) -> Option<Self> {
@@ -99,6 +104,8 @@ pub(crate) struct Answer {
     pub(crate) asked: bool,
     pub(crate) poll_ms: Option<u64>,
     pub(crate) ticket: Option<Ticket>,
+    /// It brought a stub instead.
+    pub(crate) stub: bool,
     pub(crate) pass: Option<Pass>,
 }
 

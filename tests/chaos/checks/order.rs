@@ -17,9 +17,13 @@ use crate::seen::Person;
 use crate::seen::Run;
 use crate::seen::Touches;
 
+/// From getting a stub to somebody else's coming: beyond this, who came first is certain, in microseconds.
+const STUBS_APART: u64 = 2_000_000;
+
 pub(super) fn broken(run: &Run) -> Vec<Violation> {
     let mut broken = falls(run);
     broken.extend(out_of_order(run));
+    broken.extend(overtaken(run));
     broken.extend(lost(run));
     broken
 }
@@ -134,6 +138,38 @@ fn asking(at: usize, person: &Person) -> Option<Asked> {
         entered_us: pass.entered_us,
         got_us: heard.got_us,
     })
+}
+
+/// Newcomers who came while no numbers were issued are numbered in the order in which they came: whoever held a stub
+/// this long before somebody else came has the lower number, across all replicas. (Closer together, they may have come
+/// in one slice, or to replicas whose line times were apart.)
+fn overtaken(run: &Run) -> Vec<Violation> {
+    let arrived = |person: &Person| -> Option<(u64, u64, Option<u64>)> {
+        let first = person.heard.first()?;
+        let number = person
+            .answers()
+            .find_map(|(_, answer)| Some(answer.ticket?.number))?;
+        let held = person.answers().find(|(_, answer)| answer.stub);
+        Some((number, first.sent_us, held.map(|(heard, _)| heard.got_us)))
+    };
+    let came: Vec<_> = people(run)
+        .filter_map(|(at, person)| Some((at, arrived(person)?)))
+        .collect();
+    let mut broken = Vec::new();
+    for &(low, (number, _, held_us)) in &came {
+        let Some(held_us) = held_us else { continue };
+        let ahead = came
+            .iter()
+            .find(|(_, (other, sent_us, _))| *sent_us > held_us + STUBS_APART && *other < number);
+        if let Some(&(high, (other, ..))) = ahead {
+            broken.push(Violation {
+                promise: Promise::P2,
+                what: format!("{other} came after {number}, who held a stub"),
+                people: vec![low, high],
+            });
+        }
+    }
+    broken
 }
 
 /// Nobody loses its place: the number stays, the place does not grow, who was called stays called (both as one process

@@ -218,6 +218,29 @@ fn a_head_that_falls_is_found_at_one_process_and_not_between_two() {
 }
 
 #[test]
+fn a_newcomer_who_overtakes_somebody_with_a_stub_is_found() {
+    let stubbed = |run: &mut Run, at_ms: u64| {
+        let stub = Answer {
+            stub: true,
+            status: 200,
+            state: "waiting".to_owned(),
+            ..Answer::default()
+        };
+        let late = |id: Id, number: u64, at_ms: u64| {
+            let mut person = visitor(number, 11_100);
+            (person.kind, person.end) = (Kind::Vanishing, End::Gone);
+            person.heard = vec![heard(at_ms, Call::Join, joined(id, number, 0))];
+            person
+        };
+        let mut first = late(202, 202, 9_000);
+        first.heard.insert(0, heard(1_000, Call::Join, stub));
+        run.people.extend([first, late(201, 201, at_ms)]);
+    };
+    assert_eq!(breaks(|run| stubbed(run, 4_000)), [Promise::P2]);
+    assert_eq!(breaks(|run| stubbed(run, 2_000)), []);
+}
+
+#[test]
 fn whoever_enters_before_somebody_who_asked_earlier_is_found_unless_something_was_wrong() {
     let swap = |run: &mut Run| {
         let times = [
