@@ -83,7 +83,7 @@ impl Client {
         let after = port.life.load(Ordering::SeqCst);
         let got_us = self.ground.now_us();
         // Odd while it is being killed, stopped or started.
-        let is_one = before == after && before % 2 == 0;
+        let is_one = before == after && before.is_multiple_of(2);
         self.heard.push(Heard {
             sent_us,
             got_us,

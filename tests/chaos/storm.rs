@@ -135,7 +135,7 @@ impl Storm {
 
     fn broke(&mut self, what: &str, result: Result<(), String>) {
         if let Err(why) = result {
-            self.violations.push(Violation::of_parts(what, why));
+            self.violations.push(Violation::of_parts(what, &why));
         }
     }
 

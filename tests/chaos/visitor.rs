@@ -184,7 +184,7 @@ impl Visitor {
                     self.client.ticket = newest;
                 }
             }
-            _ => {}
+            Kind::Steady | Kind::Vanishing | Kind::Late | Kind::Replaying | Kind::Sharing => {}
         }
         self.ask(Call::Poll, &[]).await
     }

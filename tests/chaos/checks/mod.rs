@@ -32,7 +32,7 @@ pub(crate) struct Violation {
 
 impl Violation {
     /// Something about the parts themselves: they did not come back, or did not do what an operator said.
-    pub(crate) fn of_parts(what: &str, why: String) -> Self {
+    pub(crate) fn of_parts(what: &str, why: &str) -> Self {
         Self {
             promise: Promise::P8,
             what: format!("{what}: {why}"),
