@@ -43,6 +43,8 @@ struct Storm {
     stage: Stage,
     run: Run,
     violations: Vec<Violation>,
+    /// The store was emptied, and has forgotten which files it was told of before.
+    forgot: bool,
 }
 
 /// Plays this plan from its beginning to its end.
@@ -61,6 +63,7 @@ pub(crate) fn play(plan: &Plan, runtime: &Handle) -> Played {
             ..Run::default()
         },
         violations: Vec::new(),
+        forgot: false,
     };
     let mut visits = JoinSet::new();
     for &coming in &plan.comings {
@@ -122,6 +125,7 @@ impl Storm {
             self.stage.armed();
         }
         let from_us = self.stage.ground.now_us();
+        self.forgot |= matches!(fault, Fault::Flush | Fault::EmptyRestart);
         self.act(fault);
         let ready = self.stage.ready();
         self.broke("the store is used again when it is there", ready);
@@ -146,9 +150,11 @@ impl Storm {
                 thread::sleep(Duration::from_micros(after_us));
             }),
             Fault::KillToOldFile { at } => {
+                // A store that was emptied takes an old file for a new one: there, it comes back with the one in force.
+                let is_old = !self.forgot;
                 self.restart(at, |storm| {
                     storm.stage.replicas[at].anteroom.kill();
-                    storm.stage.write_file(at, true);
+                    storm.stage.write_file(at, is_old);
                 });
                 // What it says now was said before: it follows, as the others do.
                 let goes = self.stage.goes_by(self.stage.rate);
