@@ -6,6 +6,8 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 use std::thread;
 
+use anteroom::seal;
+use anteroom::seal::KeyRing;
 use tempfile::TempDir;
 
 use crate::stage::APP;
@@ -38,7 +40,7 @@ pub(crate) struct Pair {
     pub(crate) replicas: [Anteroom; 2],
     /// What both have in common in their files.
     more: String,
-    _keys: TempDir,
+    keys: TempDir,
 }
 
 impl Pair {
@@ -65,8 +67,13 @@ impl Pair {
             origin,
             replicas,
             more,
-            _keys: keys,
+            keys,
         }
+    }
+
+    /// The keys they sign with.
+    pub(crate) fn keys(&self) -> KeyRing {
+        seal::load(&self.keys.path().join("ticket.keys")).unwrap()
     }
 
     /// Where visitors connect.
