@@ -75,6 +75,8 @@ impl Rig {
             turns: answer.turns_to,
             entries: answer.entries,
             finished: answer.finished_to,
+            stubs: answer.stubs_to,
+            instances: answer.counts.instances,
         };
         answer
     }

@@ -1,6 +1,7 @@
 //! A stub as its holder meets it: kept through reloads, good at every replica, one number, and never more than that.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 
 use serde_json::Value;
 
@@ -96,34 +97,7 @@ fn a_browser_keeps_one_stub_through_reloads_and_gets_its_ticket_for_it() {
             cookie(&page, "anteroom-main").unwrap_or_else(|| stub.clone()),
             stub
         );
-        let script = http::get(addr, "/booking/api", &[APP, ("cookie", &cookies)]).unwrap();
-        assert!(is_problem(&script), "{}", script.text());
-        assert_eq!(script.json()["state"], "waiting");
-        assert!(
-            !script.text().contains("not in the queue"),
-            "{}",
-            script.text()
-        );
-        let posted = http::post(addr, "/booking/", &[APP, ("cookie", &cookies)], b"a=b").unwrap();
-        assert!(is_problem(&posted));
-        let asked = http::post(
-            addr,
-            "/.anteroom/main/enter",
-            &[APP, ("cookie", &cookies)],
-            b"",
-        );
-        assert_eq!(asked.unwrap().status, 409);
-        let joined = http::post(
-            addr,
-            "/.anteroom/main/join",
-            &[APP, ("cookie", &cookies)],
-            b"",
-        );
-        let joined = joined.unwrap().json();
-        assert_eq!(
-            (&joined["number"], &joined["ticket"]),
-            (&Value::Null, &stub.as_str().into())
-        );
+        is_met_as_waiting(addr, &stub);
     }
     let given = pair.replicas[0].metric("anteroom_stubs_total{room=\"main\"}");
     assert_eq!(given, Some(1.0), "the same place for every reload");
@@ -142,6 +116,39 @@ fn a_browser_keeps_one_stub_through_reloads_and_gets_its_ticket_for_it() {
     for replica in &pair.replicas {
         assert!(!replica.log_all().contains(&stub));
     }
+}
+
+/// What is no navigation is refused as to anybody who waits, and calls know the stub.
+fn is_met_as_waiting(addr: SocketAddr, stub: &str) {
+    let cookies = format!("anteroom-main={stub}");
+    let script = http::get(addr, "/booking/api", &[APP, ("cookie", &cookies)]).unwrap();
+    assert!(is_problem(&script), "{}", script.text());
+    assert_eq!(script.json()["state"], "waiting");
+    assert!(
+        !script.text().contains("not in the queue"),
+        "{}",
+        script.text()
+    );
+    let posted = http::post(addr, "/booking/", &[APP, ("cookie", &cookies)], b"a=b").unwrap();
+    assert!(is_problem(&posted));
+    let asked = http::post(
+        addr,
+        "/.anteroom/main/enter",
+        &[APP, ("cookie", &cookies)],
+        b"",
+    );
+    assert_eq!(asked.unwrap().status, 409);
+    let joined = http::post(
+        addr,
+        "/.anteroom/main/join",
+        &[APP, ("cookie", &cookies)],
+        b"",
+    );
+    let joined = joined.unwrap().json();
+    assert_eq!(
+        (&joined["number"], &joined["ticket"]),
+        (&Value::Null, &stub.into())
+    );
 }
 
 #[test]
