@@ -84,6 +84,8 @@ impl Long {
             turns: answer.turns_to,
             entries: answer.entries,
             finished: answer.finished_to,
+            stubs: answer.stubs_to,
+            instances: answer.counts.instances,
         };
         answer
     }
