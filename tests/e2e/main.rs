@@ -30,4 +30,5 @@ mod redis_load;
 mod redis_sentinel;
 mod reload;
 mod stage;
+mod stubs;
 mod walk;
