@@ -28,4 +28,5 @@ mod redis_load;
 mod redis_sentinel;
 mod reload;
 mod stage;
+mod stock;
 mod walk;
