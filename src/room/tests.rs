@@ -10,6 +10,8 @@ use crate::clock;
 use crate::line::Line;
 use crate::line::exchange::Exchange;
 use crate::line::exchange::Finish;
+use crate::line::exchange::HEALTH_MAX;
+use crate::line::exchange::Health;
 use crate::line::exchange::ITEMS_MAX;
 use crate::line::exchange::Known;
 use crate::line::exchange::Renewal;
@@ -348,11 +350,11 @@ fn whoever_was_turned_away_is_numbered_before_those_who_come_later() {
     let arrivals: Vec<_> = (0..3).map(|_| world.stubs.give(now())).collect();
     let mut later = world.join(9, false);
     let picture = &world.mirror.picture;
-    assert!(arrivals.iter().all(|a| picture.number_of(a).is_none()));
+    assert!(arrivals.iter().all(|a| picture.number_by(a).is_none()));
     let exchange = world.exchange();
     assert_eq!(exchange.stubs.iter().map(|s| s.count).sum::<u64>(), 3);
     let picture = &world.mirror.picture;
-    let numbers: Vec<_> = arrivals.iter().map(|a| picture.number_of(a)).collect();
+    let numbers: Vec<_> = arrivals.iter().map(|a| picture.number_by(a)).collect();
     assert_eq!(numbers, [Some(2), Some(3), Some(4)]);
     let later = later.try_recv().unwrap();
     assert!(
@@ -364,7 +366,7 @@ fn whoever_was_turned_away_is_numbered_before_those_who_come_later() {
     let (instance, index) = (InstanceId(8), 4);
     let [first, ..] = arrivals[..] else { panic!() };
     for other in [Arrival { instance, ..first }, Arrival { index, ..first }] {
-        assert_eq!(world.mirror.picture.number_of(&other), None);
+        assert_eq!(world.mirror.picture.number_by(&other), None);
     }
 }
 
@@ -425,4 +427,45 @@ fn a_stub_is_lost_once_the_line_has_been_up_for_long_and_nobody_told_of_it() {
     let now = after(60);
     picture.health = Health::Away { since: now };
     assert!(!picture.is_lost(&lost, now));
+}
+
+#[test]
+fn what_was_seen_of_the_origin_is_told_once_and_kept_while_the_store_is_away() {
+    let mut gathered = Gathered::default();
+    let saw = |answered, failed, slow| {
+        Event::Origin(Health {
+            answered,
+            failed,
+            slow,
+        })
+    };
+    gathered.add(saw(5, 1, 2));
+    gathered.turn_away();
+    gathered.forget_visitors();
+    gathered.add(saw(u64::MAX, 2, u64::MAX));
+    let (exchange, _) = gathered.take(Known::default());
+    assert!(exchange.validate().is_ok());
+    let told = (exchange.origin.answered, exchange.origin.failed);
+    assert_eq!(told, (HEALTH_MAX, 3));
+    let (next, _) = gathered.take(Known::default());
+    assert_eq!(next.origin, Health::default());
+}
+
+#[test]
+fn the_picture_says_that_the_pace_is_stopped_and_turns_stand_still_in_it() {
+    let mut world = World::with_one_inside(3);
+    let health = Health {
+        failed: 20,
+        ..Health::default()
+    };
+    let before_us = world.mirror.picture.mode_since_us;
+    for _ in 0..8 {
+        world.gathered.add(Event::Origin(health));
+        world.exchange();
+    }
+    let picture = &world.mirror.picture;
+    assert!(picture.is_stopped() && picture.mode_since_us >= before_us);
+    let later = picture.at + std::time::Duration::from_secs(1);
+    assert_eq!(picture.turn_us(picture.at), picture.turn_us(later));
+    assert!(picture.line_us(picture.at) < picture.line_us(later));
 }
