@@ -55,6 +55,8 @@ pub enum Code {
     SameHosts,
     /// Warning: everybody is trusted to say who they are.
     TrustsEverybody,
+    /// Warning: the room names hosts, and its origin answers any.
+    WalkedPast,
 }
 
 impl Code {
@@ -87,6 +89,7 @@ impl Code {
             Self::UnusedOrigin => "W108",
             Self::SameHosts => "W109",
             Self::TrustsEverybody => "W110",
+            Self::WalkedPast => "W111",
         }
     }
 

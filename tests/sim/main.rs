@@ -10,8 +10,10 @@
 mod check;
 mod crowd;
 mod histories;
+mod million;
 mod person;
 mod plan;
+mod rates;
 mod record;
 mod replica;
 mod rng;
