@@ -10,6 +10,7 @@
 mod check;
 mod crowd;
 mod histories;
+mod outages;
 mod person;
 mod plan;
 mod record;
@@ -18,6 +19,7 @@ mod rng;
 mod scenarios;
 mod shadow;
 mod store;
+mod stubs;
 mod trouble;
 mod visit;
 mod world;
