@@ -9,10 +9,13 @@
 
 mod check;
 mod crowd;
+mod guard;
 mod histories;
+mod million;
 mod outages;
 mod person;
 mod plan;
+mod rates;
 mod record;
 mod replica;
 mod rng;
