@@ -75,13 +75,16 @@ fn half_vanish(world: &mut World) {
 }
 
 /// At two a second, from the second minute on every minute has 97 % of its entries. Where everybody takes a minute to
-/// press it is from half a minute after the first of them could, and half a minute later with three quarters missing.
+/// press it is from half a minute after the first of them could, and a minute later with three quarters missing.
 fn uses_its_pace(name: &str, vanish: bool, manners: Manners) {
     let short = Settings {
         turn_us: 2 * MINUTE,
         ..settings(2)
     };
-    let mut world = world(7, 1_600, manners, short);
+    let mut world = world(7, 0, manners, short);
+    // Nobody comes while the new line heals.
+    pass(&mut world, 3 * SECOND);
+    (0..2_400).for_each(|_| world.newcomer());
     // All press at the same time after their call.
     for person in &mut world.people {
         person.manner.press_us = manners.press_us;
@@ -92,7 +95,7 @@ fn uses_its_pace(name: &str, vanish: bool, manners: Manners) {
         half_vanish(&mut world);
     }
     let both = vanish && manners.never > 0;
-    let learning_us = if both { 30 * SECOND } else { 0 };
+    let learning_us = if both { MINUTE } else { 0 };
     let first_us = MINUTE.max(manners.press_us + 30 * SECOND) + learning_us;
     pass(&mut world, first_us + 2 * MINUTE);
     let entries = &world.store.record.entries;
