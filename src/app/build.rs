@@ -29,6 +29,7 @@ use crate::proxy::HostHeader;
 use crate::proxy::OriginAddress;
 use crate::proxy::OriginSettings;
 use crate::proxy::OriginTimeouts;
+use crate::room::Plan;
 use crate::server;
 use crate::server::Limits;
 use crate::store;
@@ -225,13 +226,14 @@ pub(crate) fn access(config: &Config) -> Option<AccessTarget> {
     }
 }
 
-/// What a room's file proposes to its line.
-pub(crate) fn proposal(room: &crate::config::Room, changed: bool) -> Proposal {
-    Proposal {
+/// What a room's file proposes to its line, now and when its scheduled events come.
+pub(crate) fn plan(room: &crate::config::Room) -> Plan {
+    let proposal = |room: &crate::config::Room| Proposal {
         content: room.content(),
-        changed,
+        changed: false,
         settings: room.settings(),
-    }
+    };
+    Plan::new(proposal(room))
 }
 
 /// A room's words for its pages.

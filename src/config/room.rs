@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 use crate::config::pattern::HostPattern;
 use crate::config::pattern::PathPattern;
 use crate::config::units::Rate;
+use crate::line::constants::settings_row;
 use crate::line::ids::KeyHash;
 use crate::line::settings::Mode;
 use crate::line::settings::Settings;
@@ -68,7 +69,7 @@ pub struct Room {
     pub upgrades: Vec<String>,
     /// What visitors are told.
     pub texts: Texts,
-    /// When it opens and closes by itself. Read and checked; not in force yet.
+    /// When it opens and closes by itself.
     pub schedule: Schedule,
 }
 
@@ -159,6 +160,9 @@ impl Room {
                 0
             },
             guard_recovery_us: micros(self.guard.recovery),
+            opens_at_us: instant(self.schedule.opens_at),
+            draw: self.schedule.opens_at.is_some() && self.schedule.order == Order::Draw,
+            closes_at_us: instant(self.schedule.closes_at),
         }
     }
 
@@ -166,23 +170,9 @@ impl Room {
     /// same content, and a change of texts or routes alone proposes nothing to the line.
     #[must_use]
     pub fn content(&self) -> KeyHash {
-        let settings = self.settings();
-        let numbers = [
-            settings.rate_per_hour,
-            settings.active_max,
-            settings.mode.code(),
-            settings.presence_us,
-            settings.turn_us,
-            settings.late_share_ppm,
-            settings.pass_idle_us,
-            settings.returns,
-            settings.line_max,
-            settings.guard_share_ppm,
-            settings.guard_recovery_us,
-        ];
         let mut hash = digest::Context::new(&digest::SHA256);
         hash.update(b"anteroom settings 1");
-        for number in numbers {
+        for number in settings_row(&self.settings()) {
             hash.update(&number.to_be_bytes());
         }
         let mut bits = [0; 16];
@@ -191,6 +181,11 @@ impl Room {
         }
         KeyHash(u128::from_be_bytes(bits))
     }
+}
+
+/// A moment in microseconds since 1970; 0 for none.
+fn instant(at: Option<Timestamp>) -> u64 {
+    at.map_or(0, |at| u64::try_from(at.as_microsecond()).unwrap_or(0))
 }
 
 /// Whole microseconds; every duration of a room is bounded far below the type's range.

@@ -91,7 +91,7 @@ impl Through {
     /// With the pass of this ticket.
     pub(crate) fn entered(visit: &Visit<'_>, ticket: &Ticket, stay: Stay) -> Self {
         let through = Self::renewed(visit.pass_of(ticket, stay));
-        if ticket.asked {
+        if ticket.asked || visit.has_outgrown_stub() {
             through.with_ticket(*ticket)
         } else {
             through

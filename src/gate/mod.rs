@@ -15,6 +15,7 @@ mod divide;
 mod forward;
 mod live;
 mod local;
+mod opening;
 mod poll;
 mod query;
 mod reply;
@@ -22,6 +23,7 @@ pub mod routes;
 mod show;
 mod standing;
 mod streams;
+mod stub;
 mod visit;
 
 use std::cell::Cell;

@@ -30,7 +30,7 @@ impl Line {
 
     /// Fills the credit for the time that passed, at the pace that was in force.
     pub(crate) fn accrue(&mut self, step: &Step) {
-        if self.settings.mode != Mode::Open || step.healing {
+        if self.settings.mode != Mode::Open || step.healing || self.opening.is_awaited() {
             return;
         }
         let filled = step.elapsed_us * self.pace_per_hour() + self.credit_rest;
@@ -45,7 +45,7 @@ impl Line {
     /// Lets in those asking, as far as credit and `active_max` go: turns by number, and among them the share of the
     /// late and returning, by number.
     pub(crate) fn enter(&mut self, step: &mut Step) {
-        if !self.moves() {
+        if !self.moves() || step.healing {
             return;
         }
         let allowed =
@@ -154,7 +154,7 @@ impl Line {
 
     /// Raises `head` while the stock of people about to ask is too small.
     pub(crate) fn call(&mut self, step: &mut Step) {
-        if !self.moves() {
+        if !self.moves() || step.healing {
             return;
         }
         // In thousandths of a person.
@@ -177,10 +177,11 @@ impl Line {
                 step.more = true;
                 break;
             }
+            let searches = self.absence_is_proven() || self.is_at_gap();
             let Some(number) = self.next_to_call() else {
                 break;
             };
-            if self.absence_is_proven() && !pages.admit(number) {
+            if searches && !pages.admit(number) {
                 step.more = true;
                 break;
             }
@@ -204,10 +205,12 @@ impl Line {
         self.asking_turn.len() - self.asking_turn.count_above(self.head)
     }
 
-    /// The next number to call: the next one present, or simply the next while absence is not proven.
+    /// The next number to call: the next one present, or simply the next while absence is not proven, save for a gap.
     fn next_to_call(&self) -> Option<u64> {
         if self.absence_is_proven() {
             bits::next_in_any(&self.present, self.head, self.tail)
+        } else if self.is_at_gap() {
+            self.next_from_gap()
         } else {
             Some(self.head + 1)
         }

@@ -111,6 +111,15 @@ pub struct Settings {
     /// How long the guard takes from a stopped pace back to the whole rate, in microseconds (1 s to 1 h).
     #[serde(default = "default_guard_recovery_us")]
     pub guard_recovery_us: u64,
+    /// When the line opens, by the store's clock (microseconds since 1970); 0 for a line that is open.
+    #[serde(default)]
+    pub opens_at_us: u64,
+    /// Places of those who came before the opening are drawn.
+    #[serde(default)]
+    pub draw: bool,
+    /// When the mode becomes closed, by the store's clock (microseconds since 1970); 0 for never.
+    #[serde(default)]
+    pub closes_at_us: u64,
 }
 
 impl Default for Settings {
@@ -127,6 +136,9 @@ impl Default for Settings {
             line_max: 1_000_000,
             guard_share_ppm: 500_000,
             guard_recovery_us: default_guard_recovery_us(),
+            opens_at_us: 0,
+            draw: false,
+            closes_at_us: 0,
         }
     }
 }

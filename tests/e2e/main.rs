@@ -22,6 +22,8 @@ mod in_flight;
 mod machines;
 mod memory;
 mod metrics;
+mod opening;
+mod outage;
 mod redis;
 mod redis_guarded;
 mod redis_load;

@@ -109,6 +109,8 @@ pub(crate) struct Plan {
     pub(crate) troubles: Vec<Trouble>,
     /// Troubles in a thousand steps.
     pub(crate) trouble: u64,
+    /// The file says that the line opens this long after the beginning; 0 for a line that is open.
+    pub(crate) opens_after_us: u64,
 }
 
 impl Plan {
@@ -154,6 +156,7 @@ impl Plan {
             settings: settings(rng, embedded),
             troubles,
             trouble: rng.pick(&[0, 5, 15, 40]),
+            opens_after_us: rng.pick(&[0, 0, 0, 20 * SECOND, 90 * SECOND]),
         }
     }
 }
@@ -195,5 +198,6 @@ pub(crate) fn settings(rng: &mut Rng, gentle: bool) -> Settings {
         line_max: rng.pick(&[NO_LIMIT, 1_000_000, 1_000_000, 60]),
         guard_share_ppm: rng.pick(&[0, 1, 300_000, 500_000, 1_000_000]),
         guard_recovery_us: rng.pick(&[1, 10, 60, 300]) * SECOND,
+        ..Settings::default()
     }
 }

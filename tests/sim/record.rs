@@ -142,7 +142,7 @@ impl Record {
         let elapsed_us = clock_us.saturating_sub(self.clock_us).min(2 * SECOND);
         self.clock_us = clock_us;
         self.now_us += elapsed_us;
-        if shadow.settings.mode == Mode::Open {
+        if shadow.settings.mode == Mode::Open && !shadow.is_closed_yet() {
             self.pace.fill(elapsed_us, shadow.pace_per_hour());
         }
     }

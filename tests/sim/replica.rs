@@ -22,10 +22,14 @@ use anteroom::line::ids::InstanceId;
 use anteroom::line::ids::KeyHash;
 use anteroom::line::ids::Nonce;
 use anteroom::line::ids::TicketId;
+use anteroom::line::opening::Commitment;
 use anteroom::line::settings::Settings;
 
 use crate::plan::SECOND;
 use crate::rng::Rng;
+
+/// What every replica commits to: they all have the same key.
+const DRAW: [u8; 32] = [7; 32];
 
 /// Somebody who waits for a number.
 #[derive(Debug, Clone, Copy)]
@@ -187,6 +191,9 @@ impl Replica {
                 View::Calm
             };
         }
+        if answer.opening.is_awaited() {
+            return View::Calm;
+        }
         self.known.tail = self.known.tail.max(number);
         if self.finished.contains_key(&id) {
             return View::Stands(Standing::Spent);
@@ -327,6 +334,7 @@ impl Replica {
             sold_out: std::mem::take(&mut g.sold_out),
             leaving: self.leaving,
             origin: std::mem::take(&mut g.origin),
+            stubs: Vec::new(),
         };
         let joiners = Rc::new(joiners);
         self.sent = Some(Sent {
@@ -358,6 +366,12 @@ impl Replica {
         self.known.tail = self.known.tail.max(answer.tail);
         self.known.head = self.known.head.max(answer.head);
         self.known.now_us = self.known.now_us.max(answer.now_us);
+        if answer.opening.early.is_some() || self.known.opening.early.is_none() {
+            self.known.opening = answer.opening;
+        }
+        if answer.opening.draws && answer.opening.draw.is_none() && !answer.healing {
+            self.known.opening.draw = Some(Commitment(DRAW));
+        }
         self.known.turns = answer.turns_to;
         self.known.entries = answer.entries;
         self.known.finished = answer.finished_to;

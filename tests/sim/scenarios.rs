@@ -53,6 +53,7 @@ pub(crate) fn world(seed: u64, people: usize, manners: Manners, settings: Settin
         settings,
         troubles: Vec::new(),
         trouble: 0,
+        opens_after_us: 0,
     };
     let mut world = World::with(Rng::new(seed), plan);
     // Nobody leaves by chance.

@@ -83,6 +83,10 @@ impl World {
     /// A world after this plan.
     pub(crate) fn with(mut rng: Rng, plan: Plan) -> Self {
         let store = Store::new(&mut rng, plan.embedded);
+        let mut plan = plan;
+        if plan.opens_after_us > 0 {
+            plan.settings.opens_at_us = store.clock_at_zero_us + plan.opens_after_us;
+        }
         let file = File {
             content: KeyHash(rng.wide()),
             settings: plan.settings,

@@ -224,9 +224,10 @@ pub(super) const ROOM: Section = Section {
             kind: Kind::Choice(&["hold", "paced", "open"]),
             default: Default::Value(r#""hold""#),
             apply: Apply::Live,
-            why: "What newcomers meet while the store is away: with \"hold\" a calm page that gives them a number when \
-                  it is back; \"paced\" lets each replica go on with its share of the last rate (not in force yet: \
-                  it holds); \"open\" lets everybody through, which the origin has to survive.",
+            why: "What newcomers meet while the store is away: with \"hold\" a calm page and a signed place in the order \
+                  of arrival, which becomes a number when it is back; \"paced\" lets each replica go on with its share \
+                  of the last rate (not in force yet: it holds); \"open\" lets everybody through, which the origin \
+                  has to survive.",
         },
         Key {
             name: "upgrades",
@@ -286,24 +287,28 @@ pub(super) const ROOM: Section = Section {
             kind: Kind::Text(MOMENT),
             default: Default::Nothing(r#""2026-12-03T09:00""#),
             apply: Apply::Live,
-            why: "When the room opens. Not in force yet: it is read and checked, and until a later version the mode \
-                  alone opens a room.",
+            why: "When the room opens, by the clock of the store. Until then whoever comes is early: it holds a ticket \
+                  and nobody is let in. It can be moved until it has come; a line that has opened stays open. A clock \
+                  time that does not exist or exists twice, as when summer time begins or ends, is refused: write its \
+                  offset from UTC.",
         },
         Key {
             name: "closes_at",
             kind: Kind::Text(MOMENT),
             default: Default::Nothing(r#""2026-12-03T20:00""#),
             apply: Apply::Live,
-            why: "When booking ends. Not in force yet: it is read and checked, and until a later version the mode \
-                  alone closes a room.",
+            why: "When booking ends, by the clock of the store: the mode becomes \"closed\". To open the room again, \
+                  write a later time or none.",
         },
         Key {
             name: "order",
             kind: Kind::Choice(&["arrival", "draw"]),
             default: Default::Value(r#""arrival""#),
             apply: Apply::Live,
-            why: "How those who came before the opening are ordered: as they came, or by a draw anybody can check. \
-                  Not in force yet, as `opens_at`.",
+            why: "How those who came before the opening are ordered: as they came, or by a draw anybody can check. The \
+                  seed of a draw is made from the oldest key of the key file, the room, the line and `opens_at`; its \
+                  hash is shown from the announcement on, the seed itself from the opening on, under \
+                  /.anteroom/ROOM/draw. Whoever comes later queues behind.",
         },
     ],
 };

@@ -185,6 +185,12 @@ metrics! {
     promise_broken_total: IntCounterVec = counters(&["room", "promise"]);
     /// 1 while the room's store answers
     store_up: IntGaugeVec = gauges(&["room"]);
+    /// How long the room's store has been away; 0 while it answers
+    store_away_seconds: IntGaugeVec = gauges(&["room"]);
+    /// Places in the order of arrival given to newcomers while there were no numbers
+    stubs_total: IntCounterVec = counters(&["room"]);
+    /// Newcomers with such a place at this replica whom the line has not numbered yet
+    stubs_waiting: IntGaugeVec = gauges(&["room"]);
 
     /// Time from sending a request to the origin to the head of its response
     origin_seconds: SecondsVec = seconds("origin", ORIGIN_US);
@@ -250,6 +256,9 @@ impl Metrics {
             instances: self.instances.with_label_values(label),
             settings_revision: self.settings_revision.with_label_values(label),
             store_up: self.store_up.with_label_values(label),
+            store_away: self.store_away_seconds.with_label_values(label),
+            stubs: self.stubs_total.with_label_values(label),
+            stubs_waiting: self.stubs_waiting.with_label_values(label),
             joined: self.joined_total.with_label_values(label),
             called: self.called_total.with_label_values(label),
             entered: self.entered_total.with_label_values(label),
@@ -287,6 +296,8 @@ impl Metrics {
             &self.instances,
             &self.settings_revision,
             &self.store_up,
+            &self.store_away_seconds,
+            &self.stubs_waiting,
         ] {
             series.remove_label_values(label).ok();
         }
@@ -296,6 +307,7 @@ impl Metrics {
             &self.called_total,
             &self.entered_total,
             &self.exchange_errors_total,
+            &self.stubs_total,
         ] {
             series.remove_label_values(label).ok();
         }
@@ -351,6 +363,12 @@ pub struct RoomMetrics {
     pub settings_revision: IntGauge,
     /// See [`Metrics::store_up`].
     pub store_up: IntGauge,
+    /// See [`Metrics::store_away_seconds`].
+    pub store_away: IntGauge,
+    /// See [`Metrics::stubs_total`].
+    pub stubs: IntCounter,
+    /// See [`Metrics::stubs_waiting`].
+    pub stubs_waiting: IntGauge,
     /// See [`Metrics::joined_total`].
     pub joined: IntCounter,
     /// See [`Metrics::called_total`].

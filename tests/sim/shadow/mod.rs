@@ -6,6 +6,7 @@
 
 mod calls;
 mod guard;
+mod opening;
 mod pace;
 mod people;
 mod time;
@@ -19,6 +20,7 @@ use anteroom::line::ids::Epoch;
 use anteroom::line::ids::InstanceId;
 use anteroom::line::ids::KeyHash;
 use anteroom::line::ids::TicketId;
+use anteroom::line::opening::Opening;
 use anteroom::line::promises::Broken;
 use anteroom::line::promises::Promise;
 use anteroom::line::settings::Mode;
@@ -117,6 +119,7 @@ pub(crate) struct Shadow {
     keyed: BTreeMap<KeyHash, (u64, u64)>,
     pace: Pace,
     guard: guard::Guard,
+    opening: Opening,
 }
 
 impl Shadow {
@@ -139,6 +142,7 @@ impl Shadow {
         self.accrue(&done);
         self.guard(exchange.origin);
         self.obey(exchange);
+        self.clocks(done.healing);
         let known_here = exchange.known.epoch == self.epoch;
         if known_here {
             self.hear(exchange);
@@ -163,6 +167,7 @@ impl Shadow {
         })?;
         self.guarded(answer.measured.held_back_ppm)?;
         self.compare(answer, &done)?;
+        self.tells_opening(exchange, answer)?;
         Ok(done)
     }
 
@@ -177,6 +182,7 @@ impl Shadow {
         self.settings.mode == Mode::Open
             && self.settings.rate_per_hour > 0
             && self.now_us >= self.heal_until_us
+            && !self.is_closed_yet()
     }
 
     /// What the answer says of the whole line is what the shadow counts.

@@ -79,6 +79,7 @@ impl Shadow {
             pace: Pace::first(),
             ..Self::default()
         };
+        self.announced();
         self.turn_us = self.now_us;
         self.unbroken_us = self.now_us;
         self.window_since_us = self.now_us;
@@ -123,6 +124,7 @@ impl Shadow {
             self.now_us = known.now_us;
             self.unbroken_us = self.now_us;
         }
+        self.remember(&known.opening);
     }
 
     /// The presence window: at least `presence`, and 2.5 times the longest interval told within one window.
@@ -181,6 +183,7 @@ impl Shadow {
             if (proposal.changed || never_seen) && proposal.content != self.content {
                 self.content = proposal.content;
                 self.set(proposal.settings);
+                self.announced();
             }
         }
         if exchange.sold_out && matches!(self.settings.mode, Mode::Open | Mode::Paused) {
@@ -192,7 +195,7 @@ impl Shadow {
         }
     }
 
-    fn set(&mut self, settings: Settings) {
+    pub(super) fn set(&mut self, settings: Settings) {
         let before = self.window_us();
         if settings.mode == Mode::Open && self.settings.mode != Mode::Open {
             self.unbroken_us = self.now_us;

@@ -31,11 +31,12 @@ do
 end
 
 -- follow: settings from a replica's file, and what the origin said of its stock.
+local proposed = false
 if ARGV[2] ~= '' or sold_out == 1 then
   local function set(...)
     local before = mode
-    rate, active_max, mode, presence_us, turn_us, late_share_ppm, pass_idle_us, returns, line_max,
-      guard_share_ppm, guard_recovery_us = ...
+    rate, active_max, mode, presence_us, turn_us, late_share_ppm, pass_idle_us, returns, line_max, guard_share_ppm,
+      guard_recovery_us, opens_at, draw, closes_at = ...
     revision = revision + 1
     -- pace_per_hour
     pace = rate
@@ -46,21 +47,20 @@ if ARGV[2] ~= '' or sold_out == 1 then
     if mode == 0 and before ~= 0 then listen_us = now_us end
   end
   if ARGV[2] ~= '' then
-    local proposed, changed = struct.unpack(PROPOSAL_FORMAT, ARGV[2])
-    local known = call('ZSCORE', CONTENTS, proposed)
-    if (changed == 1 or not known) and proposed ~= content then
-      content = proposed
+    local given, changed = struct.unpack(PROPOSAL_FORMAT, ARGV[2])
+    local known = call('ZSCORE', CONTENTS, given)
+    if (changed == 1 or not known) and given ~= content then
+      content, proposed = given, true
       set(select(3, struct.unpack(PROPOSAL_FORMAT, ARGV[2])))
     end
     if not known then
-      call('ZADD', CONTENTS, revision, proposed)
+      call('ZADD', CONTENTS, revision, given)
       call('ZREMRANGEBYRANK', CONTENTS, 0, -CONTENTS_MAX - 1)
     end
   end
   if sold_out == 1 and mode <= 1 then
     set(rate, active_max, 3, presence_us, turn_us, late_share_ppm, pass_idle_us, returns, line_max, guard_share_ppm,
-      guard_recovery_us)
+      guard_recovery_us, opens_at, draw, closes_at)
   end
 end
 if given_stock > 0 then stock = given_stock end
-window_us = max(presence_us, floor(max(told_us, told_before_us) * 5 / 2))

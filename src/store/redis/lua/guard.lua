@@ -4,7 +4,8 @@ local pace = rate
 if held_back_ppm > 0 then
   pace = max(floor(rate * (ENTRY - held_back_ppm) / ENTRY), min(floor((rate + 3) / 4), PROBE_PER_HOUR))
 end
-if mode == 0 and not healing then
+if mode == 0 and not healing
+  and (opening == NO_OPENING or struct.unpack('>I8', opening, EARLY_AT) > 0) then
   local filled = elapsed_us * pace + credit_rest
   local credit_max = max(floor(pace * ENTRY / 3600), ENTRY)
   credit, credit_rest = credit + floor(filled / 3600), filled % 3600

@@ -8,7 +8,7 @@ local eager_called, eager_next, eager_called_n = {}, 1, 0
 local turns, turn_n = {}, 0
 local window_listened = now_us - listen_us >= window_us
 
-for pass = 1, (mode == 0 and rate > 0 and not healing) and 2 or 0 do
+for pass = 1, (mode == 0 and rate > 0 and not healing and not awaited) and 2 or 0 do
   -- enter: those asking go in as far as credit and active_max allow: turns by number, then eager newcomers, and among
   -- them the share of the late and returning, by number. The second time there is something to do only when the first
   -- had no place left over or somebody was called since.
