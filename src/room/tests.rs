@@ -346,7 +346,7 @@ fn what_was_seen_of_the_origin_is_told_once_and_kept_while_the_store_is_away() {
         })
     };
     gathered.add(saw(5, 1, 2));
-    gathered.turn_away();
+    gathered.turn_away(|| panic!("nobody waits"));
     gathered.forget_visitors();
     gathered.add(saw(u64::MAX, 2, u64::MAX));
     let (exchange, _) = gathered.take(Known::default());
