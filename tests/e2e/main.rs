@@ -31,4 +31,5 @@ mod redis_sentinel;
 mod reload;
 mod stage;
 mod stock;
+mod stubs;
 mod walk;
