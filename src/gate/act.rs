@@ -22,9 +22,9 @@ use crate::gate::reply;
 use crate::gate::show;
 use crate::gate::show::Look;
 use crate::gate::standing::Known;
+use crate::gate::stub;
 use crate::gate::visit::Stay;
 use crate::gate::visit::Visit;
-use crate::gate::visit::visitor;
 use crate::line::exchange::AHEAD_MAX;
 use crate::line::exchange::Standing as LineStanding;
 use crate::line::exchange::Visitor;
@@ -122,7 +122,11 @@ impl Gate {
             Decision::Collect => self.collect(visit, going).await,
             Decision::Join => self.join(visit, going).await,
             Decision::Show | Decision::Check => Ok(self.show(visit, &going.look(visit))),
-            Decision::Pending => Ok(pending(visit, &going.look(visit))),
+            Decision::Pending => {
+                let new = || stub::of(visit.port.arrive(), seal::ticket_id());
+                let stub = visit.stub().unwrap_or_else(new);
+                Ok(stub::page(visit, &going.look(visit), &stub))
+            }
             Decision::Unusable => Ok(unusable(visit, &going.look(visit))),
             Decision::Refuse => Ok(refuse(visit, &going.look(visit), facts)),
         }
@@ -148,12 +152,26 @@ impl Gate {
         }
     }
 
-    /// A newcomer gets its number, and goes straight in if nobody waits before it.
+    /// A newcomer gets its number, and goes straight in if nobody waits before it. One whose stub is lost gets its
+    /// number by that.
     async fn join(&self, visit: &Visit<'_>, going: Going<'_>) -> Result<Response<Body>, Fault> {
-        let id = seal::ticket_id();
-        match visit.port.join(id, true).await {
-            Joined::Away => Ok(pending(visit, &going.look(visit))),
-            Joined::Refused => {
+        let held = visit.stub();
+        let id = held.map_or_else(seal::ticket_id, |stub| stub.id);
+        let joined = match &held {
+            Some(stub) => stub::join(visit, stub).await,
+            None => visit.port.join(id, true).await,
+        };
+        match (joined, held) {
+            // It was promised a place: that the line is full now changes nothing.
+            (Joined::Away(_) | Joined::Refused, Some(stub)) => {
+                Ok(stub::page(visit, &going.look(visit), &stub))
+            }
+            (Joined::Away(arrival), None) => {
+                let arrival = arrival.unwrap_or_else(|| visit.port.arrive());
+                let stub = stub::of(arrival, id);
+                Ok(stub::page(&visit.again(), &going.look(visit), &stub))
+            }
+            (Joined::Refused, None) => {
                 let standing = show::without_ticket(visit, show::refused_state(visit));
                 Ok(show::page(
                     visit,
@@ -161,12 +179,15 @@ impl Gate {
                     StatusCode::OK,
                 ))
             }
-            Joined::Numbered {
-                number,
-                epoch,
-                now_us,
-                entered_until_us,
-            } => {
+            (
+                Joined::Numbered {
+                    number,
+                    epoch,
+                    now_us,
+                    entered_until_us,
+                },
+                _,
+            ) => {
                 let ticket = Ticket {
                     epoch,
                     number,
@@ -195,11 +216,12 @@ impl Gate {
     async fn hold(&self, visit: &Visit<'_>, ticket: &Ticket) -> Option<Stay> {
         let snapshot = visit.port.snapshot();
         let answer = snapshot.answer()?;
-        if snapshot.mode() != Mode::Open {
+        let visitor = visit.visitor(ticket)?;
+        if snapshot.mode() != Mode::Open || snapshot.awaits().is_some() {
             return None;
         }
         let rate = answer.measured.effective_rate_per_hour;
-        let place = ticket.number.saturating_sub(answer.head);
+        let place = visitor.number.saturating_sub(answer.head);
         // Its own entry included: had there been credit for it, it would have gone straight in.
         let entries = place.max(1) + answer.counts.asking + answer.counts.asking_late;
         let hold = visit.site.config.hold;
@@ -210,8 +232,8 @@ impl Gate {
             return None;
         }
         let _held = Counted::try_take(&self.held, HELD_MAX)?;
-        let mut until_answer = UntilAnswer::new(visit.port, visitor(ticket));
-        let stay = Stay::of(visit.port.ask(visitor(ticket), hold).await);
+        let mut until_answer = UntilAnswer::new(visit.port, visitor);
+        let stay = Stay::of(visit.port.ask(visitor, hold).await);
         if stay.is_some() || ticket.asked {
             until_answer.keep();
         }
@@ -220,11 +242,12 @@ impl Gate {
 
     /// Somebody let in meanwhile fetches its pass and goes on.
     async fn collect(&self, visit: &Visit<'_>, going: Going<'_>) -> Result<Response<Body>, Fault> {
-        let Some(ticket) = visit.ticket() else {
+        let numbered = |ticket| Some((ticket, visit.visitor(&ticket)?));
+        let Some((ticket, visitor)) = visit.ticket().and_then(numbered) else {
             return Ok(self.show(visit, &going.look(visit)));
         };
-        let mut until_answer = UntilAnswer::new(visit.port, visitor(&ticket));
-        let asked = visit.port.ask(visitor(&ticket), COLLECT_WAIT).await;
+        let mut until_answer = UntilAnswer::new(visit.port, visitor);
+        let asked = visit.port.ask(visitor, COLLECT_WAIT).await;
         if let Some(stay) = Stay::of(asked) {
             until_answer.keep();
             let through = Through::entered(visit, &ticket, stay);
@@ -313,14 +336,6 @@ fn first_page(visit: &Visit<'_>, look: &Look<'_>, ticket: &Ticket) -> Response<B
     response
 }
 
-/// Numbers come in a moment: the page comes back by itself.
-pub(crate) fn pending(visit: &Visit<'_>, look: &Look<'_>) -> Response<Body> {
-    let standing = show::without_ticket(visit, State::Waiting);
-    let mut view = show::view(visit, look, None, &standing);
-    view.poll_ms = 5_000;
-    show::page(visit, &view, StatusCode::OK)
-}
-
 /// The ticket is of a line that has ended, or its key is not known here: it is never overwritten.
 fn unusable(visit: &Visit<'_>, look: &Look<'_>) -> Response<Body> {
     let standing = show::without_ticket(visit, show::unknown_state(visit));
@@ -349,7 +364,11 @@ fn refuse(visit: &Visit<'_>, look: &Look<'_>, facts: Facts) -> Response<Body> {
         |(_, standing)| standing,
     );
     let ticket = stood.map(|(ticket, _)| ticket);
-    let mut view = show::view(visit, look, ticket.as_ref(), &standing);
+    let mut view = if visit.stub().is_some() {
+        stub::view(visit, look)
+    } else {
+        show::view(visit, look, ticket.as_ref(), &standing)
+    };
     if facts.kind != Kind::Form {
         return show::problem(visit, &view);
     }

@@ -1,5 +1,6 @@
 //! The answers to calls at a room's own addresses, as JSON for apps and as pages for people.
 
+use bytes::Bytes;
 use http::HeaderMap;
 use http::HeaderValue;
 use http::Response;
@@ -7,13 +8,14 @@ use http::StatusCode;
 use http::header;
 
 use crate::gate::decide::PassFact;
+use crate::gate::opening;
 use crate::gate::reply;
 use crate::gate::reply::Media;
 use crate::gate::show;
 use crate::gate::show::Look;
+use crate::gate::stub::Kept;
 use crate::gate::visit::Stay;
 use crate::gate::visit::Visit;
-use crate::gate::visit::visitor;
 use crate::line::exchange::Finish;
 use crate::line::exchange::Visitor;
 use crate::line::settings::Mode;
@@ -36,7 +38,7 @@ pub(crate) fn entered(
     stay: Stay,
 ) -> Response<Body> {
     let mut response = admitted(visit, look, &visit.pass_of(ticket, stay));
-    if ticket.asked {
+    if ticket.asked || visit.has_outgrown_stub() {
         // What was asked for is there: coming back later is asked for anew.
         let ticket = Ticket {
             asked: false,
@@ -89,11 +91,11 @@ pub(crate) fn joined(
     visit: &Visit<'_>,
     look: &Look<'_>,
     view: &View<'_>,
-    ticket: Option<&Ticket>,
+    kept: Kept,
     wants_page: bool,
 ) -> Response<Body> {
     let mut cookies = HeaderMap::new();
-    let text = ticket.map(|ticket| reply::give_ticket(&mut cookies, visit, ticket));
+    let text = kept.give(&mut cookies, visit);
     let mut response = if wants_page {
         reply::see_other(&look.return_to)
     } else {
@@ -113,7 +115,13 @@ pub(crate) fn leave(visit: &Visit<'_>, look: &Look<'_>) -> Response<Body> {
     });
     // A pass from when the doors were open has an id of its own: its visitor's place goes as well.
     let place = ticket.filter(|ticket| held.is_none_or(|(pass, _)| pass.id != ticket.id));
-    let place = place.map(|ticket| (visitor(&ticket), line_us + GIVEN_UP_US));
+    // Before a draw it is nobody's number: the number that will be drawn for it is that of somebody absent.
+    let unnumbered = |ticket: Ticket| Visitor {
+        number: 0,
+        id: ticket.id,
+    };
+    let given_up = |ticket| visit.visitor(&ticket).unwrap_or_else(|| unnumbered(ticket));
+    let place = place.map(|ticket| (given_up(ticket), line_us + GIVEN_UP_US));
     let grace_us = u64::try_from(visit.site.config.grace.as_micros()).unwrap_or(0);
     for (visitor, until_us) in held.into_iter().chain(place) {
         visit.port.finish(Finish {
@@ -164,6 +172,8 @@ pub(crate) fn public(visit: &Visit<'_>) -> Response<Body> {
         _ if snapshot.answer().is_none() => State::Waiting,
         Mode::Paused => State::Paused,
         Mode::Closed | Mode::SoldOut => show::refused_state(visit),
+        _ if snapshot.awaits().is_some() => State::Early,
+        Mode::Open if snapshot.is_stopped() => State::Origin,
         Mode::Open | Mode::Bypass | Mode::Observe if snapshot.tail() > snapshot.head() => {
             State::Waiting
         }
@@ -175,14 +185,17 @@ pub(crate) fn public(visit: &Visit<'_>) -> Response<Body> {
         serving: snapshot.head(),
         wait: show::without_ticket(visit, state).wait,
         stock: snapshot.answer().and_then(|answer| answer.stock),
-        opens_at: None,
+        opens_at: opening::opens_at(visit),
+        draw: opening::draw(visit),
     });
+    for_everybody(body, "public, max-age=2")
+}
+
+/// JSON that is the same for whoever asks, and may be kept this long.
+pub(super) fn for_everybody(body: Bytes, cache: &'static str) -> Response<Body> {
     let mut response = reply::ours(StatusCode::OK, Media::Json, body, "");
     let headers = response.headers_mut();
-    headers.insert(
-        header::CACHE_CONTROL,
-        HeaderValue::from_static("public, max-age=2"),
-    );
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
     headers.insert(
         header::ACCESS_CONTROL_ALLOW_ORIGIN,
         HeaderValue::from_static("*"),

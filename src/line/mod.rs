@@ -15,12 +15,16 @@ mod answer;
 mod bits;
 pub mod constants;
 pub mod exchange;
+mod guard;
+mod heal;
 pub mod ids;
+pub mod opening;
 mod pace;
 mod people;
 pub mod promises;
 pub mod settings;
 mod state;
+mod stubs;
 mod time;
 mod validate;
 

@@ -149,6 +149,7 @@ impl Line {
         for (number, &id) in (step.first..=self.tail).zip(&exchange.eager) {
             step.eager.push((number, id));
         }
+        let before = self.tail - step.issued;
         let mut free = free - step.issued;
         for &key in &exchange.keyed {
             let known = self.keyed.get(&key).copied();
@@ -165,6 +166,7 @@ impl Line {
             };
             step.keyed.push(number);
         }
+        self.issued_minute += self.tail - before;
         let (first, end) = (step.first, self.tail + 1);
         self.current_slice().set_block(first, end);
     }
@@ -181,7 +183,8 @@ impl Line {
     fn ask_one(&mut self, visitor: Visitor) -> Standing {
         let Visitor { number, id } = visitor;
         let standing = self.standing(visitor);
-        if !matches!(self.settings.mode, Mode::Open | Mode::Paused) {
+        let asks = matches!(self.settings.mode, Mode::Open | Mode::Paused);
+        if !asks || self.opening.is_awaited() {
             return standing;
         }
         match standing {

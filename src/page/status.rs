@@ -69,7 +69,7 @@ pub(crate) fn problem(speaker: Speaker<'_>, status: u16, retry_after_s: Option<u
         out.push_str(view.state.name());
     });
     let mut words = String::with_capacity(96);
-    let keys = if view.state == State::Waiting && view.number.is_none() {
+    let keys = if view.state == State::Waiting && view.number.is_none() && !view.held {
         // Whoever holds no ticket does not wait for anything: what there is to do is to join.
         titled(&speaker, "join-h", &mut words);
         [Some("join-lead"), None, None]
@@ -129,6 +129,12 @@ pub(crate) fn public(public: &Public) -> String {
         None => json.null("opens_at"),
         Some(at) => json.moment("opens_at", at),
     }
+    if let Some(draw) = public.draw {
+        json.open("draw");
+        json.text("commitment", &draw.commitment.to_string());
+        json.flag("published", draw.published);
+        json.close();
+    }
     json.finish()
 }
 
@@ -137,6 +143,9 @@ fn own_state(json: &mut Json, view: &View<'_>) {
     json.text("state", view.state.name());
     json.flag("final", view.state.is_final());
     json.maybe("number", view.number);
+    if let Some(index) = view.index {
+        json.number("index", index);
+    }
     json.number("serving", view.serving);
     json.maybe("place", view.shown_place());
     let known = wait(view).is_some();

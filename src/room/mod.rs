@@ -3,32 +3,50 @@
 //! [`Room::start`] begins the exchanger, the one task that talks to the store. Workers hold a [`Port`] each; requests
 //! read the [`Snapshot`] through an atomic pointer and never wait for the store unless they need something only the
 //! line can decide: a number, an entry, the standing of an expired pass.
+//!
+//! While there are no numbers, because the store is away or the line heals, a newcomer gets an [`Arrival`]: its place in
+//! the order in which newcomers came to this replica. The exchanger tells the line of them, and every replica learns
+//! which numbers they got.
 
+mod blocks;
 mod event;
 mod exchanger;
 mod gather;
 mod layered;
 mod mirror;
+mod opening;
+mod plan;
 mod port;
+mod report;
 mod snapshot;
+mod stubs;
+mod watch;
 
 use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
 
 use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 
 use crate::clock;
-use crate::line::exchange::Proposal;
+use crate::room::stubs::Stubs;
 use crate::seal;
+use crate::seal::KeyRing;
 use crate::store::Store;
 use crate::telemetry::metrics::RoomMetrics;
 
 pub use event::Asked;
 pub use event::Joined;
+pub use opening::Draw;
+pub use plan::Plan;
 pub use port::Port;
 pub use snapshot::Health;
 pub use snapshot::Snapshot;
+pub use stubs::Arrival;
+pub use watch::Out;
 
 /// Most events that wait for the exchanger.
 const EVENTS_MAX: usize = 65_536;
@@ -38,9 +56,28 @@ const EVENTS_MAX: usize = 65_536;
 pub(crate) struct Shared {
     pub(crate) name: String,
     snapshot: ArcSwap<Snapshot>,
+    /// Taken by requests only while there are no numbers.
+    stubs: Mutex<Stubs>,
 }
 
 impl Shared {
+    fn new(name: &str, stubs: Stubs, may_draw: bool) -> Arc<Self> {
+        Arc::new(Self {
+            name: name.to_owned(),
+            snapshot: ArcSwap::from_pointee(Snapshot {
+                may_draw,
+                ..Snapshot::new(clock::monotonic())
+            }),
+            stubs: Mutex::new(stubs),
+        })
+    }
+
+    /// The newcomers without a number. Whoever holds them while it publishes that there are no numbers gives those
+    /// who came before their places before anybody who comes after.
+    pub(crate) fn stubs(&self) -> MutexGuard<'_, Stubs> {
+        self.stubs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn publish(&self, picture: &Snapshot) {
         self.snapshot.store(Arc::new(picture.clone()));
     }
@@ -54,15 +91,14 @@ pub struct Room {
 }
 
 impl Room {
-    /// Begins to exchange with the store, proposing these settings. Needs a tokio runtime.
+    /// Begins to exchange with the store, proposing what this plan says. Needs a tokio runtime.
     #[must_use]
-    pub fn start(name: &str, store: Store, proposal: Proposal, metrics: RoomMetrics) -> Arc<Self> {
+    pub fn start(name: &str, store: Store, plan: Plan, metrics: RoomMetrics) -> Arc<Self> {
         let (sender, events) = mpsc::channel(EVENTS_MAX);
-        let shared = Arc::new(Shared {
-            name: name.to_owned(),
-            snapshot: ArcSwap::from_pointee(Snapshot::new(clock::monotonic())),
-        });
         let instance = seal::instance_id();
+        let (given, waiting) = (metrics.stubs.clone(), metrics.stubs_waiting.clone());
+        let stubs = Stubs::new(instance, given, waiting);
+        let shared = Shared::new(name, stubs, plan.draws());
         let exchanger = exchanger::Exchanger {
             shared: Arc::clone(&shared),
             store,
@@ -75,7 +111,7 @@ impl Room {
             shared,
             events: sender,
         };
-        room.propose(proposal);
+        room.follow(plan, false);
         Arc::new(room)
     }
 
@@ -91,10 +127,15 @@ impl Room {
         self.shared.snapshot.load()
     }
 
-    /// Proposes settings read from the file.
-    pub fn propose(&self, proposal: Proposal) {
+    /// Proposes what the file says; `changed` when it changed while the replica ran.
+    pub fn follow(&self, plan: Plan, changed: bool) {
         // A full channel means tens of thousands of events wait: the next reload proposes again.
-        drop(self.send(event::Event::Propose(proposal)));
+        drop(self.send(event::Event::Follow { plan, changed }));
+    }
+
+    /// Draws with these keys from now on.
+    pub fn draw_with(&self, keys: Arc<KeyRing>) {
+        drop(self.send(event::Event::DrawWith(keys)));
     }
 
     /// Tells the line that this replica stops, and waits until that is done or the store is found away.

@@ -77,6 +77,9 @@ impl Crowd {
             turns: answer.turns_to,
             entries: answer.entries,
             finished: answer.finished_to,
+            opening: answer.opening,
+            stubs: answer.stubs_to,
+            instances: answer.counts.instances,
         };
         for row in &answer.entered {
             assert!(self.entered.insert(row.id), "P1: {} entered twice", row.id);

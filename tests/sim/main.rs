@@ -9,9 +9,12 @@
 
 mod check;
 mod crowd;
+mod guard;
 mod histories;
+mod million;
 mod person;
 mod plan;
+mod rates;
 mod record;
 mod replica;
 mod rng;

@@ -13,10 +13,10 @@ use crate::replica::File;
 use crate::rng::Rng;
 use crate::world::World;
 
-const MINUTE: u64 = 60 * SECOND;
+pub(crate) const MINUTE: u64 = 60 * SECOND;
 
 /// Visitors who wait, press after a while and stay inside.
-fn steady(press_us: u64) -> Manners {
+pub(crate) fn steady(press_us: u64) -> Manners {
     Manners {
         never: 0,
         vanish: 0,
@@ -28,7 +28,7 @@ fn steady(press_us: u64) -> Manners {
     }
 }
 
-fn settings(per_second: u64) -> Settings {
+pub(crate) fn settings(per_second: u64) -> Settings {
     Settings {
         rate_per_hour: per_second * 3_600,
         ..Settings::default()
@@ -36,7 +36,7 @@ fn settings(per_second: u64) -> Settings {
 }
 
 /// A healthy world: these many come at once to three replicas.
-fn world(seed: u64, people: usize, manners: Manners, settings: Settings) -> World {
+pub(crate) fn world(seed: u64, people: usize, manners: Manners, settings: Settings) -> World {
     let plan = Plan {
         embedded: false,
         replicas: 3,
@@ -53,6 +53,7 @@ fn world(seed: u64, people: usize, manners: Manners, settings: Settings) -> Worl
         settings,
         troubles: Vec::new(),
         trouble: 0,
+        opens_after_us: 0,
     };
     let mut world = World::with(Rng::new(seed), plan);
     // Nobody leaves by chance.
@@ -60,7 +61,7 @@ fn world(seed: u64, people: usize, manners: Manners, settings: Settings) -> Worl
     world
 }
 
-fn pass(world: &mut World, time_us: u64) {
+pub(crate) fn pass(world: &mut World, time_us: u64) {
     let passed = world.pass(time_us);
     assert!(passed.is_ok(), "{passed:?}");
 }
@@ -247,5 +248,35 @@ fn a_tight_active_max_is_filled_again_and_again() {
     assert!(
         full * 100 >= looks * 90,
         "{full} of {looks} times nearly full"
+    );
+}
+
+/// With one in ten who never presses, and people who stay for twenty seconds: from the second minute on, what
+/// `active_max` allows is inside.
+#[test]
+fn a_tight_active_max_is_used_although_one_in_ten_never_presses() {
+    let tight = Settings {
+        active_max: 50,
+        pass_idle_us: 20 * SECOND,
+        line_max: NO_LIMIT,
+        ..settings(20)
+    };
+    let no_shows = Manners {
+        never: 100,
+        ..steady(5 * SECOND)
+    };
+    let mut world = world(14, 1_500, no_shows, tight);
+    world.steady = false;
+    pass(&mut world, MINUTE);
+    let (mut inside, mut looks) = (0, 0);
+    while world.now_us < 5 * MINUTE {
+        pass(&mut world, 500 * MILLI);
+        looks += 1;
+        inside += world.store.shadow.inside.len() as u64;
+    }
+    let allowed = looks * tight.active_max;
+    assert!(
+        inside * 100 >= allowed * 97,
+        "P4: {inside} of {allowed} inside, looked at {looks} times"
     );
 }

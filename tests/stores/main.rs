@@ -20,9 +20,11 @@ mod faults;
 mod history;
 #[path = "../support/machines.rs"]
 mod machines;
+mod met;
 mod power;
 mod random;
 mod server;
 mod state;
+mod stubs;
 mod topology;
 mod trouble;

@@ -16,6 +16,7 @@ impl Check<'_> {
         self.missing(reading, "origin.*", "[origin.portal]");
         self.missing(reading, "room.*", "[room.booking]");
         self.same_routes(reading);
+        self.walked_past(reading);
         let defined = |name| reading.all("origin.*").any(|origin| origin.name() == name);
         let mut rooms = reading.all("room.*").peekable();
         if rooms.peek().is_some() && rooms.all(|room| room.text("origin").is_some_and(defined)) {
@@ -106,6 +107,30 @@ impl Check<'_> {
             } else {
                 claimed.push(origin);
             }
+        }
+    }
+
+    /// A room that names its hosts keeps nobody waiting who reaches its origin by another one.
+    fn walked_past(&mut self, reading: &Reading) {
+        for room in reading.all("room.*") {
+            let origin = reading
+                .all("origin.*")
+                .find(|origin| room.text("origin") == Some(origin.name()));
+            let Some(origin) = origin else { continue };
+            if room.list("hosts").is_empty() || !origin.list("hosts").is_empty() {
+                continue;
+            }
+            let reason = format!(
+                "[{}] names no hosts: asked for by any other name or address, it answers without the room",
+                origin.path
+            );
+            let fault = Fault::new(
+                Code::WalkedPast,
+                "a room that can be walked past",
+                reason,
+                "give the origin the same `hosts`, or leave the room's out",
+            );
+            self.note(room, "hosts", fault);
         }
     }
 

@@ -5,6 +5,8 @@
 //! how far it called and whom it let in. It travels with the store's snapshots: what the store forgets, it forgets.
 
 mod calls;
+mod guard;
+mod opening;
 mod pace;
 mod people;
 mod time;
@@ -18,6 +20,7 @@ use anteroom::line::ids::Epoch;
 use anteroom::line::ids::InstanceId;
 use anteroom::line::ids::KeyHash;
 use anteroom::line::ids::TicketId;
+use anteroom::line::opening::Opening;
 use anteroom::line::promises::Broken;
 use anteroom::line::promises::Promise;
 use anteroom::line::settings::Mode;
@@ -115,6 +118,8 @@ pub(crate) struct Shadow {
     spent: BTreeSet<u64>,
     keyed: BTreeMap<KeyHash, (u64, u64)>,
     pace: Pace,
+    guard: guard::Guard,
+    opening: Opening,
 }
 
 impl Shadow {
@@ -135,7 +140,9 @@ impl Shadow {
         self.listen(exchange);
         self.expire();
         self.accrue(&done);
+        self.guard(exchange.origin);
         self.obey(exchange);
+        self.clocks(done.healing);
         let known_here = exchange.known.epoch == self.epoch;
         if known_here {
             self.hear(exchange);
@@ -158,7 +165,9 @@ impl Shadow {
                 answer.standings, exchange.asks, exchange.checks
             )
         })?;
+        self.guarded(answer.measured.held_back_ppm)?;
         self.compare(answer, &done)?;
+        self.tells_opening(exchange, answer)?;
         Ok(done)
     }
 
@@ -173,6 +182,7 @@ impl Shadow {
         self.settings.mode == Mode::Open
             && self.settings.rate_per_hour > 0
             && self.now_us >= self.heal_until_us
+            && !self.is_closed_yet()
     }
 
     /// What the answer says of the whole line is what the shadow counts.
