@@ -71,6 +71,8 @@ fn falls(run: &Run) -> Vec<Violation> {
 struct Asked {
     person: usize,
     number: u64,
+    /// The last time at which it was certainly not called yet.
+    waited_us: u64,
     sent_us: u64,
     /// The first answer that says that it asks.
     heard_us: u64,
@@ -80,7 +82,8 @@ struct Asked {
 
 /// Who asks in its turn enters in the order of numbers: of two who do, the one with the lower number is in first if
 /// its asking had been answered before the other one's was sent, provided that nothing was wrong from the first
-/// asking to the second one's entry.
+/// asking to the second one's entry. A store that has lost something since either was called may have lost its turn:
+/// it is late then, whatever its replica still shows.
 fn out_of_order(run: &Run) -> Vec<Violation> {
     let mut asked: Vec<_> = people(run)
         .filter_map(|(at, person)| asking(at, person))
@@ -94,6 +97,11 @@ fn out_of_order(run: &Run) -> Vec<Violation> {
                 && run
                     .troubled(low.sent_us, high.got_us.max(low.heard_us), |t| {
                         t != Touches::Pace
+                    })
+                    .is_none()
+                && run
+                    .troubled(low.waited_us.min(high.waited_us), low.sent_us, |t| {
+                        t == Touches::Loss
                     })
                     .is_none()
         });
@@ -123,6 +131,10 @@ fn asking(at: usize, person: &Person) -> Option<Asked> {
         .iter()
         .rev()
         .find_map(|h| h.answer.as_ref().ok())?;
+    let waits = person.heard[..sent].iter().rev().find(|heard| {
+        let answer = heard.answer.as_ref();
+        answer.is_ok_and(|answer| answer.place.is_some_and(|place| place > 0))
+    });
     let after = person.heard.iter().skip(sent);
     let mut answers = after
         .clone()
@@ -133,6 +145,7 @@ fn asking(at: usize, person: &Person) -> Option<Asked> {
     (before.state == "turn").then_some(Asked {
         person: at,
         number: pass.number,
+        waited_us: waits.or(person.heard.first())?.sent_us,
         sent_us: person.heard[sent].sent_us,
         heard_us: first.got_us,
         entered_us: pass.entered_us,
@@ -220,7 +233,8 @@ fn lost(run: &Run) -> Vec<Violation> {
                 if now.0 > before.0 {
                     say(format!("its place grew from {} to {}", before.0, now.0));
                 }
-                if before.1 && !now.1 && answer.state != "paused" {
+                let waits = matches!(answer.state.as_str(), "waiting" | "near" | "early");
+                if before.1 && waits {
                     say("it was called and waits again".to_owned());
                 }
             }
