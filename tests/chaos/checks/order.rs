@@ -153,36 +153,66 @@ fn asking(at: usize, person: &Person) -> Option<Asked> {
     })
 }
 
+/// A newcomer: when it first asked for a number, when it held a stub, if it did, and when it had its number.
+struct Newcomer {
+    person: usize,
+    number: u64,
+    came_us: u64,
+    stub_us: Option<u64>,
+    numbered_us: u64,
+}
+
 /// Newcomers who came while no numbers were issued are numbered in the order in which they came: whoever held a stub
 /// this long before somebody else came has the lower number, across all replicas. (Closer together, they may have come
 /// in one slice, or to replicas whose line times were apart.)
+///
+/// That is for an outage of the store, from which it comes back once: while one replica alone is away from it, or is
+/// killed, the others go on numbering; and what was lost after the stubs had their numbers is numbered anew.
 fn overtaken(run: &Run) -> Vec<Violation> {
-    let arrived = |person: &Person| -> Option<(u64, u64, Option<u64>)> {
-        let first = person.heard.first()?;
-        let number = person
-            .answers()
-            .find_map(|(_, answer)| Some(answer.ticket?.number))?;
-        let held = person.answers().find(|(_, answer)| answer.stub);
-        Some((number, first.sent_us, held.map(|(heard, _)| heard.got_us)))
-    };
-    let came: Vec<_> = people(run)
-        .filter_map(|(at, person)| Some((at, arrived(person)?)))
-        .collect();
+    let came: Vec<_> = people(run).filter_map(|(at, p)| newcomer(at, p)).collect();
     let mut broken = Vec::new();
-    for &(low, (number, _, held_us)) in &came {
-        let Some(held_us) = held_us else { continue };
+    for low in &came {
+        let Some(stub_us) = low.stub_us else { continue };
+        let is_alone = |t| matches!(t, Touches::Replica(_) | Touches::Machine);
+        let alone = run.troubled(
+            stub_us.saturating_sub(STUBS_APART),
+            low.numbered_us,
+            is_alone,
+        );
+        let again = run.troubles.iter().any(|t| {
+            let is_outage = matches!(t.touches, Touches::Loss | Touches::Store);
+            is_outage && stub_us < t.from_us && t.from_us < low.numbered_us
+        });
         let ahead = came
             .iter()
-            .find(|(_, (other, sent_us, _))| *sent_us > held_us + STUBS_APART && *other < number);
-        if let Some(&(high, (other, ..))) = ahead {
+            .find(|high| high.came_us > stub_us + STUBS_APART && high.number < low.number);
+        if let Some(high) = ahead.filter(|_| alone.is_none() && !again) {
             broken.push(Violation {
                 promise: Promise::P2,
-                what: format!("{other} came after {number}, who held a stub"),
-                people: vec![low, high],
+                what: format!("{} came after {}, who held a stub", high.number, low.number),
+                people: vec![low.person, high.person],
             });
         }
     }
     broken
+}
+
+fn newcomer(at: usize, person: &Person) -> Option<Newcomer> {
+    // Somebody's second browser comes with a ticket.
+    let first = person
+        .heard
+        .first()
+        .filter(|heard| heard.call == Call::Join)?;
+    let mut answers = person.answers();
+    let (numbered, number) = answers.find_map(|(h, answer)| Some((h, answer.ticket?.number)))?;
+    let stub = person.answers().find(|(_, answer)| answer.stub);
+    Some(Newcomer {
+        person: at,
+        number,
+        came_us: first.sent_us,
+        stub_us: stub.map(|(heard, _)| heard.got_us),
+        numbered_us: numbered.got_us,
+    })
 }
 
 /// Nobody loses its place: the number stays, the place does not grow, who was called stays called (both as one process

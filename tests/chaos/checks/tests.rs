@@ -238,6 +238,12 @@ fn a_newcomer_who_overtakes_somebody_with_a_stub_is_found() {
     };
     assert_eq!(breaks(|run| stubbed(run, 4_000)), [Promise::P2]);
     assert_eq!(breaks(|run| stubbed(run, 2_000)), []);
+    let alone = |run: &mut Run| {
+        stubbed(run, 4_000);
+        let replica = during(Touches::Replica(0), 500 * MILLI, 2 * SECOND);
+        run.troubles.push(replica);
+    };
+    assert_eq!(breaks(alone), []);
 }
 
 #[test]
