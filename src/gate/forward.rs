@@ -290,12 +290,8 @@ fn obey(visit: &Visit<'_>, through: &Through, command: Option<Command>, stock: O
     }
     let known = visit.snapshot.answer().and_then(|answer| answer.stock);
     if let Some(stock) = stock.filter(|stock| Some(*stock) != known) {
-        if stock == 0 && visit.site.config.stock_ends {
-            visit.port.sold_out();
-        }
-        visit
-            .port
-            .stock(stock.min(crate::line::settings::INTEGER_MAX / 2));
+        let left = stock.min(crate::line::settings::INTEGER_MAX / 2);
+        visit.port.stock(left, visit.site.config.stock_ends);
     }
 }
 
