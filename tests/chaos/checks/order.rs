@@ -71,6 +71,8 @@ fn falls(run: &Run) -> Vec<Violation> {
 struct Asked {
     person: usize,
     number: u64,
+    /// The last time at which it was certainly not called yet.
+    waited_us: u64,
     sent_us: u64,
     /// The first answer that says that it asks.
     heard_us: u64,
@@ -80,7 +82,8 @@ struct Asked {
 
 /// Who asks in its turn enters in the order of numbers: of two who do, the one with the lower number is in first if
 /// its asking had been answered before the other one's was sent, provided that nothing was wrong from the first
-/// asking to the second one's entry.
+/// asking to the second one's entry. A store that has lost something since either was called may have lost its turn:
+/// it is late then, whatever its replica still shows.
 fn out_of_order(run: &Run) -> Vec<Violation> {
     let mut asked: Vec<_> = people(run)
         .filter_map(|(at, person)| asking(at, person))
@@ -94,6 +97,11 @@ fn out_of_order(run: &Run) -> Vec<Violation> {
                 && run
                     .troubled(low.sent_us, high.got_us.max(low.heard_us), |t| {
                         t != Touches::Pace
+                    })
+                    .is_none()
+                && run
+                    .troubled(low.waited_us.min(high.waited_us), low.sent_us, |t| {
+                        t == Touches::Loss
                     })
                     .is_none()
         });
@@ -123,6 +131,10 @@ fn asking(at: usize, person: &Person) -> Option<Asked> {
         .iter()
         .rev()
         .find_map(|h| h.answer.as_ref().ok())?;
+    let waits = person.heard[..sent].iter().rev().find(|heard| {
+        let answer = heard.answer.as_ref();
+        answer.is_ok_and(|answer| answer.place.is_some_and(|place| place > 0))
+    });
     let after = person.heard.iter().skip(sent);
     let mut answers = after
         .clone()
@@ -133,6 +145,7 @@ fn asking(at: usize, person: &Person) -> Option<Asked> {
     (before.state == "turn").then_some(Asked {
         person: at,
         number: pass.number,
+        waited_us: waits.or(person.heard.first())?.sent_us,
         sent_us: person.heard[sent].sent_us,
         heard_us: first.got_us,
         entered_us: pass.entered_us,
@@ -140,36 +153,66 @@ fn asking(at: usize, person: &Person) -> Option<Asked> {
     })
 }
 
+/// A newcomer: when it first asked for a number, when it held a stub, if it did, and when it had its number.
+struct Newcomer {
+    person: usize,
+    number: u64,
+    came_us: u64,
+    stub_us: Option<u64>,
+    numbered_us: u64,
+}
+
 /// Newcomers who came while no numbers were issued are numbered in the order in which they came: whoever held a stub
 /// this long before somebody else came has the lower number, across all replicas. (Closer together, they may have come
 /// in one slice, or to replicas whose line times were apart.)
+///
+/// That is for an outage of the store, from which it comes back once: while one replica alone is away from it, or is
+/// killed, the others go on numbering; and what was lost after the stubs had their numbers is numbered anew.
 fn overtaken(run: &Run) -> Vec<Violation> {
-    let arrived = |person: &Person| -> Option<(u64, u64, Option<u64>)> {
-        let first = person.heard.first()?;
-        let number = person
-            .answers()
-            .find_map(|(_, answer)| Some(answer.ticket?.number))?;
-        let held = person.answers().find(|(_, answer)| answer.stub);
-        Some((number, first.sent_us, held.map(|(heard, _)| heard.got_us)))
-    };
-    let came: Vec<_> = people(run)
-        .filter_map(|(at, person)| Some((at, arrived(person)?)))
-        .collect();
+    let came: Vec<_> = people(run).filter_map(|(at, p)| newcomer(at, p)).collect();
     let mut broken = Vec::new();
-    for &(low, (number, _, held_us)) in &came {
-        let Some(held_us) = held_us else { continue };
+    for low in &came {
+        let Some(stub_us) = low.stub_us else { continue };
+        let is_alone = |t| matches!(t, Touches::Replica(_) | Touches::Machine);
+        let alone = run.troubled(
+            stub_us.saturating_sub(STUBS_APART),
+            low.numbered_us,
+            is_alone,
+        );
+        let again = run.troubles.iter().any(|t| {
+            let is_outage = matches!(t.touches, Touches::Loss | Touches::Store);
+            is_outage && stub_us < t.from_us && t.from_us < low.numbered_us
+        });
         let ahead = came
             .iter()
-            .find(|(_, (other, sent_us, _))| *sent_us > held_us + STUBS_APART && *other < number);
-        if let Some(&(high, (other, ..))) = ahead {
+            .find(|high| high.came_us > stub_us + STUBS_APART && high.number < low.number);
+        if let Some(high) = ahead.filter(|_| alone.is_none() && !again) {
             broken.push(Violation {
                 promise: Promise::P2,
-                what: format!("{other} came after {number}, who held a stub"),
-                people: vec![low, high],
+                what: format!("{} came after {}, who held a stub", high.number, low.number),
+                people: vec![low.person, high.person],
             });
         }
     }
     broken
+}
+
+fn newcomer(at: usize, person: &Person) -> Option<Newcomer> {
+    // Somebody's second browser comes with a ticket.
+    let first = person
+        .heard
+        .first()
+        .filter(|heard| heard.call == Call::Join)?;
+    let mut answers = person.answers();
+    let (numbered, number) = answers.find_map(|(h, answer)| Some((h, answer.ticket?.number)))?;
+    let stub = person.answers().find(|(_, answer)| answer.stub);
+    Some(Newcomer {
+        person: at,
+        number,
+        came_us: first.sent_us,
+        stub_us: stub.map(|(heard, _)| heard.got_us),
+        numbered_us: numbered.got_us,
+    })
 }
 
 /// Nobody loses its place: the number stays, the place does not grow, who was called stays called (both as one process
@@ -220,7 +263,8 @@ fn lost(run: &Run) -> Vec<Violation> {
                 if now.0 > before.0 {
                     say(format!("its place grew from {} to {}", before.0, now.0));
                 }
-                if before.1 && !now.1 && answer.state != "paused" {
+                let waits = matches!(answer.state.as_str(), "waiting" | "near" | "early");
+                if before.1 && waits {
                     say("it was called and waits again".to_owned());
                 }
             }

@@ -39,6 +39,13 @@ fn highest_rate(run: &Run, from_us: u64, until_us: u64) -> u64 {
     of.map(|rate| rate.per_second).max().unwrap_or(0)
 }
 
+/// The lowest one.
+fn lowest_rate(run: &Run, from_us: u64, until_us: u64) -> u64 {
+    let of = run.rates.iter();
+    let of = of.filter(|rate| rate.from_us <= until_us && from_us <= rate.until_us);
+    of.map(|rate| rate.per_second).min().unwrap_or(0)
+}
+
 /// An entry: when it may have been granted at the earliest, in the test's time, and when it was seen, at the latest.
 #[derive(Debug, Clone, Copy)]
 struct Entry {
@@ -305,7 +312,7 @@ fn calm(run: &Run) -> Vec<(u64, u64, u64)> {
         from_us = from_us.max(trouble.until_us);
     }
     stretches.push((from_us, end_us));
-    let rated = |(from_us, until_us)| (from_us, until_us, highest_rate(run, from_us, until_us));
+    let rated = |(from_us, until_us)| (from_us, until_us, lowest_rate(run, from_us, until_us));
     stretches.into_iter().map(rated).collect()
 }
 

@@ -238,6 +238,12 @@ fn a_newcomer_who_overtakes_somebody_with_a_stub_is_found() {
     };
     assert_eq!(breaks(|run| stubbed(run, 4_000)), [Promise::P2]);
     assert_eq!(breaks(|run| stubbed(run, 2_000)), []);
+    let alone = |run: &mut Run| {
+        stubbed(run, 4_000);
+        let replica = during(Touches::Replica(0), 500 * MILLI, 2 * SECOND);
+        run.troubles.push(replica);
+    };
+    assert_eq!(breaks(alone), []);
 }
 
 #[test]
@@ -253,12 +259,17 @@ fn whoever_enters_before_somebody_who_asked_earlier_is_found_unless_something_wa
         }
     };
     assert_eq!(breaks(swap), [Promise::P2]);
-    let troubled = |run: &mut Run| {
-        swap(run);
-        run.troubles
-            .push(during(Touches::Replica(1), 3 * SECOND, 4 * SECOND));
-    };
-    assert_eq!(breaks(troubled), []);
+    for trouble in [
+        during(Touches::Replica(1), 3 * SECOND, 4 * SECOND),
+        // It was called before that, and may be late since.
+        during(Touches::Loss, 1_900 * MILLI, 1_950 * MILLI),
+    ] {
+        let troubled = |run: &mut Run| {
+            swap(run);
+            run.troubles.push(trouble.clone());
+        };
+        assert_eq!(breaks(troubled), []);
+    }
 }
 
 #[test]
