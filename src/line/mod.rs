@@ -6,6 +6,8 @@
 //! A step is one exchange, in this order: expire, accrue entry credit, issue joins, let in, call, let in those just
 //! called who are asking. [`Line::apply`] is the only way to change a line.
 //!
+//! A line may have an opening: before it only numbers are issued, and at it those who came are frozen as the early line.
+//!
 //! A line whose store may have lost writes heals: for a second and a half nothing is issued, and every replica tells what
 //! it was last answered. One that is slow to find the store again, as after a fail-over, is waited for until it has been
 //! silent for five seconds: it may be the only one that knows of the last numbers, and a gap wide enough to make up for

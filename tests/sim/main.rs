@@ -11,6 +11,7 @@ mod check;
 mod crowd;
 mod histories;
 mod million;
+mod openings;
 mod person;
 mod plan;
 mod rates;

@@ -58,6 +58,8 @@ pub(crate) struct Person {
     pub(crate) left: bool,
     /// The place it was last shown, and by whom.
     pub(crate) place: Option<(InstanceId, u64)>,
+    /// Its place in the order of arrival, once another number was drawn for that.
+    pub(crate) index: Option<u64>,
     /// Its next visit: an older one that is still planned is void.
     pub(crate) visit: u64,
 }
@@ -83,6 +85,7 @@ impl Person {
             press_at_us: None,
             left: false,
             place: None,
+            index: None,
             visit: 0,
         };
         person.renew_id(rng);

@@ -16,7 +16,7 @@ use crate::world::World;
 const MINUTE: u64 = 60 * SECOND;
 
 /// Visitors who wait, press after a while and stay inside.
-fn steady(press_us: u64) -> Manners {
+pub(crate) fn steady(press_us: u64) -> Manners {
     Manners {
         never: 0,
         vanish: 0,
@@ -28,7 +28,7 @@ fn steady(press_us: u64) -> Manners {
     }
 }
 
-fn settings(per_second: u64) -> Settings {
+pub(crate) fn settings(per_second: u64) -> Settings {
     Settings {
         rate_per_hour: per_second * 3_600,
         ..Settings::default()
@@ -37,6 +37,17 @@ fn settings(per_second: u64) -> Settings {
 
 /// A healthy world: these many come at once to three replicas.
 fn world(seed: u64, people: usize, manners: Manners, settings: Settings) -> World {
+    opening(seed, people, manners, settings, 0)
+}
+
+/// The same, with a line that opens this long after the beginning.
+pub(crate) fn opening(
+    seed: u64,
+    people: usize,
+    manners: Manners,
+    settings: Settings,
+    opens_after_us: u64,
+) -> World {
     let plan = Plan {
         embedded: false,
         replicas: 3,
@@ -53,7 +64,7 @@ fn world(seed: u64, people: usize, manners: Manners, settings: Settings) -> Worl
         settings,
         troubles: Vec::new(),
         trouble: 0,
-        opens_after_us: 0,
+        opens_after_us,
     };
     let mut world = World::with(Rng::new(seed), plan);
     // Nobody leaves by chance.
@@ -61,7 +72,7 @@ fn world(seed: u64, people: usize, manners: Manners, settings: Settings) -> Worl
     world
 }
 
-fn pass(world: &mut World, time_us: u64) {
+pub(crate) fn pass(world: &mut World, time_us: u64) {
     let passed = world.pass(time_us);
     assert!(passed.is_ok(), "{passed:?}");
 }
