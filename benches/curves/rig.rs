@@ -76,6 +76,8 @@ impl Rig {
             entries: answer.entries,
             finished: answer.finished_to,
             opening: answer.opening,
+            stubs: answer.stubs_to,
+            instances: answer.counts.instances,
         };
         answer
     }

@@ -248,12 +248,15 @@ impl Control {
             let snapshot = site.room.snapshot();
             let reason = match snapshot.health {
                 Health::Up if snapshot.draw == Draw::Foreign => {
-                    "the draw was committed to with a key that is not in the key file"
+                    "the draw was committed to with a key that is not in the key file".to_owned()
                 }
                 Health::Up => continue,
-                Health::Starting => "the store has not answered yet",
-                Health::Healing => "the line heals",
-                Health::Away { .. } => "the store is away",
+                Health::Starting => "the store has not answered yet".to_owned(),
+                Health::Healing => "the line heals".to_owned(),
+                Health::Away { since } => {
+                    let away_s = (clock::monotonic() - since).as_secs();
+                    format!("the store is away, for {away_s} s by now")
+                }
             };
             reasons.push(format!("room {}: {reason}", site.name()));
         }

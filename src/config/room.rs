@@ -61,6 +61,10 @@ pub struct Room {
     pub hold: Duration,
     /// How many of those present may wait before the line is full.
     pub line_max: u64,
+    /// When an origin that fails or is slow slows the pace.
+    pub guard: Guard,
+    /// Whether nothing left to book ends the line.
+    pub stock_ends: bool,
     /// What happens to newcomers while the store is away.
     pub on_store_failure: OnStoreFailure,
     /// Protocols an upgrade may lead to, in lower case.
@@ -71,6 +75,19 @@ pub struct Room {
     pub schedule: Schedule,
     /// What changes at a time, in order.
     pub events: Vec<Event>,
+}
+
+/// When an origin that fails or is slow slows the pace by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Guard {
+    /// Whether it may.
+    pub is_on: bool,
+    /// A response that begins later than this after its request is slow.
+    pub latency: Duration,
+    /// The share of failed or slow responses at which it does, in millionths.
+    pub share_ppm: u64,
+    /// How long it takes from a stopped pace back to the whole rate.
+    pub recovery: Duration,
 }
 
 /// What a room's pages say about it.
@@ -140,6 +157,13 @@ impl Room {
             pass_idle_us: micros(self.pass_idle),
             returns: self.returns,
             line_max: self.line_max,
+            guard_share_ppm: if self.guard.is_on {
+                // None would be a share that every response has: one bad one is too much.
+                self.guard.share_ppm.max(1)
+            } else {
+                0
+            },
+            guard_recovery_us: micros(self.guard.recovery),
             opens_at_us: instant(self.schedule.opens_at),
             draw: self.schedule.opens_at.is_some() && self.schedule.order == Order::Draw,
             closes_at_us: instant(self.schedule.closes_at),

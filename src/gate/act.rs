@@ -22,6 +22,7 @@ use crate::gate::reply;
 use crate::gate::show;
 use crate::gate::show::Look;
 use crate::gate::standing::Known;
+use crate::gate::stub;
 use crate::gate::visit::Stay;
 use crate::gate::visit::Visit;
 use crate::line::exchange::AHEAD_MAX;
@@ -121,7 +122,11 @@ impl Gate {
             Decision::Collect => self.collect(visit, going).await,
             Decision::Join => self.join(visit, going).await,
             Decision::Show | Decision::Check => Ok(self.show(visit, &going.look(visit))),
-            Decision::Pending => Ok(pending(visit, &going.look(visit))),
+            Decision::Pending => {
+                let new = || stub::of(visit.port.arrive(), seal::ticket_id());
+                let stub = visit.stub().unwrap_or_else(new);
+                Ok(stub::page(visit, &going.look(visit), &stub))
+            }
             Decision::Unusable => Ok(unusable(visit, &going.look(visit))),
             Decision::Refuse => Ok(refuse(visit, &going.look(visit), facts)),
         }
@@ -147,12 +152,26 @@ impl Gate {
         }
     }
 
-    /// A newcomer gets its number, and goes straight in if nobody waits before it.
+    /// A newcomer gets its number, and goes straight in if nobody waits before it. One whose stub is lost gets its
+    /// number by that.
     async fn join(&self, visit: &Visit<'_>, going: Going<'_>) -> Result<Response<Body>, Fault> {
-        let id = seal::ticket_id();
-        match visit.port.join(id, true).await {
-            Joined::Away => Ok(pending(visit, &going.look(visit))),
-            Joined::Refused => {
+        let held = visit.stub();
+        let id = held.map_or_else(seal::ticket_id, |stub| stub.id);
+        let joined = match &held {
+            Some(stub) => stub::join(visit, stub).await,
+            None => visit.port.join(id, true).await,
+        };
+        match (joined, held) {
+            // It was promised a place: that the line is full now changes nothing.
+            (Joined::Away(_) | Joined::Refused, Some(stub)) => {
+                Ok(stub::page(visit, &going.look(visit), &stub))
+            }
+            (Joined::Away(arrival), None) => {
+                let arrival = arrival.unwrap_or_else(|| visit.port.arrive());
+                let stub = stub::of(arrival, id);
+                Ok(stub::page(&visit.again(), &going.look(visit), &stub))
+            }
+            (Joined::Refused, None) => {
                 let standing = show::without_ticket(visit, show::refused_state(visit));
                 Ok(show::page(
                     visit,
@@ -160,12 +179,15 @@ impl Gate {
                     StatusCode::OK,
                 ))
             }
-            Joined::Numbered {
-                number,
-                epoch,
-                now_us,
-                entered_until_us,
-            } => {
+            (
+                Joined::Numbered {
+                    number,
+                    epoch,
+                    now_us,
+                    entered_until_us,
+                },
+                _,
+            ) => {
                 let ticket = Ticket {
                     epoch,
                     number,
@@ -314,14 +336,6 @@ fn first_page(visit: &Visit<'_>, look: &Look<'_>, ticket: &Ticket) -> Response<B
     response
 }
 
-/// Numbers come in a moment: the page comes back by itself.
-pub(crate) fn pending(visit: &Visit<'_>, look: &Look<'_>) -> Response<Body> {
-    let standing = show::without_ticket(visit, State::Waiting);
-    let mut view = show::view(visit, look, None, &standing);
-    view.poll_ms = 5_000;
-    show::page(visit, &view, StatusCode::OK)
-}
-
 /// The ticket is of a line that has ended, or its key is not known here: it is never overwritten.
 fn unusable(visit: &Visit<'_>, look: &Look<'_>) -> Response<Body> {
     let standing = show::without_ticket(visit, show::unknown_state(visit));
@@ -350,7 +364,11 @@ fn refuse(visit: &Visit<'_>, look: &Look<'_>, facts: Facts) -> Response<Body> {
         |(_, standing)| standing,
     );
     let ticket = stood.map(|(ticket, _)| ticket);
-    let mut view = show::view(visit, look, ticket.as_ref(), &standing);
+    let mut view = if visit.stub().is_some() {
+        stub::view(visit, look)
+    } else {
+        show::view(visit, look, ticket.as_ref(), &standing)
+    };
     if facts.kind != Kind::Form {
         return show::problem(visit, &view);
     }

@@ -13,6 +13,7 @@ use crate::gate::reply;
 use crate::gate::reply::Media;
 use crate::gate::show;
 use crate::gate::show::Look;
+use crate::gate::stub::Kept;
 use crate::gate::visit::Stay;
 use crate::gate::visit::Visit;
 use crate::line::exchange::Finish;
@@ -37,7 +38,7 @@ pub(crate) fn entered(
     stay: Stay,
 ) -> Response<Body> {
     let mut response = admitted(visit, look, &visit.pass_of(ticket, stay));
-    if ticket.asked {
+    if ticket.asked || visit.has_outgrown_stub() {
         // What was asked for is there: coming back later is asked for anew.
         let ticket = Ticket {
             asked: false,
@@ -90,11 +91,11 @@ pub(crate) fn joined(
     visit: &Visit<'_>,
     look: &Look<'_>,
     view: &View<'_>,
-    ticket: Option<&Ticket>,
+    kept: Kept,
     wants_page: bool,
 ) -> Response<Body> {
     let mut cookies = HeaderMap::new();
-    let text = ticket.map(|ticket| reply::give_ticket(&mut cookies, visit, ticket));
+    let text = kept.give(&mut cookies, visit);
     let mut response = if wants_page {
         reply::see_other(&look.return_to)
     } else {
@@ -172,6 +173,7 @@ pub(crate) fn public(visit: &Visit<'_>) -> Response<Body> {
         Mode::Paused => State::Paused,
         Mode::Closed | Mode::SoldOut => show::refused_state(visit),
         _ if snapshot.awaits().is_some() => State::Early,
+        Mode::Open if snapshot.is_stopped() => State::Origin,
         Mode::Open | Mode::Bypass | Mode::Observe if snapshot.tail() > snapshot.head() => {
             State::Waiting
         }

@@ -22,11 +22,14 @@ use crate::gate::reply::Media;
 use crate::gate::show;
 use crate::gate::show::Look;
 use crate::gate::standing::Standing;
+use crate::gate::stub;
+use crate::gate::stub::Kept;
 use crate::gate::visit::Shown;
 use crate::gate::visit::Stay;
 use crate::gate::visit::Visit;
 use crate::line::exchange::Standing as LineStanding;
 use crate::line::ids::KeyHash;
+use crate::line::ids::TicketId;
 use crate::line::settings::Mode;
 use crate::message::Asked;
 use crate::message::Body;
@@ -35,8 +38,6 @@ use crate::message::accept;
 use crate::page::Calm;
 use crate::page::State;
 use crate::room::Asked as Told;
-use crate::room::Joined;
-use crate::seal;
 use crate::seal::Pass;
 use crate::seal::Ticket;
 use crate::telemetry::metrics::Decision;
@@ -118,6 +119,10 @@ impl Gate {
             },
             &self.metrics,
         );
+        if visit.ticket_fact() == (TicketFact::Stub { lost: true }) {
+            // It has to wait for the line.
+            return None;
+        }
         let query = request.uri().query().unwrap_or("");
         let response = self.status(&visit, &Look::asked(query, &live.config.server.prefix));
         note.decision.set(Some(Decision::Status.name()));
@@ -155,7 +160,7 @@ impl Gate {
         };
         let look = with_form(look, &form, prefix);
         let response = match call {
-            Call::Status => self.status(visit, &look),
+            Call::Status => self.status_by_stub(visit, &look).await,
             Call::Join => {
                 self.join_call(visit, &look, key_of(visit, &parts.headers))
                     .await
@@ -177,7 +182,28 @@ impl Gate {
         (call.counted(), Ok(response))
     }
 
+    /// The state of whoever's stub is lost, which becomes a ticket with that.
+    async fn status_by_stub(&self, visit: &Visit<'_>, look: &Look<'_>) -> Response<Body> {
+        let lost = visit.ticket_fact() == (TicketFact::Stub { lost: true });
+        let Some(stub) = visit.stub().filter(|_| lost) else {
+            return self.status(visit, look);
+        };
+        if let Some(response) = self.too_many(visit, look, stub.id, State::Waiting) {
+            return response;
+        }
+        match stub::claim(visit, &stub).await {
+            Some(ticket) => status_of(&visit.again(), look, &ticket),
+            None => show::status(visit, &stub::view(visit, look), &look.have, None),
+        }
+    }
+
     fn status(&self, visit: &Visit<'_>, look: &Look<'_>) -> Response<Body> {
+        if let Some(stub) = visit.stub() {
+            let too_many = self.too_many(visit, look, stub.id, State::Waiting);
+            return too_many.unwrap_or_else(|| {
+                show::status(visit, &stub::view(visit, look), &look.have, None)
+            });
+        }
         let Some((ticket, standing)) = show::stand(visit) else {
             let standing = show::without_ticket(visit, show::unknown_state(visit));
             return show::status(
@@ -187,23 +213,39 @@ impl Gate {
                 None,
             );
         };
-        let mut hammering = self.hammering.borrow_mut();
-        if hammering.is_too_many(ticket.id.0, visit.now) {
-            let standing = show::without_ticket(visit, standing.state);
-            let mut view = show::view(visit, look, None, &standing);
-            view.poll_ms = 1_000;
-            let status = StatusCode::TOO_MANY_REQUESTS;
-            let body = visit
-                .live
-                .pages
-                .calm_problem(Calm::TooMany, &view, status.as_u16());
-            let mut response = reply::ours(status, Media::Problem, body, "");
-            reply::retry_after(response.headers_mut(), 1);
+        if let Some(response) = self.too_many(visit, look, ticket.id, standing.state) {
             return response;
+        }
+        if visit.has_outgrown_stub() {
+            return status_of(visit, look, &ticket);
         }
         let view = show::view(visit, look, Some(&ticket), &standing);
         show::hear(visit, &ticket, &standing, view.poll_ms);
         show::status(visit, &view, &look.have, None)
+    }
+
+    /// The answer to a poll that comes on top of more than a ticket may send in a second.
+    fn too_many(
+        &self,
+        visit: &Visit<'_>,
+        look: &Look<'_>,
+        id: TicketId,
+        state: State,
+    ) -> Option<Response<Body>> {
+        if !self.hammering.borrow_mut().is_too_many(id.0, visit.now) {
+            return None;
+        }
+        let standing = show::without_ticket(visit, state);
+        let mut view = show::view(visit, look, None, &standing);
+        view.poll_ms = 1_000;
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        let body = visit
+            .live
+            .pages
+            .calm_problem(Calm::TooMany, &view, status.as_u16());
+        let mut response = reply::ours(status, Media::Problem, body, "");
+        reply::retry_after(response.headers_mut(), 1);
+        Some(response)
     }
 
     /// For apps, and for the button that joins anew: a number in this very response.
@@ -218,61 +260,34 @@ impl Gate {
             // It may be good at another replica, or here in a moment: it is not written over.
             let standing = show::without_ticket(visit, State::Invalid);
             let view = show::view(visit, look, None, &standing);
-            return answers::joined(visit, look, &view, None, wants_page);
+            return answers::joined(visit, look, &view, Kept::Nothing, wants_page);
         }
         if let Some((ticket, standing)) = show::stand(visit)
             && !is_spent(visit, &ticket, &standing).await
         {
             let view = show::view(visit, look, Some(&ticket), &standing);
             show::hear(visit, &ticket, &standing, view.poll_ms);
-            return answers::joined(visit, look, &view, Some(&ticket), wants_page);
+            return answers::joined(visit, look, &view, Kept::Ticket(ticket), wants_page);
         }
-        let (ticket, state) = match self.number(visit, key).await {
-            Ok(ticket) => (Some(ticket), State::Waiting),
-            Err(state) => (None, state),
+        let kept = match visit.stub() {
+            Some(stub) => stub::repeat(visit, &stub).await,
+            None => stub::number(visit, key).await,
         };
         let fresh = visit.again();
-        let standing = match &ticket {
-            Some(ticket) => show::stand_with(&fresh, ticket, fresh.known(ticket)),
-            None => show::without_ticket(&fresh, state),
-        };
-        let view = show::view(&fresh, look, ticket.as_ref(), &standing);
-        if let Some(ticket) = &ticket {
-            show::hear(&fresh, ticket, &standing, view.poll_ms);
-        }
-        answers::joined(&fresh, look, &view, ticket.as_ref(), wants_page)
-    }
-
-    /// A number, or the state of somebody who gets none.
-    async fn number(&self, visit: &Visit<'_>, key: Option<KeyHash>) -> Result<Ticket, State> {
-        let keys = &visit.live.keys;
-        let (joined, id) = match key {
-            Some(key) => (visit.port.join_keyed(key).await, None),
-            None => {
-                let id = seal::ticket_id();
-                (visit.port.join(id, false).await, Some(id))
+        let view = match &kept {
+            Kept::Ticket(ticket) => {
+                let standing = show::stand_with(&fresh, ticket, fresh.known(ticket));
+                let view = show::view(&fresh, look, Some(ticket), &standing);
+                show::hear(&fresh, ticket, &standing, view.poll_ms);
+                view
+            }
+            Kept::Stub(_) => stub::view(&fresh, look),
+            Kept::Nothing => {
+                let standing = show::without_ticket(&fresh, show::refused_state(&fresh));
+                show::view(&fresh, look, None, &standing)
             }
         };
-        match joined {
-            Joined::Numbered {
-                number,
-                epoch,
-                now_us,
-                ..
-            } => {
-                let derived = key.map(|key| keys.derive_id(key, number));
-                let id = id.or(derived).unwrap_or_default();
-                Ok(Ticket {
-                    epoch,
-                    number,
-                    id,
-                    issued_us: now_us,
-                    asked: false,
-                })
-            }
-            Joined::Refused => Err(show::refused_state(visit)),
-            Joined::Away => Err(State::Waiting),
-        }
+        answers::joined(&fresh, look, &view, kept, wants_page)
     }
 
     /// Asks to enter; the pass, or where the visitor stands.
@@ -354,6 +369,18 @@ impl Gate {
         }
         self.status(&visit, look)
     }
+}
+
+/// The state of a ticket that takes the place of the stub it was shown by.
+fn status_of(visit: &Visit<'_>, look: &Look<'_>, ticket: &Ticket) -> Response<Body> {
+    let standing = show::stand_with(visit, ticket, visit.known(ticket));
+    let view = show::view(visit, look, Some(ticket), &standing);
+    show::hear(visit, ticket, &standing, view.poll_ms);
+    let mut cookies = HeaderMap::new();
+    let text = reply::give_ticket(&mut cookies, visit, ticket);
+    let mut response = show::status(visit, &view, &look.have, Some(&text));
+    response.headers_mut().extend(cookies);
+    response
 }
 
 /// Whether a ticket has done its work, so that its visitor may join anew. What this replica remembers of that runs

@@ -43,6 +43,11 @@ pub(crate) enum TicketFact {
         /// The visitor is known to have been let in.
         inside: bool,
     },
+    /// It is a stub: a place in the order of arrival, which the line has not numbered yet.
+    Stub {
+        /// Nobody is going to tell the line of it any more: its holder joins by it.
+        lost: bool,
+    },
     /// It is authentic and of another epoch.
     Old,
     /// Its key is not known here (yet): it may be good.
@@ -83,7 +88,7 @@ pub(crate) enum Decision {
     Join,
     /// Show where it stands.
     Show,
-    /// Say calmly that numbers come in a moment.
+    /// Say calmly that numbers come in a moment, and give a place in the order of arrival until then.
     Pending,
     /// Say that its line has ended, or that its ticket cannot be read here.
     Unusable,
@@ -129,9 +134,9 @@ fn navigation(facts: Facts) -> Decision {
         }
         TicketFact::Valid { .. } => Decision::Show,
         TicketFact::Old | TicketFact::UnknownKey => Decision::Unusable,
-        TicketFact::None if !facts.mode.issues() => Decision::Show,
-        TicketFact::None if facts.store_up => Decision::Join,
-        TicketFact::None => Decision::Pending,
+        TicketFact::None | TicketFact::Stub { .. } if !facts.mode.issues() => Decision::Show,
+        TicketFact::None | TicketFact::Stub { lost: true } if facts.store_up => Decision::Join,
+        TicketFact::None | TicketFact::Stub { .. } => Decision::Pending,
     }
 }
 
@@ -166,6 +171,8 @@ mod tests {
                         TicketFact::None,
                         TicketFact::Old,
                         TicketFact::UnknownKey,
+                        TicketFact::Stub { lost: false },
+                        TicketFact::Stub { lost: true },
                         TicketFact::Valid { inside: false },
                     ] {
                         for pass in [PassFact::None, PassFact::Finished] {
@@ -298,5 +305,48 @@ mod tests {
         for ticket in [TicketFact::Old, TicketFact::UnknownKey] {
             assert_eq!(decide(Facts { ticket, ..NEW }), Decision::Unusable);
         }
+    }
+
+    #[test]
+    fn whoever_holds_a_stub_is_met_as_one_who_waits_and_joins_only_when_it_is_lost() {
+        for store_up in [true, false] {
+            let held = Facts {
+                store_up,
+                ticket: TicketFact::Stub { lost: false },
+                ..NEW
+            };
+            assert_eq!(decide(held), Decision::Pending);
+            for kind in [Kind::Form, Kind::Speculative, Kind::Other] {
+                for lost in [true, false] {
+                    let ticket = TicketFact::Stub { lost };
+                    let facts = Facts {
+                        kind,
+                        ticket,
+                        ..held
+                    };
+                    assert_eq!(decide(facts), Decision::Refuse);
+                }
+            }
+        }
+        let lost = Facts {
+            ticket: TicketFact::Stub { lost: true },
+            ..NEW
+        };
+        assert_eq!(decide(lost), Decision::Join);
+        let (away, closed) = (false, Mode::Closed);
+        assert_eq!(
+            decide(Facts {
+                store_up: away,
+                ..lost
+            }),
+            Decision::Pending
+        );
+        assert_eq!(
+            decide(Facts {
+                mode: closed,
+                ..lost
+            }),
+            Decision::Show
+        );
     }
 }

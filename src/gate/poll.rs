@@ -68,6 +68,11 @@ pub(crate) fn early_ms(answer: &Answer, left_ms: u64, ticket: u128) -> u64 {
     (left_ms + 1_000 + own_ms).min(tier_ms)
 }
 
+/// For whoever has no number yet, by how many of them there are at this replica.
+pub(crate) fn pending_ms(pending: u64) -> u64 {
+    (pending * 1_000 / BUDGET_PER_S).clamp(5_000, 30_000)
+}
+
 /// By the time the pace needs to reach this place.
 fn waiting_ms(standing: &Standing, rate_per_hour: u64) -> u64 {
     if rate_per_hour == 0 {
@@ -181,6 +186,12 @@ mod tests {
             let few = tenths.into_iter().min().unwrap();
             assert!(few > 50, "{joins}: {tenths:?}");
         }
+    }
+
+    #[test]
+    fn whoever_has_no_number_comes_back_soon_and_a_crowd_of_them_within_the_budget() {
+        assert_eq!([0, 9_999, 20_000].map(pending_ms), [5_000, 5_000, 10_000]);
+        assert_eq!(pending_ms(u64::MAX / 1_000), 30_000);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::gate::visit::Visit;
 use crate::message::Body;
 use crate::page::State;
 use crate::seal::Pass;
+use crate::seal::Stub;
 use crate::seal::Ticket;
 
 /// What a visitor's state is called, on every response about one.
@@ -99,15 +100,26 @@ pub(crate) fn retry_after(headers: &mut HeaderMap, seconds: u64) {
 /// Gives a visitor its ticket; the text of it.
 pub(crate) fn give_ticket(headers: &mut HeaderMap, visit: &Visit<'_>, ticket: &Ticket) -> String {
     let text = visit.live.keys.sign_ticket(visit.site.name(), ticket);
-    if let Some(cookie) = visit.site.cookies.set_ticket(visit.https, &text) {
+    give_place(headers, visit, &text);
+    text
+}
+
+/// Gives a newcomer its stub, where its ticket will be; the text of it.
+pub(crate) fn give_stub(headers: &mut HeaderMap, visit: &Visit<'_>, stub: &Stub) -> String {
+    let text = visit.live.keys.sign_stub(visit.site.name(), stub);
+    give_place(headers, visit, &text);
+    text
+}
+
+fn give_place(headers: &mut HeaderMap, visit: &Visit<'_>, text: &str) {
+    if let Some(cookie) = visit.site.cookies.set_ticket(visit.https, text) {
         headers.append(header::SET_COOKIE, cookie);
     }
     if visit.by_header
-        && let Ok(value) = HeaderValue::from_str(&text)
+        && let Ok(value) = HeaderValue::from_str(text)
     {
         headers.insert(TICKET, value);
     }
-    text
 }
 
 /// Gives a visitor its pass; the text of it.

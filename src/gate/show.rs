@@ -146,6 +146,7 @@ pub(crate) fn view<'v>(
     view.return_to = &look.return_to;
     view.code = ticket.map(|ticket| Code::of(ticket.id.0));
     view.number = ticket.and_then(|ticket| visit.number(ticket));
+    view.held = ticket.is_none() && visit.stub().is_some();
     // Before the line has told where it is, a place would be guessed: the page comes back by itself.
     view.placed = visit.snapshot.epoch().is_some();
     view.serving = visit.snapshot.head();
@@ -180,7 +181,8 @@ fn turn(visit: &Visit<'_>, standing: &Standing, now: Timestamp) -> Option<Turn> 
 
 fn since(visit: &Visit<'_>) -> Option<Timestamp> {
     let since = visit.snapshot.mode_since_us;
-    (since > 0 && visit.snapshot.mode() != Mode::Open).then(|| Timestamp::now_from(since))
+    (since > 0 && (visit.snapshot.mode() != Mode::Open || visit.snapshot.is_stopped()))
+        .then(|| Timestamp::now_from(since))
 }
 
 fn micros(us: u64) -> SignedDuration {
@@ -221,6 +223,7 @@ pub(crate) fn without_ticket(visit: &Visit<'_>, state: State) -> Standing {
 pub(crate) fn unknown_state(visit: &Visit<'_>) -> State {
     match visit.ticket_fact() {
         TicketFact::Old => State::Expired,
+        TicketFact::Stub { .. } => State::Waiting,
         TicketFact::None | TicketFact::UnknownKey | TicketFact::Valid { .. } => State::Invalid,
     }
 }

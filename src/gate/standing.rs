@@ -75,6 +75,10 @@ pub(crate) fn stand(
             None => State::Waiting,
         },
     };
+    let goes_in = matches!(standing.state, State::Entered | State::Entering);
+    if snapshot.is_stopped() && !goes_in {
+        standing.state = State::Origin;
+    }
     if standing.state == State::Waiting {
         standing.wait = number.map_or(Wait::UNKNOWN, |number| wait(snapshot, number, wall_us));
         if standing.wait.is_near() {

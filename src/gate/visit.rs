@@ -11,6 +11,7 @@ use http::Method;
 use http::header;
 
 use crate::clock;
+use crate::config::room::Enter;
 use crate::config::room::OnStoreFailure;
 use crate::gate::decide::Facts;
 use crate::gate::decide::Kind;
@@ -20,6 +21,7 @@ use crate::gate::live::Live;
 use crate::gate::live::Site;
 use crate::gate::local::LocalOrigin;
 use crate::gate::standing::Known;
+use crate::gate::stub;
 use crate::line::exchange::Standing as LineStanding;
 use crate::line::exchange::Visitor;
 use crate::message::Client;
@@ -31,6 +33,7 @@ use crate::room::Port;
 use crate::room::Snapshot;
 use crate::seal::Pass;
 use crate::seal::Rejected;
+use crate::seal::Stub;
 use crate::seal::Ticket;
 use crate::telemetry::metrics::WorkerMetrics;
 use crate::telemetry::metrics::WorkerRoom;
@@ -65,6 +68,8 @@ pub(crate) struct Visit<'a> {
     pub(crate) by_header: bool,
     /// Not looked at when the pass holds and the request only wants through.
     ticket: (TicketFact, Option<Ticket>),
+    /// An authentic stub, shown in the place of a ticket.
+    stub: Option<Stub>,
 }
 
 /// What the request wants to be answered with, kept for when the request itself has gone to the origin.
@@ -128,6 +133,7 @@ impl<'a> Visit<'a> {
             held_pass: None,
             by_header: false,
             ticket: (TicketFact::None, None),
+            stub: None,
         };
         let by_header = (headers.get(PASS), headers.get(TICKET));
         visit.by_header = by_header.0.is_some() || by_header.1.is_some();
@@ -202,7 +208,7 @@ impl<'a> Visit<'a> {
     }
 
     fn recognise_ticket(
-        &self,
+        &mut self,
         header: Option<&HeaderValue>,
         headers: &HeaderMap,
         metrics: &WorkerMetrics,
@@ -220,14 +226,20 @@ impl<'a> Visit<'a> {
                 }
                 Ok(_) if fact == TicketFact::None => fact = TicketFact::Old,
                 Ok(_) => {}
-                Err(reason) => {
-                    metrics.unbelieved(reason);
-                    if matches!(reason, Rejected::UnknownKey(_)) {
-                        // Beside one of a line that has ended, this one still may have a place to lose.
-                        fact = TicketFact::UnknownKey;
+                Err(reason) => match self.recognise_stub(text, reason) {
+                    Ok(stub) => self.stub = self.stub.or(Some(stub)),
+                    Err(reason) => {
+                        metrics.unbelieved(reason);
+                        if matches!(reason, Rejected::UnknownKey(_)) {
+                            // Beside one of a line that has ended, this one still may have a place to lose.
+                            fact = TicketFact::UnknownKey;
+                        }
                     }
-                }
+                },
             }
+        }
+        if let Some(stub) = self.stub {
+            return self.stand_in(&stub);
         }
         let numbered = self.held_pass.filter(|pass| pass.number > 0);
         let let_go = fact == TicketFact::None && self.pass != PassFact::Finished;
@@ -265,6 +277,53 @@ impl<'a> Visit<'a> {
             issued_us: pass.entered_us,
             asked: false,
         })
+    }
+
+    /// What is no ticket for this reason may be a stub.
+    fn recognise_stub(&self, text: &[u8], reason: Rejected) -> Result<Stub, Rejected> {
+        if reason != Rejected::Malformed {
+            return Err(reason);
+        }
+        let stub = self.live.keys.verify_stub(self.site.name(), text)?;
+        Ok(*stub)
+    }
+
+    /// What a stub stands for: a ticket, once its number is known.
+    fn stand_in(&self, stub: &Stub) -> (TicketFact, Option<Ticket>) {
+        match self.ticket_by(stub) {
+            Some(ticket) => {
+                let line_us = self.snapshot.line_us(self.now);
+                let inside = self.snapshot.is_inside(ticket.id, line_us);
+                (TicketFact::Valid { inside }, Some(ticket))
+            }
+            None => {
+                let lost = self.port.is_lost(&stub::arrival(stub));
+                (TicketFact::Stub { lost }, None)
+            }
+        }
+    }
+
+    /// The ticket of a stub whose number is known here.
+    pub(crate) fn ticket_by(&self, stub: &Stub) -> Option<Ticket> {
+        let number = self.snapshot.number_by(&stub::arrival(stub))?;
+        Some(Ticket {
+            epoch: self.snapshot.epoch()?,
+            number,
+            id: stub.id,
+            issued_us: stub.at_us.min(self.snapshot.line_us(self.now)),
+            // Where the page enters by itself, it goes on asking.
+            asked: self.site.config.enter == Enter::Auto,
+        })
+    }
+
+    /// The stub, if the visitor has no more than that.
+    pub(crate) fn stub(&self) -> Option<Stub> {
+        self.stub.filter(|_| self.ticket.1.is_none())
+    }
+
+    /// Whether the visitor showed a stub and has a ticket by now: it is to get that.
+    pub(crate) fn has_outgrown_stub(&self) -> bool {
+        self.stub.is_some() && self.ticket.1.is_some()
     }
 
     /// What the ticket says.

@@ -10,13 +10,10 @@ use crate::line::exchange::Standing;
 use crate::line::exchange::Turn;
 use crate::line::ids::TicketId;
 use crate::line::state::Answered;
+use crate::line::state::LIVE_US;
 use crate::line::state::Line;
-use crate::line::state::SECOND_US;
 use crate::line::state::Scored;
 use crate::line::state::Step;
-
-/// A replica heard from within this time is live.
-pub(crate) const LIVE_US: u64 = 5 * SECOND_US;
 
 impl Line {
     /// Writes the answer and keeps it, in case it gets lost on its way.
@@ -41,12 +38,13 @@ impl Line {
             self.finished_seq,
         );
         let (turns, turns_to, cut_turns) = self.turns_after(known(exchange.known.turns));
+        let (stubs, stubs_to, cut_stubs) = self.blocks_after(known(exchange.known.stubs));
         let answer = Answer {
             sequence: exchange.sequence,
             // One that may yet give way to an older one must not be remembered by anybody.
             epoch: self.epoch.filter(|_| !self.provisional).unwrap_or_default(),
             healing: step.healing,
-            more: step.more || cut_entered || cut_finished || cut_turns,
+            more: step.more || cut_entered || cut_finished || cut_turns || cut_stubs,
             now_us: self.now_us,
             turn_now_us: self.turn_now_us,
             tail: self.tail,
@@ -70,10 +68,13 @@ impl Line {
                 delay_us: self.delay_us,
                 share_ppm: self.share_ppm,
                 effective_rate_per_hour: self.effective_rate_per_hour(),
+                held_back_ppm: self.held_back_ppm,
             },
             stock: self.stock,
             clock_us: self.clock_us,
             opening: self.opening,
+            stubs,
+            stubs_to,
         };
         let kept = Answered {
             sequence: exchange.sequence,

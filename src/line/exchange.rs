@@ -25,6 +25,8 @@ pub const HEARD_MAX: usize = 1_500;
 pub const CALLS_MAX: u64 = 250;
 /// Most visitors let in by each of the two entering steps of one exchange.
 pub const ENTRIES_MAX: u64 = 250;
+/// Most requests of each kind that one exchange tells of the origin.
+pub const HEALTH_MAX: u64 = 1_000_000;
 /// Most rows of each kind of news in one answer.
 pub const NEWS_MAX: usize = 500;
 /// How far ahead of `head` somebody asking is remembered.
@@ -35,6 +37,9 @@ pub const NUMBER_MAX: u64 = (1 << 30) - 1;
 pub const PAGE_NUMBERS: u64 = 16_384;
 /// Most pages that one exchange calls visitors from.
 pub const PAGES_MAX: u64 = 32;
+
+/// Most slices of stubs in one exchange.
+pub const STUB_SLICES_MAX: usize = 1_000;
 
 /// A visitor as the line meets it: its ticket's id and number, both from an authenticated ticket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -64,6 +69,30 @@ pub struct Finish {
     pub visitor: Visitor,
     /// Until when its signed pass could still be shown, in line time (microseconds): it is remembered that long.
     pub until_us: u64,
+}
+
+/// Newcomers to whom this replica gave stubs within one slice of line time: those of index `first .. first + count`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct StubSlice {
+    /// Line time as the replica carried it on when the slice began, in microseconds.
+    pub at_us: u64,
+    /// Index of the first of them, counted by the replica from 1.
+    pub first: u64,
+    /// How many they are, 1 to [`NUMBER_MAX`].
+    pub count: u64,
+}
+
+/// Stubs of one replica that have numbers: index `first + i` has `number + i`, for `i` below `count`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct StubBlock {
+    /// The replica that gave the stubs.
+    pub instance: InstanceId,
+    /// Index of the first stub.
+    pub first: u64,
+    /// How many they are.
+    pub count: u64,
+    /// The number of the first one.
+    pub number: u64,
 }
 
 /// Settings a replica has read from its file.
@@ -97,6 +126,12 @@ pub struct Known {
     /// What was last answered of the opening; and where no seed is committed to, what this replica's hashes to.
     #[serde(default)]
     pub opening: Opening,
+    /// Blocks of numbered stubs up to this sequence number have been received.
+    #[serde(default)]
+    pub stubs: u64,
+    /// How many replicas were live, by the last answer of that epoch; 0 before there was one.
+    #[serde(default)]
+    pub instances: u64,
 }
 
 /// Everything that happened at one replica since its last exchange.
@@ -153,6 +188,23 @@ pub struct Exchange {
     pub sold_out: bool,
     /// The replica's last exchange: it stops and need not be waited for.
     pub leaving: bool,
+    /// How the origin did since the last exchange.
+    pub origin: Health,
+    /// Newcomers who were given stubs and have no numbers yet, all of them in every exchange, in order of index; at most
+    /// [`STUB_SLICES_MAX`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stubs: Vec<StubSlice>,
+}
+
+/// How the origin did with the requests of those inside, as one replica counted it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub struct Health {
+    /// Requests that were answered, be it late; at most [`HEALTH_MAX`].
+    pub answered: u64,
+    /// Requests that failed: no connection, no answer, or a status that says so; at most [`HEALTH_MAX`].
+    pub failed: u64,
+    /// Those answered, or still not answered, after longer than the operator wants it to take; at most `answered`.
+    pub slow: u64,
 }
 
 /// Where a visitor stands, answered to those who asked or were checked.
@@ -232,6 +284,18 @@ pub struct Measured {
     pub share_ppm: u64,
     /// What the pace really lets through, in entries per hour.
     pub effective_rate_per_hour: u64,
+    /// How much of the rate the guard holds back, in millionths: 0 when the origin is well, 1,000,000 when the pace is
+    /// stopped but for a probe.
+    #[serde(default)]
+    pub held_back_ppm: u64,
+}
+
+impl Measured {
+    /// Whether the guard has stopped the pace.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.held_back_ppm >= 1_000_000
+    }
 }
 
 /// The answer to an exchange.
@@ -293,6 +357,12 @@ pub struct Answer {
     /// What is agreed of the opening.
     #[serde(default)]
     pub opening: Opening,
+    /// Stubs of any replica that got numbers since the replica's known sequence number.
+    #[serde(default)]
+    pub stubs: Vec<StubBlock>,
+    /// Sequence number of the last row of `stubs`, or the known one.
+    #[serde(default)]
+    pub stubs_to: u64,
 }
 
 /// Why an exchange was refused; nothing of it was applied.

@@ -17,6 +17,8 @@ mod answer;
 mod bits;
 pub mod constants;
 pub mod exchange;
+mod guard;
+mod heal;
 pub mod ids;
 pub mod opening;
 mod pace;
@@ -24,6 +26,7 @@ mod people;
 pub mod promises;
 pub mod settings;
 mod state;
+mod stubs;
 mod time;
 mod validate;
 

@@ -23,17 +23,17 @@ pub(crate) const DELAY_US_MAX: u64 = 60 * SECOND_US;
 pub(crate) const AGED_MAX: u64 = 1_000;
 
 impl Line {
-    /// Most credit that can be held: one second of the rate, at least one entry.
+    /// Most credit that can be held: one second of the pace, at least one entry.
     pub(crate) fn credit_max(&self) -> u64 {
-        (self.settings.rate_per_hour * ENTRY / 3_600).max(ENTRY)
+        (self.pace_per_hour() * ENTRY / 3_600).max(ENTRY)
     }
 
-    /// Fills the credit for the time that passed, at the rate that was in force.
+    /// Fills the credit for the time that passed, at the pace that was in force.
     pub(crate) fn accrue(&mut self, step: &Step) {
         if self.settings.mode != Mode::Open || step.healing || self.opening.is_awaited() {
             return;
         }
-        let filled = step.elapsed_us * self.settings.rate_per_hour + self.credit_rest;
+        let filled = step.elapsed_us * self.pace_per_hour() + self.credit_rest;
         self.credit += filled / 3_600;
         self.credit_rest = filled % 3_600;
         if self.credit >= self.credit_max() {
@@ -45,7 +45,7 @@ impl Line {
     /// Lets in those asking, as far as credit and `active_max` go: turns by number, and among them the share of the
     /// late and returning, by number.
     pub(crate) fn enter(&mut self, step: &mut Step) {
-        if !self.moves() {
+        if !self.moves() || step.healing {
             return;
         }
         let allowed =
@@ -115,7 +115,7 @@ impl Line {
 
     /// What the pace really lets through, in entries per hour.
     pub(crate) fn effective_rate_per_hour(&self) -> u64 {
-        let rate = self.settings.rate_per_hour;
+        let rate = self.pace_per_hour();
         if self.inside.len() < self.settings.active_max {
             return rate;
         }
@@ -154,7 +154,7 @@ impl Line {
 
     /// Raises `head` while the stock of people about to ask is too small.
     pub(crate) fn call(&mut self, step: &mut Step) {
-        if !self.moves() {
+        if !self.moves() || step.healing {
             return;
         }
         // In thousandths of a person.
@@ -177,10 +177,11 @@ impl Line {
                 step.more = true;
                 break;
             }
+            let searches = self.absence_is_proven() || self.is_at_gap();
             let Some(number) = self.next_to_call() else {
                 break;
             };
-            if self.absence_is_proven() && !pages.admit(number) {
+            if searches && !pages.admit(number) {
                 step.more = true;
                 break;
             }
@@ -204,10 +205,12 @@ impl Line {
         self.asking_turn.len() - self.asking_turn.count_above(self.head)
     }
 
-    /// The next number to call: the next one present, or simply the next while absence is not proven.
+    /// The next number to call: the next one present, or simply the next while absence is not proven, save for a gap.
     fn next_to_call(&self) -> Option<u64> {
         if self.absence_is_proven() {
             bits::next_in_any(&self.present, self.head, self.tail)
+        } else if self.is_at_gap() {
+            self.next_from_gap()
         } else {
             Some(self.head + 1)
         }

@@ -149,6 +149,7 @@ impl Line {
         for (number, &id) in (step.first..=self.tail).zip(&exchange.eager) {
             step.eager.push((number, id));
         }
+        let before = self.tail - step.issued;
         let mut free = free - step.issued;
         for &key in &exchange.keyed {
             let known = self.keyed.get(&key).copied();
@@ -165,6 +166,7 @@ impl Line {
             };
             step.keyed.push(number);
         }
+        self.issued_minute += self.tail - before;
         let (first, end) = (step.first, self.tail + 1);
         self.current_slice().set_block(first, end);
     }

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +14,8 @@ use crate::line::exchange::Answer;
 use crate::line::exchange::Exchange;
 use crate::line::exchange::ITEMS_MAX;
 use crate::line::exchange::Refused;
+use crate::line::exchange::StubBlock;
+use crate::line::exchange::StubSlice;
 use crate::line::ids::Epoch;
 use crate::line::ids::InstanceId;
 use crate::line::ids::KeyHash;
@@ -28,10 +31,12 @@ pub(crate) const ENTRY: u64 = 1_000_000;
 pub(crate) const SECOND_US: u64 = 1_000_000;
 /// Most that line time advances in one exchange.
 pub(crate) const STEP_US_MAX: u64 = 2 * SECOND_US;
-/// How long a line heals, at least: until each replica that was live has told what it knows.
+/// How long a line heals, at most: until each replica that was live has told what it knows.
 pub(crate) const HEAL_US: u64 = 3 * SECOND_US / 2;
-/// How long it goes on healing while a replica has yet to be heard from, before that is looked at again.
-pub(crate) const HEAL_STEP_US: u64 = SECOND_US / 10;
+/// How long it heals, at least: two ticks of a replica that has just started, of which the others have not heard.
+pub(crate) const HEAL_MIN_US: u64 = SECOND_US / 2;
+/// A replica heard from within this time is live.
+pub(crate) const LIVE_US: u64 = 5 * SECOND_US;
 /// How long an `Idempotency-Key` is remembered.
 pub(crate) const KEYED_US: u64 = 60 * SECOND_US;
 /// A replica silent for this long is missing.
@@ -215,6 +220,20 @@ pub struct Line {
     pub(crate) entered: u64,
     pub(crate) entries_seq: u64,
     pub(crate) finished_seq: u64,
+    /// How much of the rate the guard holds back, in millionths.
+    #[serde(default)]
+    pub(crate) held_back_ppm: u64,
+    /// When the guard last judged the origin, when it last cut the pace, and what it was told since it judged.
+    #[serde(default)]
+    pub(crate) judged_us: u64,
+    #[serde(default)]
+    pub(crate) cut_us: u64,
+    #[serde(default)]
+    pub(crate) origin_answered: u64,
+    #[serde(default)]
+    pub(crate) origin_failed: u64,
+    #[serde(default)]
+    pub(crate) origin_slow: u64,
     #[serde(default)]
     pub(crate) opening: Opening,
 
@@ -249,6 +268,39 @@ pub struct Line {
     pub(crate) answered: BTreeMap<InstanceId, Answered>,
     /// Contents of settings ever proposed, by the revision they made.
     pub(crate) contents: Scored<KeyHash>,
+
+    /// Slices of stubs that have no numbers yet, by replica in order of index.
+    #[serde(default)]
+    pub(crate) stubs: BTreeMap<InstanceId, VecDeque<StubSlice>>,
+    /// The highest index of each replica that has a number.
+    #[serde(default)]
+    pub(crate) stub_marks: Scored<InstanceId>,
+    /// Blocks of numbered stubs by sequence number, and the highest one.
+    #[serde(default)]
+    pub(crate) stub_blocks: BTreeMap<u64, StubBlock>,
+    #[serde(default)]
+    pub(crate) stub_seq: u64,
+    /// Since when the line heals, how many replicas were live before by all that is known, and how many of these have
+    /// been heard from since.
+    #[serde(default)]
+    pub(crate) heal_from_us: u64,
+    #[serde(default)]
+    pub(crate) heal_live: u64,
+    #[serde(default)]
+    pub(crate) heal_heard: u64,
+    /// It does so because nobody was heard from for a while, having lost nothing.
+    #[serde(default)]
+    pub(crate) gathers: bool,
+    /// Numbers that a missing replica may have been told of; from 0 if there are none.
+    #[serde(default)]
+    pub(crate) gap_first: u64,
+    #[serde(default)]
+    pub(crate) gap_last: u64,
+    /// Numbers issued in the current and the previous minute of line time.
+    #[serde(default)]
+    pub(crate) issued_minute: u64,
+    #[serde(default)]
+    pub(crate) issued_minute_before: u64,
 }
 
 /// What one exchange works out on its way and nobody needs afterwards.
@@ -313,6 +365,7 @@ impl Line {
         self.age_turns();
         self.expire(&mut step);
         self.accrue(&step);
+        self.guard(&exchange.origin);
         self.follow(exchange);
         self.close();
         self.open(&step);
@@ -323,6 +376,8 @@ impl Line {
             self.renew(exchange);
             self.finish(exchange);
         }
+        self.keep_stubs(exchange);
+        self.number_stubs(&mut step);
         self.join(exchange, &mut step);
         let mut standings = Vec::new();
         if same_epoch {
@@ -347,7 +402,7 @@ impl Line {
     pub(crate) fn moves(&self) -> bool {
         self.settings.mode == Mode::Open
             && self.settings.rate_per_hour > 0
-            && self.now_us >= self.heal_until_us
+            && !self.is_healing()
             && !self.opening.is_awaited()
     }
 

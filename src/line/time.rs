@@ -1,6 +1,5 @@
 //! Where an exchange begins: the epoch, the store's identity, line time and who is listening.
 
-use crate::line::answer::LIVE_US;
 use crate::line::exchange::Exchange;
 use crate::line::ids::Epoch;
 use crate::line::ids::KeyHash;
@@ -10,8 +9,7 @@ use crate::line::settings::Mode;
 use crate::line::settings::Settings;
 use crate::line::state::ENTRY;
 use crate::line::state::FORGET_US;
-use crate::line::state::HEAL_STEP_US;
-use crate::line::state::HEAL_US;
+use crate::line::state::LIVE_US;
 use crate::line::state::Line;
 use crate::line::state::MISSING_US;
 use crate::line::state::SECOND_US;
@@ -24,19 +22,19 @@ impl Line {
         if self.epoch.is_none() {
             self.found(clock_us, exchange);
         }
-        let was_healing = self.now_us < self.heal_until_us;
-        self.advance(clock_us, step);
+        let was_healing = self.is_healing();
+        let silent = self.advance(clock_us, step);
         if exchange.store != self.store {
             // Another process answers: it may have lost writes.
             self.store = exchange.store;
             self.heal();
+        } else if silent {
+            self.gather(was_healing);
         }
         self.adopt(exchange);
         self.raise_floors(exchange);
-        if was_healing && self.now_us >= self.heal_until_us && self.misses_another(exchange) {
-            self.heal_until_us = self.now_us + HEAL_STEP_US;
-        }
-        step.healing = self.now_us < self.heal_until_us;
+        self.note_report(exchange, was_healing);
+        step.healing = self.is_healing();
         self.provisional &= step.healing;
     }
 
@@ -50,6 +48,7 @@ impl Line {
             revision: self.revision,
             content: self.content,
             contents: std::mem::take(&mut self.contents),
+            stubs: std::mem::take(&mut self.stubs),
             epoch: Some(shown.unwrap_or(Epoch {
                 created_us: clock_us,
                 nonce: exchange.nonce,
@@ -70,6 +69,12 @@ impl Line {
         self.minute_us = self.now_us;
         self.slice_us = self.now_us;
         self.listen_us = self.now_us;
+        self.judged_us = self.now_us;
+        // Whoever was heard from in another line is to be heard from again.
+        let heard: Vec<_> = self.seen.iter().map(|(_, instance)| instance).collect();
+        for instance in heard {
+            self.seen.put(instance, self.now_us.saturating_sub(LIVE_US));
+        }
         if exchange.store == KeyHash::default() && shown.is_none() {
             // A store that cannot have lost anything: the first visitor need not wait.
             self.credit = ENTRY;
@@ -78,21 +83,14 @@ impl Line {
         }
     }
 
-    /// For a while nothing is issued, called or entered, until every replica has told what it knows.
-    fn heal(&mut self) {
-        self.heal_until_us = self.now_us + HEAL_US;
-        self.credit = 0;
-        self.credit_rest = 0;
-        self.listen_us = self.now_us;
-    }
-
     /// While healing, a newer epoch than ours (any, if ours was only made for want of one) is the line's.
     fn adopt(&mut self, exchange: &Exchange) {
         let Some(shown) = shown(exchange) else {
             return;
         };
-        let healing = self.now_us < self.heal_until_us;
-        if !healing || Some(shown) == self.epoch || !(self.provisional || Some(shown) > self.epoch)
+        if !self.has_lost()
+            || Some(shown) == self.epoch
+            || !(self.provisional || Some(shown) > self.epoch)
         {
             return;
         }
@@ -110,47 +108,42 @@ impl Line {
         self.entries_seq = self.entries_seq.max(known.entries);
         self.finished_seq = self.finished_seq.max(known.finished);
         self.recall_opening(exchange);
-        if self.now_us < self.heal_until_us && known.now_us > self.now_us {
+        self.stub_seq = self.stub_seq.max(known.stubs);
+        if self.has_lost() && known.now_us > self.now_us {
             self.heal_until_us += known.now_us - self.now_us;
             self.now_us = known.now_us;
             self.listen_us = self.now_us;
         }
     }
 
-    /// Whether another replica, which was live before the line began to heal, has not been heard from since: it may
-    /// know of numbers that the store has lost. One that is not heard from while others are is given up after a while.
-    fn misses_another(&self, exchange: &Exchange) -> bool {
-        let live_us = self.now_us.saturating_sub(LIVE_US);
-        let healed_us = self.now_us.saturating_sub(HEAL_US);
-        self.seen
-            .from(live_us + 1)
-            .take_while(|&(at_us, _)| at_us <= healed_us)
-            .any(|(_, instance)| instance != exchange.instance)
-    }
-
-    /// Line time follows the store's clock by at most two seconds an exchange and never backwards.
-    fn advance(&mut self, clock_us: u64, step: &mut Step) {
+    /// Line time follows the store's clock by at most two seconds an exchange and never backwards; whether nobody was
+    /// heard from for longer.
+    fn advance(&mut self, clock_us: u64, step: &mut Step) -> bool {
         let elapsed = clock_us.saturating_sub(self.clock_us);
-        let silent = elapsed > STEP_US_MAX || clock_us < self.clock_us;
+        let silent = elapsed > STEP_US_MAX;
+        let unheard = silent || clock_us < self.clock_us;
         self.clock_us = clock_us;
         step.elapsed_us = elapsed.min(STEP_US_MAX);
         self.now_us += step.elapsed_us;
-        if silent {
+        if unheard {
             self.listen_us = self.now_us;
         }
-        if self.moves() {
+        if self.moves() && self.held_back_ppm < ENTRY {
             self.turn_now_us += step.elapsed_us;
         }
         if self.now_us - self.minute_us >= 60 * SECOND_US {
             self.minute_us += 60 * SECOND_US;
             self.minute_before = self.minute;
             self.minute = 0;
+            self.issued_minute_before = self.issued_minute;
+            self.issued_minute = 0;
         }
         if self.now_us - self.slice_us >= self.window_us() / 2 {
             self.slice_us = self.now_us;
             self.slice += 1;
             self.current_slice().reset();
         }
+        silent
     }
 
     /// Keeps track of the replicas: absence of a visitor counts only while all of them are heard from.
@@ -168,6 +161,7 @@ impl Line {
         for instance in self.seen.up_to(self.now_us.saturating_sub(FORGET_US)) {
             self.seen.take(instance);
             self.answered.remove(&instance);
+            self.stub_marks.take(instance);
         }
         // One that leaves is not waited for, but its last answer is kept, in case it gets lost.
         let left_us = self.now_us.saturating_sub(window_us);

@@ -2,11 +2,13 @@
 
 use crate::line::exchange::EAGER_MAX;
 use crate::line::exchange::Exchange;
+use crate::line::exchange::HEALTH_MAX;
 use crate::line::exchange::HEARD_MAX;
 use crate::line::exchange::ITEMS_MAX;
 use crate::line::exchange::JOINS_MAX;
 use crate::line::exchange::NUMBER_MAX;
 use crate::line::exchange::Refused;
+use crate::line::exchange::STUB_SLICES_MAX;
 use crate::line::settings::INTEGER_MAX;
 use crate::line::settings::RATE_PER_HOUR_MAX;
 use crate::line::settings::Settings;
@@ -30,6 +32,7 @@ impl Exchange {
             ("checks", self.checks.len(), ITEMS_MAX),
             ("renewals", self.renewals.len(), ITEMS_MAX),
             ("finishes", self.finishes.len(), ITEMS_MAX),
+            ("stubs", self.stubs.len(), STUB_SLICES_MAX),
         ];
         if let Some((name, ..)) = lists.into_iter().find(|&(_, len, max)| len > max) {
             return Err(Refused::TooMuch(name));
@@ -43,7 +46,12 @@ impl Exchange {
         if self.told_us > HOUR_US {
             return Err(Refused::OutOfRange("told_us"));
         }
+        let origin = &self.origin;
+        if origin.answered.max(origin.failed) > HEALTH_MAX || origin.slow > origin.answered {
+            return Err(Refused::OutOfRange("origin"));
+        }
         self.validate_numbers()?;
+        self.validate_stubs()?;
         self.proposal
             .as_ref()
             .map_or(Ok(()), |proposal| proposal.settings.validate())
@@ -79,10 +87,28 @@ impl Exchange {
             self.known.entries,
             self.known.finished,
             opening.at_us,
+            self.known.stubs,
+            self.known.instances,
         ];
         let times = times.chain(known).chain(self.stock);
         if times.into_iter().any(|value| value > INTEGER_MAX / 2) {
             return Err(Refused::OutOfRange("time or count"));
+        }
+        Ok(())
+    }
+
+    /// Slices of stubs follow one another by index, and none is empty.
+    fn validate_stubs(&self) -> Result<(), Refused> {
+        let mut next = 1;
+        for slice in &self.stubs {
+            let values = [slice.at_us, slice.first];
+            let is_sound = slice.first >= next
+                && (1..=NUMBER_MAX).contains(&slice.count)
+                && values.into_iter().all(|value| value <= INTEGER_MAX / 2);
+            if !is_sound {
+                return Err(Refused::OutOfRange("stubs"));
+            }
+            next = slice.first + slice.count;
         }
         Ok(())
     }
@@ -105,6 +131,8 @@ impl Settings {
             ("pass_idle", self.pass_idle_us, SECOND, DAY),
             ("returns", self.returns, 0, 13),
             ("line_max", self.line_max, 0, INTEGER_MAX),
+            ("guard_share", self.guard_share_ppm, 0, 1_000_000),
+            ("guard_recovery", self.guard_recovery_us, SECOND, HOUR_US),
             ("opens_at", self.opens_at_us, 0, INTEGER_MAX / 2),
             ("closes_at", self.closes_at_us, 0, INTEGER_MAX / 2),
         ];

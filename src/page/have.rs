@@ -75,7 +75,8 @@ fn variation(view: &View<'_>) -> u32 {
             | u64::from(view.draw) << 5
             | u64::from(view.wait.known) << 6
             | u64::from(left(view).is_some()) << 7
-            | u64::from(!view.placed) << 8,
+            | u64::from(!view.placed) << 8
+            | u64::from(view.held) << 9,
     );
     hash.number(if view.asked {
         view.asked_wait_s.min(Wait::LONG_S + 1).div_ceil(60)

@@ -22,7 +22,7 @@ const NOW_S: i64 = 1_795_338_720;
 const MINUTE_S: i64 = 60;
 
 /// Pages beside the one each state has: variations of a state, and calm pages.
-const MORE: [(&str, State); 15] = [
+const MORE: [(&str, State); 16] = [
     ("early-day", State::Early),
     ("waiting-new", State::Waiting),
     ("waiting-long", State::Waiting),
@@ -31,6 +31,7 @@ const MORE: [(&str, State); 15] = [
     ("waiting-message", State::Waiting),
     ("waiting-auto", State::Waiting),
     ("pending", State::Waiting),
+    ("pending-held", State::Waiting),
     ("pending-kept", State::Waiting),
     ("not-sent", State::Waiting),
     ("turn-auto", State::Turn),
@@ -112,6 +113,11 @@ pub(crate) fn view<'a>(texts: &'a Texts, scene: &str, lang: Lang) -> Option<View
         "pending" => {
             view.number = None;
             view.code = None;
+        }
+        "pending-held" => {
+            view.number = None;
+            view.code = None;
+            view.held = true;
         }
         "pending-kept" => view.placed = false,
         "not-sent" => view.not_sent = true,

@@ -69,7 +69,7 @@ pub(crate) fn problem(speaker: Speaker<'_>, status: u16, retry_after_s: Option<u
         out.push_str(view.state.name());
     });
     let mut words = String::with_capacity(96);
-    let keys = if view.state == State::Waiting && view.number.is_none() {
+    let keys = if view.state == State::Waiting && view.number.is_none() && !view.held {
         // Whoever holds no ticket does not wait for anything: what there is to do is to join.
         titled(&speaker, "join-h", &mut words);
         [Some("join-lead"), None, None]

@@ -35,6 +35,8 @@ pub struct View<'a> {
     pub ticket: Option<&'a str>,
     /// The ticket's number; `None` without a ticket. The page then is calm and comes back by itself.
     pub number: Option<u64>,
+    /// Without a number, the visitor has a place in the order of arrival, and gets its number by that.
+    pub held: bool,
     /// The line has told how far it has come, so that `serving` and `place` are true. Until then a page with a place
     /// on it is calm as well, and comes back by itself.
     pub placed: bool,
@@ -117,6 +119,7 @@ impl<'a> View<'a> {
             code: None,
             ticket: None,
             number: None,
+            held: false,
             placed: true,
             serving: 0,
             place: 0,
@@ -144,6 +147,12 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn is_pending(&self) -> bool {
         self.state.has_place() && self.shown_place().is_none()
+    }
+
+    /// There is nothing to show, and still a place that is certainly kept.
+    #[must_use]
+    pub fn is_kept(&self) -> bool {
+        !self.is_pending() || (self.held && self.number.is_none())
     }
 
     /// The visitor's place, where it is known.

@@ -154,10 +154,13 @@ fn leads(view: &View<'_>) -> Vec<&'static str> {
     }
 }
 
-/// What somebody reads whose place cannot be shown yet: a newcomer has none, and a ticket's holder still has its own.
+/// What somebody reads whose place cannot be shown yet. A newcomer has none, or one in the order of arrival; a ticket's
+/// holder still has its own, unless its line has ended meanwhile: that cannot be told yet.
 pub(crate) fn pending_lead(view: &View<'_>) -> &'static str {
     if view.number.is_some() {
         "pending-kept"
+    } else if view.held {
+        "pending-held"
     } else {
         "pending-lead"
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use crate::line::exchange::Finish;
+use crate::line::exchange::Health;
 use crate::line::exchange::Renewal;
 use crate::line::exchange::Standing;
 use crate::line::exchange::Visitor;
@@ -12,6 +13,7 @@ use crate::line::ids::Epoch;
 use crate::line::ids::KeyHash;
 use crate::line::ids::TicketId;
 use crate::room::plan::Plan;
+use crate::room::stubs::Arrival;
 use crate::seal::KeyRing;
 
 /// What became of a join.
@@ -30,8 +32,9 @@ pub enum Joined {
     },
     /// The line takes nobody now: it is full, or its mode issues no numbers.
     Refused,
-    /// The store is away, or the line heals.
-    Away,
+    /// No number for now: the store is away, the line heals, or there was no answer in time. A newcomer has its place
+    /// in the order of arrival; a join with a key has none yet.
+    Away(Option<Arrival>),
 }
 
 /// What became of asking.
@@ -83,6 +86,8 @@ pub(crate) enum Event {
     },
     Stock(u64),
     SoldOut,
+    /// How the origin did.
+    Origin(Health),
     Follow {
         plan: Plan,
         changed: bool,
@@ -112,7 +117,8 @@ impl Event {
             | Self::Told(_)
             | Self::Floor { .. }
             | Self::DrawWith(_)
-            | Self::Stock(_) => false,
+            | Self::Stock(_)
+            | Self::Origin(_) => false,
         }
     }
 }

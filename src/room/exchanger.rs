@@ -1,8 +1,10 @@
 //! The one task per room that talks to the store: self-clocked batches, and a tick when nothing is asked.
 //!
 //! While an exchange is on its way, events gather in the channel; as soon as its answer is here the next one leaves
-//! with all of them. An exchange whose answer was lost is repeated unchanged until it is answered, so that nothing is
-//! applied twice; meanwhile those who wait are told that the store is away.
+//! with all of them. An exchange whose answer was lost is repeated until it is answered, under the same sequence number,
+//! so that nothing is applied twice; meanwhile those who wait are told that the store is away. What is repeated asks for
+//! no numbers any more, since those who wanted them have their places in the order of arrival, and tells of all of
+//! these: the line needs them of every replica before it goes on.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -30,11 +32,14 @@ use crate::room::mirror::News;
 use crate::room::plan::Follower;
 use crate::room::snapshot::Health;
 use crate::room::snapshot::Snapshot;
+use crate::room::stubs::Arrival;
+use crate::room::stubs::Stubs;
 use crate::seal;
 use crate::store::Store;
 use crate::store::StoreError;
 use crate::telemetry::metrics::RoomMetrics;
 use crate::telemetry::metrics::clamped;
+use crate::telemetry::metrics::ratio;
 
 /// An exchange leaves at least this often, so that the line moves when nobody asks.
 const TICK: Duration = Duration::from_millis(250);
@@ -60,6 +65,10 @@ struct Course {
     broken: BTreeSet<&'static str>,
     /// Why the store is away, as far as it has been told: each reason once in an outage, not at every try.
     reasons: Vec<&'static str>,
+    /// Since when the line heals.
+    healing_since: Option<std::time::Instant>,
+    /// How many of this replica's stubs got their numbers since it began to.
+    numbered: u64,
     /// Somebody is stopping the room, and waits until the line has been told.
     leaving: Option<oneshot::Sender<()>>,
     /// How far it has followed its file.
@@ -75,6 +84,8 @@ impl Exchanger {
             mirror: Mirror::new(clock::monotonic()),
             broken: BTreeSet::new(),
             reasons: Vec::new(),
+            healing_since: None,
+            numbered: 0,
             leaving: None,
             follower: Follower::default(),
         };
@@ -96,7 +107,7 @@ impl Exchanger {
             exchange.sequence = course.sequence;
             exchange.nonce = seal::nonce();
             at_once = self
-                .exchange(&mut course, &exchange, waiting, &mut batch)
+                .exchange(&mut course, &mut exchange, waiting, &mut batch)
                 .await;
         }
     }
@@ -138,43 +149,29 @@ impl Exchanger {
     async fn exchange(
         &mut self,
         course: &mut Course,
-        exchange: &Exchange,
+        exchange: &mut Exchange,
         waiting: Waiting,
         batch: &mut Vec<Event>,
     ) -> bool {
         let mut waiting = waiting;
+        exchange.stubs = self.shared.stubs().slices();
+        let mut repeat: Option<Exchange> = None;
         loop {
             let started = clock::monotonic();
-            let result = self.store.exchange(exchange).await;
+            let sent = repeat.as_ref().unwrap_or(exchange);
+            let result = self.store.exchange(sent).await;
             let now = clock::monotonic();
             match result {
                 Ok(answer) => {
                     self.say_back(course);
                     self.metrics.exchange_seconds.observe(now - started);
                     self.watch(course, exchange, &answer);
-                    let more = answer.more;
-                    let before = course.mirror.known.epoch;
-                    let lost = course.mirror.lost_settings(&answer);
-                    let news = course.mirror.apply(exchange, answer, Moment::at(now));
-                    if before.is_some() && before != course.mirror.known.epoch {
-                        course.gathered.forget_visitors();
-                    }
-                    self.count(&course.mirror.picture, news);
-                    // Whoever is told something can read it in the picture.
-                    self.shared.publish(&course.mirror.picture);
-                    let unclaimed = course.mirror.tell(exchange, waiting);
-                    course.gathered.give_up(unclaimed);
-                    let proposes = lost.is_some();
-                    course.gathered.propose_again(lost);
-                    return more || proposes || course.gathered.overflows();
+                    self.say_guarded(course, &answer);
+                    return self.take_answer(course, (exchange, answer), waiting, batch);
                 }
                 Err(error) => {
                     self.metrics.exchange_errors.inc();
-                    self.say_away(course, &error, now);
-                    waiting.turn_away();
-                    self.take_waiting(course, batch);
-                    course.gathered.turn_away();
-                    course.mirror.turn_away();
+                    self.turn_away(course, &error, &mut waiting, batch);
                     if !error.is_away() {
                         // It will never be accepted: go on without it, a tick later.
                         tokio::time::sleep(TICK).await;
@@ -184,9 +181,106 @@ impl Exchanger {
                         // The line will notice by itself.
                         return false;
                     }
+                    repeat = Some(Exchange {
+                        known: course.mirror.known,
+                        joins: 0,
+                        eager: Vec::new(),
+                        keyed: Vec::new(),
+                        stubs: self.shared.stubs().slices(),
+                        ..exchange.clone()
+                    });
                 }
             }
         }
+    }
+
+    /// Takes in an answer and tells whoever waited for it; whether the next exchange should follow at once.
+    fn take_answer(
+        &mut self,
+        course: &mut Course,
+        (exchange, answer): (&Exchange, Answer),
+        waiting: Waiting,
+        batch: &mut Vec<Event>,
+    ) -> bool {
+        let now = clock::monotonic();
+        let more = answer.more;
+        let before = course.mirror.known.epoch;
+        let lost = course.mirror.lost_settings(&answer);
+        let news = course.mirror.apply(exchange, answer, Moment::at(now));
+        if before.is_some() && before != course.mirror.known.epoch {
+            course.gathered.forget_visitors();
+        }
+        self.count(&course.mirror.picture, news);
+        self.settle_stubs(course, exchange, waiting, batch);
+        self.say_healing(course, now);
+        let proposes = lost.is_some();
+        course.gathered.propose_again(lost);
+        let reports = self.report(course);
+        more || proposes || reports || course.gathered.overflows()
+    }
+
+    /// Publishes the picture, and tells whoever waited for it: they can read there what they are told. Where there are
+    /// no numbers, those who wait get their places before anybody who comes later.
+    fn settle_stubs(
+        &mut self,
+        course: &mut Course,
+        exchange: &Exchange,
+        waiting: Waiting,
+        batch: &mut Vec<Event>,
+    ) {
+        let shared = Arc::clone(&self.shared);
+        let mut stubs = shared.stubs();
+        let picture = &course.mirror.picture;
+        let told = picture.answer().map_or(&[][..], |answer| &answer.stubs);
+        course.numbered += stubs.number(told);
+        let mut arrive = arriving(&mut stubs, picture);
+        shared.publish(picture);
+        let is_up = picture.is_up();
+        let unclaimed = course.mirror.tell(exchange, waiting, &mut arrive);
+        if !is_up {
+            self.take_waiting(course, batch);
+            course.gathered.turn_newcomers_away(&mut arrive);
+        }
+        drop(arrive);
+        drop(stubs);
+        course.gathered.give_up(unclaimed);
+    }
+
+    /// Notes that the store is away, and tells everybody who waits.
+    fn turn_away(
+        &mut self,
+        course: &mut Course,
+        error: &StoreError,
+        waiting: &mut Waiting,
+        batch: &mut Vec<Event>,
+    ) {
+        let shared = Arc::clone(&self.shared);
+        let mut stubs = shared.stubs();
+        self.say_away(course, error, clock::monotonic());
+        let mut arrive = arriving(&mut stubs, &course.mirror.picture);
+        waiting.turn_away(&mut arrive);
+        self.take_waiting(course, batch);
+        course.gathered.turn_away(&mut arrive);
+        course.mirror.turn_away();
+    }
+
+    /// Tells a line that heals what it may have lost of visitors; whether there is anything.
+    fn report(&self, course: &mut Course) -> bool {
+        let (inside, spent) = course.mirror.report();
+        if inside.is_empty() && spent.is_empty() {
+            return false;
+        }
+        info!(
+            room.name = %self.shared.name, inside = inside.len(), finished = spent.len(),
+            "telling the line what it may have lost",
+        );
+        for pass in inside {
+            course.gathered.add(Event::Renew(pass));
+        }
+        for finish in spent {
+            course.gathered.add(Event::Finish(finish));
+        }
+        true
     }
 
     /// Looks whether the line does what it promises.
@@ -205,6 +299,29 @@ impl Exchanger {
                     "the store's answer breaks a promise",
                 );
             }
+        }
+    }
+
+    /// Says when the guard begins to hold back some of the rate, stops the pace, and lets go.
+    fn say_guarded(&self, course: &Course, answer: &Answer) {
+        let before = course.mirror.picture.answer();
+        let before_ppm = before.map_or(0, |before| before.measured.held_back_ppm);
+        let (now, room) = (&answer.measured, &self.shared.name);
+        match (before_ppm, now.held_back_ppm) {
+            (before, now) if before == now => {}
+            (_, 0) => {
+                info!(room.name = %room, "the origin is well: the guard gives back the whole rate");
+            }
+            (0..1_000_000, 1_000_000..) => {
+                warn!(room.name = %room, "the origin is not well: the guard has stopped the pace");
+            }
+            (0, held_back_ppm) => {
+                warn!(room.name = %room, held_back_ppm, "the origin is not well: the guard slows the pace");
+            }
+            (1_000_000.., held_back_ppm) => {
+                info!(room.name = %room, held_back_ppm, "the origin is better: the guard gives back some of the rate");
+            }
+            (1.., _) => {}
         }
     }
 
@@ -233,6 +350,8 @@ impl Exchanger {
                     .settings(settings.rate_per_hour, settings.active_max, settings.mode);
             }
             metrics.shown.stock(answer.stock);
+            let held_back_ppm = answer.measured.held_back_ppm.min(1_000_000);
+            metrics.guard_ratio.set(ratio(1_000_000 - held_back_ppm));
         }
     }
 
@@ -241,7 +360,10 @@ impl Exchanger {
         if is_news {
             course.reasons.push(error.reason());
         }
-        if matches!(course.mirror.picture.health, Health::Away { .. }) {
+        if let Health::Away { since } = course.mirror.picture.health {
+            self.metrics
+                .store_away
+                .set(clamped((now - since).as_secs()));
             if is_news {
                 warn!(room.name = %self.shared.name, error = %error, "the store cannot be used yet");
             }
@@ -258,14 +380,41 @@ impl Exchanger {
         if let Health::Away { since } = course.mirror.picture.health {
             let away_ms =
                 u64::try_from((clock::monotonic() - since).as_millis()).unwrap_or(u64::MAX);
+            self.metrics.store_away.set(0);
             info!(room.name = %self.shared.name, away_ms, "the store is back");
+        }
+    }
+
+    /// One line when the line begins to heal, and one when it has.
+    fn say_healing(&self, course: &mut Course, now: std::time::Instant) {
+        let is_healing = course.mirror.picture.health == Health::Healing;
+        match course.healing_since {
+            None if is_healing => {
+                course.healing_since = Some(now);
+                course.numbered = 0;
+                info!(room.name = %self.shared.name, "the line heals: no numbers for a moment");
+            }
+            Some(since) if !is_healing => {
+                course.healing_since = None;
+                let healed_ms = u64::try_from((now - since).as_millis()).unwrap_or(u64::MAX);
+                info!(
+                    room.name = %self.shared.name, healed_ms, stubs.numbered = course.numbered,
+                    stubs.waiting = self.shared.stubs().waiting(), "the line has healed",
+                );
+            }
+            Some(_) | None => {}
         }
     }
 
     /// The last exchange: the line need not wait for this replica.
     async fn leave(mut self, course: Course) {
         let mut course = course;
-        let mut exchange = course.gathered.take_last(course.mirror.known);
+        let mut exchange = {
+            let mut stubs = self.shared.stubs();
+            let arrive = arriving(&mut stubs, &course.mirror.picture);
+            course.gathered.take_last(course.mirror.known, arrive)
+        };
+        exchange.stubs = self.shared.stubs().slices();
         exchange.instance = self.instance;
         exchange.sequence = course.sequence + 1;
         exchange.nonce = seal::nonce();
@@ -329,8 +478,18 @@ impl Course {
                         reply: None,
                     });
                 }
+                Event::Renew(renewal) => {
+                    self.mirror.note_pass(renewal);
+                    self.gathered.add(Event::Renew(renewal));
+                }
                 other => self.gathered.add(other),
             }
         }
     }
+}
+
+/// Places for those who wait and get no numbers: they came now, whenever they are told.
+fn arriving<'s>(stubs: &'s mut Stubs, picture: &Snapshot) -> impl FnMut() -> Arrival + use<'s> {
+    let now = picture.moment();
+    move || stubs.give(now)
 }

@@ -9,7 +9,9 @@ use tokio::sync::oneshot;
 use crate::line::exchange::EAGER_MAX;
 use crate::line::exchange::Exchange;
 use crate::line::exchange::Finish;
+use crate::line::exchange::HEALTH_MAX;
 use crate::line::exchange::HEARD_MAX;
+use crate::line::exchange::Health;
 use crate::line::exchange::ITEMS_MAX;
 use crate::line::exchange::JOINS_MAX;
 use crate::line::exchange::Known;
@@ -21,6 +23,7 @@ use crate::line::ids::TicketId;
 use crate::room::event::Asked;
 use crate::room::event::Event;
 use crate::room::event::Joined;
+use crate::room::stubs::Arrival;
 
 /// Most numbers heard from that wait for the store; what comes beyond is told again in the next slice.
 const HEARD_WAITING_MAX: usize = 4_000_000;
@@ -34,6 +37,18 @@ const WAITING_MAX: usize = 200_000;
 pub(crate) struct Newcomer {
     pub(crate) id: TicketId,
     pub(crate) reply: oneshot::Sender<Joined>,
+}
+
+impl Newcomer {
+    /// Gives it its place in the order of arrival, unless it has gone or has one already.
+    pub(crate) fn turn_away(&mut self, arrive: impl FnOnce() -> Arrival) {
+        if self.reply.is_closed() {
+            return;
+        }
+        let (gone, _nobody) = oneshot::channel();
+        let reply = std::mem::replace(&mut self.reply, gone);
+        reply.send(Joined::Away(Some(arrive()))).ok();
+    }
 }
 
 /// Everything that waits for the next exchange.
@@ -53,6 +68,7 @@ pub(crate) struct Gathered {
     told_us: u64,
     stock: Option<u64>,
     sold_out: bool,
+    origin: Health,
     pub(crate) proposal: Option<Proposal>,
 }
 
@@ -66,16 +82,14 @@ pub(crate) struct Waiting {
 }
 
 impl Waiting {
-    /// Tells everybody who waits that the store is away. The newcomers stay, with nobody behind them any more: the
-    /// line may number them all the same.
-    pub(crate) fn turn_away(&mut self) {
+    /// Tells everybody who waits that there are no numbers now; each newcomer gets its place in the order of arrival.
+    /// The newcomers stay, with nobody behind them any more: the line may number them all the same.
+    pub(crate) fn turn_away(&mut self, mut arrive: impl FnMut() -> Arrival) {
         for newcomer in &mut self.newcomers {
-            let (gone, _nobody) = oneshot::channel();
-            let reply = std::mem::replace(&mut newcomer.reply, gone);
-            reply.send(Joined::Away).ok();
+            newcomer.turn_away(&mut arrive);
         }
         for reply in self.keyed.drain(..) {
-            reply.send(Joined::Away).ok();
+            reply.send(Joined::Away(None)).ok();
         }
         for reply in self.checks.drain(..) {
             reply.send(Asked::Away).ok();
@@ -117,8 +131,16 @@ impl Gathered {
             Event::Told(told_us) => self.told_us = self.told_us.max(told_us.min(TOLD_US_MAX)),
             Event::Stock(stock) => self.stock = Some(stock),
             Event::SoldOut => self.sold_out = true,
+            Event::Origin(health) => self.note_origin(health),
             Event::Floor { .. } | Event::Leave(_) | Event::Follow { .. } | Event::DrawWith(_) => {}
         }
+    }
+
+    fn note_origin(&mut self, health: Health) {
+        let add = |sum: &mut u64, seen: u64| *sum = sum.saturating_add(seen).min(HEALTH_MAX);
+        add(&mut self.origin.answered, health.answered);
+        add(&mut self.origin.failed, health.failed);
+        add(&mut self.origin.slow, health.slow);
     }
 
     fn ask(&mut self, visitor: Visitor) {
@@ -153,16 +175,21 @@ impl Gathered {
     }
 
     /// Tells everybody who waits that the store is away.
-    pub(crate) fn turn_away(&mut self) {
-        let newcomers = self.eager.drain(..).chain(self.plain.drain(..)).collect();
-        let keyed = self.keyed.drain(..).map(|(_, reply)| reply).collect();
-        let checks = self.checks.drain(..).map(|(_, reply)| reply).collect();
-        Waiting {
-            newcomers,
-            keyed,
-            checks,
+    pub(crate) fn turn_away(&mut self, arrive: impl FnMut() -> Arrival) {
+        self.turn_newcomers_away(arrive);
+        for (_, reply) in self.keyed.drain(..) {
+            reply.send(Joined::Away(None)).ok();
         }
-        .turn_away();
+        for (_, reply) in self.checks.drain(..) {
+            reply.send(Asked::Away).ok();
+        }
+    }
+
+    /// Gives every newcomer its place in the order of arrival instead of a number.
+    pub(crate) fn turn_newcomers_away(&mut self, mut arrive: impl FnMut() -> Arrival) {
+        for mut newcomer in self.eager.drain(..).chain(self.plain.drain(..)) {
+            newcomer.turn_away(&mut arrive);
+        }
     }
 
     /// The line is in another epoch: what was said of visitors of the one before means nothing to it.
@@ -180,8 +207,8 @@ impl Gathered {
     }
 
     /// The last exchange: what is still to be told, and nothing that would need an answer.
-    pub(crate) fn take_last(&mut self, known: Known) -> Exchange {
-        self.turn_away();
+    pub(crate) fn take_last(&mut self, known: Known, arrive: impl FnMut() -> Arrival) -> Exchange {
+        self.turn_away(arrive);
         self.asks.clear();
         self.asking.clear();
         let (exchange, _nobody) = self.take(known);
@@ -226,6 +253,7 @@ impl Gathered {
             proposal: self.proposal.take(),
             stock: self.stock.take(),
             sold_out: std::mem::take(&mut self.sold_out),
+            origin: std::mem::take(&mut self.origin),
             ..Exchange::default()
         };
         for visitor in &exchange.asks {

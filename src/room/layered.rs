@@ -64,22 +64,20 @@ impl<K: Eq + Hash + Copy, V: Copy> Layered<K, V> {
     pub(crate) fn settle(&mut self, mut keep: impl FnMut(&K, &V) -> bool) {
         let mut base: FxHashMap<K, V> =
             FxHashMap::with_capacity_and_hasher(self.base.len() + self.layer.len(), FxBuildHasher);
+        base.extend(self.iter().filter(|(key, value)| keep(key, value)));
+        self.base = Arc::new(base);
+        self.layer.clear();
+    }
+
+    /// Every key with its value, in no order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (K, V)> + '_ {
         let unchanged = self
             .base
             .iter()
-            .filter(|(key, _)| !self.layer.contains_key(key));
-        let changed = self
-            .layer
-            .iter()
-            .filter_map(|(key, value)| value.as_ref().map(|value| (key, value)));
-        base.extend(
-            unchanged
-                .chain(changed)
-                .filter(|(key, value)| keep(key, value))
-                .map(|(k, v)| (*k, *v)),
-        );
-        self.base = Arc::new(base);
-        self.layer.clear();
+            .filter(|(key, _)| !self.layer.contains_key(key))
+            .map(|(key, value)| (*key, *value));
+        let changed = self.layer.iter();
+        unchanged.chain(changed.filter_map(|(key, value)| value.map(|value| (*key, value))))
     }
 
     /// Forgets everything.

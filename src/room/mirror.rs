@@ -11,8 +11,10 @@ use crate::estimate::Estimator;
 use crate::estimate::Sample;
 use crate::line::exchange::Answer;
 use crate::line::exchange::Exchange;
+use crate::line::exchange::Finish;
 use crate::line::exchange::Known;
 use crate::line::exchange::Proposal;
+use crate::line::exchange::Renewal;
 use crate::line::exchange::Standing;
 use crate::line::exchange::Visitor;
 use crate::line::ids::TicketId;
@@ -21,8 +23,10 @@ use crate::room::event::Asked;
 use crate::room::event::Joined;
 use crate::room::gather::Waiting;
 use crate::room::opening::Draws;
+use crate::room::report::Report;
 use crate::room::snapshot::Health;
 use crate::room::snapshot::Snapshot;
+use crate::room::stubs::Arrival;
 
 /// The estimate takes a sample this often, in microseconds of line time.
 const SAMPLE_US: u64 = 1_000_000;
@@ -42,6 +46,8 @@ pub(crate) struct Mirror {
     sampled_us: u64,
     /// Line time of the answer before the last.
     told_us: u64,
+    /// What to tell a line that may have lost it.
+    report: Report,
     /// Visitors whose request waits to be let in.
     askers: HashMap<TicketId, Vec<oneshot::Sender<Asked>>>,
 }
@@ -79,6 +85,7 @@ impl Mirror {
             estimator: Estimator::new(),
             sampled_us: 0,
             told_us: 0,
+            report: Report::default(),
             askers: HashMap::new(),
         }
     }
@@ -112,6 +119,8 @@ impl Mirror {
 
     /// Takes in an answer. Who waited for it is told by [`Mirror::tell`], once the picture can be read by everybody.
     pub(crate) fn apply(&mut self, exchange: &Exchange, answer: Answer, moment: Moment) -> News {
+        let before = self.picture.answer.as_ref();
+        self.told_us = before.map_or(0, |before| before.now_us);
         let news = self.learn(&answer);
         for (visitor, &standing) in exchange.asks.iter().zip(&answer.standings) {
             self.note_asked(visitor.id, standing, answer.now_us);
@@ -134,11 +143,15 @@ impl Mirror {
         }
         self.note_mode(&answer, moment.wall_us);
         self.sample(&answer, moment.wall_us);
-        self.picture.health = if answer.healing {
-            Health::Healing
+        if answer.healing {
+            self.picture.health = Health::Healing;
         } else {
-            Health::Up
-        };
+            if !self.picture.is_up() {
+                self.picture.up_since = moment.at;
+            }
+            self.picture.health = Health::Up;
+            self.report.is_over();
+        }
         let before = self.picture.answer.as_ref();
         self.told_us = before.map_or(0, |before| before.now_us);
         self.draws.note(before.map(Arc::as_ref), &answer);
@@ -157,6 +170,8 @@ impl Mirror {
             self.picture.inside.clear();
             self.picture.finished.clear();
             self.picture.asking.clear();
+            self.picture.blocks = Arc::default();
+            self.report.clear();
             self.estimator = Estimator::new();
             self.known = Known {
                 epoch: Some(answer.epoch),
@@ -185,18 +200,53 @@ impl Mirror {
         self.known.entries = answer.entries;
         self.known.finished = answer.finished_to;
         self.known.opening = self.draws.reported(self.known.opening, answer);
+        if !answer.healing {
+            // While it heals, it may have heard from this one only.
+            self.known.instances = answer.counts.instances;
+        }
+        self.known.stubs = answer.stubs_to;
+        if !answer.stubs.is_empty() {
+            Arc::make_mut(&mut self.picture.blocks).learn(&answer.stubs);
+        }
         for turn in &answer.turns {
             self.picture.turns.insert(turn.number, turn.until_us);
         }
         for entered in &answer.entered {
             self.picture.inside.insert(entered.id, entered.until_us);
+            self.note_pass(Renewal {
+                id: entered.id,
+                until_us: entered.until_us,
+                entered_us: self.entered_us(answer, entered.until_us),
+            });
         }
         for finished in &answer.finished {
             self.picture.finished.insert(finished.id, finished.until_us);
             self.picture.inside.remove(finished.id);
             self.picture.asking.remove(finished.id);
+            self.report.spent(finished.id);
         }
         news
+    }
+
+    /// When a visitor of this answer's came in. A first pass lasts from its entry for as long as it may idle; whatever
+    /// became of either meanwhile, the entry is news, so it is of no longer ago than the exchange before.
+    fn entered_us(&self, answer: &Answer, until_us: u64) -> u64 {
+        until_us
+            .saturating_sub(answer.settings.pass_idle_us)
+            .clamp(self.told_us.min(answer.now_us), answer.now_us)
+    }
+
+    /// A pass is in use, or has just been given.
+    pub(crate) fn note_pass(&mut self, pass: Renewal) {
+        self.report.note(pass, self.known.now_us);
+    }
+
+    /// What a line that heals is to be told of visitors, once.
+    pub(crate) fn report(&mut self) -> (Vec<Renewal>, Vec<Finish>) {
+        if self.picture.health != Health::Healing {
+            return Default::default();
+        }
+        self.report.take(&self.picture, self.known.now_us)
     }
 
     /// Notes what the line said to one who asked.
@@ -231,8 +281,14 @@ impl Mirror {
         self.picture.asking.remove(id);
     }
 
-    /// Tells everybody who waited for this exchange what the picture has of it; the numbers that nobody took.
-    pub(crate) fn tell(&mut self, exchange: &Exchange, waiting: Waiting) -> Vec<Visitor> {
+    /// Tells everybody who waited for this exchange what the picture has of it; the numbers that nobody took. Newcomers
+    /// whom a line that heals gave none get their places by `arrive`.
+    pub(crate) fn tell(
+        &mut self,
+        exchange: &Exchange,
+        waiting: Waiting,
+        arrive: impl FnMut() -> Arrival,
+    ) -> Vec<Visitor> {
         let Some(answer) = self.picture.answer.clone() else {
             return Vec::new();
         };
@@ -244,11 +300,7 @@ impl Mirror {
         }
         for entered in &answer.entered {
             let until_us = entered.until_us;
-            // A first pass lasts from its entry for as long as it may idle; whatever became of either meanwhile, the
-            // entry is news, so it is of no longer ago than the exchange before.
-            let entered_us = until_us
-                .saturating_sub(answer.settings.pass_idle_us)
-                .clamp(self.told_us.min(answer.now_us), answer.now_us);
+            let entered_us = self.entered_us(&answer, until_us);
             let asked = Asked::Entered {
                 until_us,
                 entered_us,
@@ -259,7 +311,7 @@ impl Mirror {
             replies.retain(|reply| !reply.is_closed());
             !replies.is_empty()
         });
-        tell(&answer, exchange, waiting)
+        tell(&answer, exchange, waiting, arrive)
     }
 
     fn reply(&mut self, id: TicketId, asked: Asked) {
@@ -268,13 +320,14 @@ impl Mirror {
         }
     }
 
-    /// Since when the mode is what it is.
+    /// Since when the mode is what it is, or the pace stopped.
     fn note_mode(&mut self, answer: &Answer, wall_us: u64) {
+        let looks = |answer: &Answer| (answer.settings.mode, answer.measured.is_stopped());
         if self
             .picture
             .answer
             .as_ref()
-            .is_none_or(|last| last.settings.mode != answer.settings.mode)
+            .is_none_or(|last| looks(last) != looks(answer))
         {
             self.picture.mode_since_us = wall_us;
         }
@@ -288,13 +341,14 @@ impl Mirror {
         self.sampled_us = answer.now_us;
         let open =
             answer.settings.mode == Mode::Open && !answer.healing && !answer.opening.is_awaited();
+        let left_ppm = 1_000_000 - answer.measured.held_back_ppm.min(1_000_000);
         self.estimator.sample(Sample {
             now_us: answer.now_us,
             wall_us: i64::try_from(wall_us).unwrap_or(i64::MAX),
             head: answer.head,
             tail: answer.tail,
             rate_per_hour: if open {
-                answer.settings.rate_per_hour
+                answer.settings.rate_per_hour * left_ppm / 1_000_000
             } else {
                 0
             },
@@ -334,31 +388,34 @@ impl Mirror {
 
 /// Answers those whose place in the exchange's lists is their place in the answer's; the numbers of newcomers who have
 /// gone meanwhile, whose tickets were never signed.
-fn tell(answer: &Answer, exchange: &Exchange, waiting: Waiting) -> Vec<Visitor> {
+fn tell(
+    answer: &Answer,
+    exchange: &Exchange,
+    waiting: Waiting,
+    mut arrive: impl FnMut() -> Arrival,
+) -> Vec<Visitor> {
     let mut unclaimed = Vec::new();
     let entered: HashMap<_, _> = answer
         .entered
         .iter()
         .map(|row| (row.id, row.until_us))
         .collect();
-    let away = if answer.healing {
-        Joined::Away
-    } else {
-        Joined::Refused
-    };
     let joined = |number: u64, entered_until_us| Joined::Numbered {
         number,
         epoch: answer.epoch,
         now_us: answer.now_us,
         entered_until_us,
     };
-    for (index, newcomer) in (0..).zip(waiting.newcomers) {
-        let joined = if index < answer.issued {
-            joined(answer.first + index, entered.get(&newcomer.id).copied())
-        } else {
-            away
-        };
+    for (index, mut newcomer) in (0..).zip(waiting.newcomers) {
         let id = newcomer.id;
+        let joined = if index < answer.issued {
+            joined(answer.first + index, entered.get(&id).copied())
+        } else if answer.healing {
+            newcomer.turn_away(&mut arrive);
+            continue;
+        } else {
+            Joined::Refused
+        };
         let gone = newcomer.reply.send(joined).is_err();
         // Before a draw it is nobody's number yet: whoever gets it must not find it spent.
         let drawn = answer.opening.is_awaited() && answer.opening.draws;
@@ -373,8 +430,10 @@ fn tell(answer: &Answer, exchange: &Exchange, waiting: Waiting) -> Vec<Visitor> 
         reply
             .send(if number > 0 {
                 joined(number, None)
+            } else if answer.healing {
+                Joined::Away(None)
             } else {
-                away
+                Joined::Refused
             })
             .ok();
     }

@@ -3,7 +3,12 @@
 //! [`Room::start`] begins the exchanger, the one task that talks to the store. Workers hold a [`Port`] each; requests
 //! read the [`Snapshot`] through an atomic pointer and never wait for the store unless they need something only the
 //! line can decide: a number, an entry, the standing of an expired pass.
+//!
+//! While there are no numbers, because the store is away or the line heals, a newcomer gets an [`Arrival`]: its place in
+//! the order in which newcomers came to this replica. The exchanger tells the line of them, and every replica learns
+//! which numbers they got.
 
+mod blocks;
 mod event;
 mod exchanger;
 mod gather;
@@ -12,15 +17,22 @@ mod mirror;
 mod opening;
 mod plan;
 mod port;
+mod report;
 mod snapshot;
+mod stubs;
+mod watch;
 
 use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
 
 use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 
 use crate::clock;
+use crate::room::stubs::Stubs;
 use crate::seal;
 use crate::seal::KeyRing;
 use crate::store::Store;
@@ -33,6 +45,8 @@ pub use plan::Plan;
 pub use port::Port;
 pub use snapshot::Health;
 pub use snapshot::Snapshot;
+pub use stubs::Arrival;
+pub use watch::Out;
 
 /// Most events that wait for the exchanger.
 const EVENTS_MAX: usize = 65_536;
@@ -42,9 +56,28 @@ const EVENTS_MAX: usize = 65_536;
 pub(crate) struct Shared {
     pub(crate) name: String,
     snapshot: ArcSwap<Snapshot>,
+    /// Taken by requests only while there are no numbers.
+    stubs: Mutex<Stubs>,
 }
 
 impl Shared {
+    fn new(name: &str, stubs: Stubs, may_draw: bool) -> Arc<Self> {
+        Arc::new(Self {
+            name: name.to_owned(),
+            snapshot: ArcSwap::from_pointee(Snapshot {
+                may_draw,
+                ..Snapshot::new(clock::monotonic())
+            }),
+            stubs: Mutex::new(stubs),
+        })
+    }
+
+    /// The newcomers without a number. Whoever holds them while it publishes that there are no numbers gives those
+    /// who came before their places before anybody who comes after.
+    pub(crate) fn stubs(&self) -> MutexGuard<'_, Stubs> {
+        self.stubs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn publish(&self, picture: &Snapshot) {
         self.snapshot.store(Arc::new(picture.clone()));
     }
@@ -62,14 +95,10 @@ impl Room {
     #[must_use]
     pub fn start(name: &str, store: Store, plan: Plan, metrics: RoomMetrics) -> Arc<Self> {
         let (sender, events) = mpsc::channel(EVENTS_MAX);
-        let shared = Arc::new(Shared {
-            name: name.to_owned(),
-            snapshot: ArcSwap::from_pointee(Snapshot {
-                may_draw: plan.draws(),
-                ..Snapshot::new(clock::monotonic())
-            }),
-        });
         let instance = seal::instance_id();
+        let (given, waiting) = (metrics.stubs.clone(), metrics.stubs_waiting.clone());
+        let stubs = Stubs::new(instance, given, waiting);
+        let shared = Shared::new(name, stubs, plan.draws());
         let exchanger = exchanger::Exchanger {
             shared: Arc::clone(&shared),
             store,

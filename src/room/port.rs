@@ -7,12 +7,15 @@ use std::cell::Cell;
 use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
+use std::time::Instant;
 
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use crate::clock;
 use crate::line::exchange::Finish;
 use crate::line::exchange::HEARD_MAX;
+use crate::line::exchange::Health as OriginHealth;
 use crate::line::exchange::Renewal;
 use crate::line::exchange::Visitor;
 use crate::line::ids::Epoch;
@@ -24,6 +27,9 @@ use crate::room::event::Event;
 use crate::room::event::Joined;
 use crate::room::snapshot::Health;
 use crate::room::snapshot::Snapshot;
+use crate::room::stubs::Arrival;
+use crate::room::watch::Out;
+use crate::room::watch::Watch;
 
 /// How long a newcomer waits for its number before it is told to come back.
 const JOIN_DEADLINE: Duration = Duration::from_secs(3);
@@ -37,6 +43,7 @@ pub struct Port {
     heard: RefCell<Heard>,
     told_us: Cell<u64>,
     signed_us: Cell<u64>,
+    watch: Watch,
 }
 
 /// Whom this worker heard from in the current slice, a bit each, and who of them is still to be told.
@@ -57,6 +64,7 @@ impl Port {
             heard: RefCell::default(),
             told_us: Cell::new(0),
             signed_us: Cell::new(0),
+            watch: Watch::default(),
         }
     }
 
@@ -66,20 +74,72 @@ impl Port {
         self.room.snapshot()
     }
 
-    /// Gets a number for a newcomer. With `eager` it may go straight in.
+    /// Gets a number for a newcomer, or its place in the order of arrival. With `eager` it may go straight in.
     pub async fn join(&self, id: TicketId, eager: bool) -> Joined {
-        let (reply, joined) = oneshot::channel();
-        self.ask_for(Event::Join { id, eager, reply }, joined, JOIN_DEADLINE)
-            .await
-            .unwrap_or(Joined::Away)
+        if !self.snapshot().is_up() {
+            return self.away();
+        }
+        let (reply, mut joined) = oneshot::channel();
+        if !self.tell(Event::Join { id, eager, reply }) {
+            return self.away();
+        }
+        if !self.snapshot().is_up() {
+            // There were numbers a moment ago: whoever told those who asked for one has not met this one, or has.
+            joined.close();
+            return joined.try_recv().unwrap_or_else(|_| self.away());
+        }
+        // A number that comes later than this is nobody's; whoever waited for it keeps its place all the same.
+        let joined = timeout(JOIN_DEADLINE, joined).await;
+        joined
+            .ok()
+            .and_then(Result::ok)
+            .unwrap_or_else(|| self.away())
     }
 
-    /// Gets the number that belongs to an `Idempotency-Key`.
+    /// Gets the number that belongs to a key, if the line answers in time.
     pub async fn join_keyed(&self, key: KeyHash) -> Joined {
         let (reply, joined) = oneshot::channel();
         self.ask_for(Event::JoinKeyed { key, reply }, joined, JOIN_DEADLINE)
             .await
-            .unwrap_or(Joined::Away)
+            .unwrap_or(Joined::Away(None))
+    }
+
+    fn away(&self) -> Joined {
+        Joined::Away(Some(self.arrive()))
+    }
+
+    /// The next place in the order of arrival, for a newcomer who gets no number now.
+    #[must_use]
+    pub fn arrive(&self) -> Arrival {
+        let mut stubs = self.room.shared.stubs();
+        stubs.give(self.snapshot().moment())
+    }
+
+    /// As [`Port::arrive`], and the same place for whoever comes with this key within a minute.
+    #[must_use]
+    pub fn arrive_keyed(&self, key: KeyHash) -> Arrival {
+        let mut stubs = self.room.shared.stubs();
+        stubs.give_keyed(key, self.snapshot().moment())
+    }
+
+    /// The place that was given to whoever came with this key within the last minute.
+    #[must_use]
+    pub fn arrived_keyed(&self, key: KeyHash) -> Option<Arrival> {
+        let stubs = self.room.shared.stubs();
+        stubs.keyed(key, clock::monotonic())
+    }
+
+    /// Whether this arrival can get a number only by joining now: no replica is going to tell the line of it.
+    #[must_use]
+    pub fn is_lost(&self, arrival: &Arrival) -> bool {
+        self.snapshot().is_lost(arrival, clock::monotonic())
+            && !self.room.shared.stubs().has(arrival)
+    }
+
+    /// How many got their places at this replica and have no numbers.
+    #[must_use]
+    pub fn arrivals(&self) -> u64 {
+        self.room.shared.stubs().waiting()
     }
 
     /// Asks to enter and waits at most this long for it; the line goes on knowing that the visitor asks.
@@ -209,8 +269,18 @@ impl Port {
         self.told_us.set(self.told_us.get().max(poll_us));
     }
 
-    /// Tells the exchanger what has gathered; called by the worker every 250 ms.
-    pub fn flush(&self) {
+    /// A request of somebody inside leaves for the origin; `is_timed` unless its client may be what takes long.
+    pub fn watch(&self, now: Instant, is_timed: bool) -> Out<'_> {
+        self.watch.leave(now, is_timed)
+    }
+
+    /// Tells the exchanger what has gathered; called by the worker every 250 ms. A request that has been out for longer
+    /// than `slow_after` is slow.
+    pub fn flush(&self, now: Instant, slow_after: Duration) {
+        let health = self.watch.take(now, slow_after);
+        if health != OriginHealth::default() {
+            self.tell(Event::Origin(health));
+        }
         let told_us = self.told_us.take();
         if told_us > 0 {
             self.tell(Event::Told(told_us));

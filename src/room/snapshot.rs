@@ -4,17 +4,25 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
+use crate::clock;
 use crate::estimate::Forecast;
 use crate::line::exchange::Answer;
 use crate::line::ids::Epoch;
 use crate::line::ids::TicketId;
 use crate::line::opening::Opening;
 use crate::line::settings::Mode;
+use crate::room::blocks::Blocks;
 use crate::room::layered::Layered;
 use crate::room::opening::Draw;
+use crate::room::stubs::Arrival;
+use crate::room::stubs::Now;
 
 /// Line time is carried on this far beyond the last answer, and then stands still.
 const CARRY: Duration = Duration::from_secs(2);
+
+/// A line that is up for this long has numbered every stub whose replica is still there: whoever holds another one
+/// joins now.
+const LOST_AFTER: Duration = Duration::from_secs(10);
 
 /// How the store is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +49,9 @@ pub struct Snapshot {
     pub(crate) answer: Option<Arc<Answer>>,
     /// When it came.
     pub(crate) at: Instant,
-    /// Since when the mode is what it is, in microseconds since 1970.
+    /// Since when the line issues numbers without a break, as far as `health` says so.
+    pub(crate) up_since: Instant,
+    /// Since when the mode is what it is, or the guard has stopped the pace, in microseconds since 1970.
     pub mode_since_us: u64,
     /// Open turns: number → when it runs out, in the turns' own time.
     pub(crate) turns: Layered<u64, u64>,
@@ -51,6 +61,8 @@ pub struct Snapshot {
     pub(crate) finished: Layered<TicketId, u64>,
     /// Visitors who asked through this replica and are not in yet.
     pub(crate) asking: Layered<TicketId, u64>,
+    /// The numbers of stubs.
+    pub(crate) blocks: Arc<Blocks>,
     /// How long the line's places take to be called.
     pub forecast: Arc<Forecast>,
     /// Whose draw it is, where places are drawn.
@@ -66,11 +78,13 @@ impl Snapshot {
             health: Health::Starting,
             answer: None,
             at,
+            up_since: at,
             mode_since_us: 0,
             turns: Layered::default(),
             inside: Layered::default(),
             finished: Layered::default(),
             asking: Layered::default(),
+            blocks: Arc::default(),
             forecast: Arc::default(),
             draw: Draw::None,
             may_draw: false,
@@ -104,6 +118,14 @@ impl Snapshot {
             .map_or(Mode::Open, |answer| answer.settings.mode)
     }
 
+    /// Whether the room is open and its origin so unwell that the guard has stopped the pace.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.answer.as_ref().is_some_and(|answer| {
+            answer.settings.mode == Mode::Open && answer.measured.is_stopped()
+        })
+    }
+
     /// Highest number called.
     #[must_use]
     pub fn head(&self) -> u64 {
@@ -124,12 +146,46 @@ impl Snapshot {
             .map_or(0, |answer| answer.now_us + self.carried_us(now))
     }
 
+    /// This moment, for whoever comes in it: line time is carried on for however long the store is away, and is the
+    /// wall clock's before the first answer.
+    pub(crate) fn moment(&self) -> Now {
+        let at = clock::monotonic();
+        let carried = |answer: &Arc<Answer>| {
+            let passed = at.saturating_duration_since(self.at).as_micros();
+            let passed_us = u64::try_from(passed).unwrap_or(u64::MAX);
+            answer.now_us.saturating_add(passed_us)
+        };
+        Now {
+            at,
+            line_us: self.answer.as_ref().map_or_else(clock::wall_us, carried),
+            epoch: self.epoch().unwrap_or_default(),
+        }
+    }
+
+    /// The number of whoever came then, as soon as any replica of the line has told of it.
+    #[must_use]
+    pub fn number_by(&self, arrival: &Arrival) -> Option<u64> {
+        self.blocks.number(arrival.instance, arrival.index)
+    }
+
+    /// Whether the line has been up for so long that this arrival would have a number, had its replica told of it: the
+    /// replica has gone, or the line it told has ended.
+    pub(crate) fn is_lost(&self, arrival: &Arrival, now: Instant) -> bool {
+        let lost_us = u64::try_from(LOST_AFTER.as_micros()).unwrap_or(u64::MAX);
+        self.is_up()
+            && now.saturating_duration_since(self.up_since) >= LOST_AFTER
+            // A replica may be away by itself, for a moment. A time far ahead is of a clock that was wrong.
+            && self.line_us(now).abs_diff(arrival.at_us) >= lost_us
+            && self.number_by(arrival).is_none()
+    }
+
     /// The turns' own time now, in microseconds.
     #[must_use]
     pub fn turn_us(&self, now: Instant) -> u64 {
         let Some(answer) = &self.answer else { return 0 };
         let moves = answer.settings.mode == Mode::Open
             && answer.settings.rate_per_hour > 0
+            && !answer.measured.is_stopped()
             && !answer.healing
             && !answer.opening.is_awaited();
         answer.turn_now_us + if moves { self.carried_us(now) } else { 0 }

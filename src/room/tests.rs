@@ -1,5 +1,7 @@
 //! A replica's side of a room against a real line: what is gathered, and what the picture has when people are told.
 
+use prometheus::IntCounter;
+use prometheus::IntGauge;
 use tokio::sync::oneshot;
 
 use crate::clock;
@@ -11,6 +13,8 @@ use crate::line::exchange::Known;
 use crate::line::exchange::Renewal;
 use crate::line::exchange::Standing;
 use crate::line::exchange::Visitor;
+use crate::line::ids::Epoch;
+use crate::line::ids::InstanceId;
 use crate::line::ids::TicketId;
 use crate::room::event::Asked;
 use crate::room::event::Event;
@@ -19,6 +23,9 @@ use crate::room::gather::Gathered;
 use crate::room::gather::Waiting;
 use crate::room::mirror::Mirror;
 use crate::room::mirror::Moment;
+use crate::room::stubs::Arrival;
+use crate::room::stubs::Now;
+use crate::room::stubs::Stubs;
 
 /// A line, and one replica of it.
 struct World {
@@ -27,6 +34,22 @@ struct World {
     sequence: u64,
     gathered: Gathered,
     mirror: Mirror,
+    stubs: Stubs,
+}
+
+/// Newcomers without a number of one replica.
+fn stubs() -> Stubs {
+    let given = IntCounter::new("given", "given").unwrap();
+    let waiting = IntGauge::new("waiting", "waiting").unwrap();
+    Stubs::new(InstanceId(7), given, waiting)
+}
+
+fn now() -> Now {
+    Now {
+        at: clock::monotonic(),
+        line_us: 0,
+        epoch: Epoch::default(),
+    }
 }
 
 impl World {
@@ -37,6 +60,7 @@ impl World {
             sequence: 0,
             gathered: Gathered::default(),
             mirror: Mirror::new(clock::monotonic()),
+            stubs: stubs(),
         }
     }
 
@@ -54,7 +78,8 @@ impl World {
         let answer = self.line.apply(self.clock_us, exchange).unwrap();
         let moment = Moment::at(clock::monotonic());
         self.mirror.apply(exchange, answer, moment);
-        let unclaimed = self.mirror.tell(exchange, waiting);
+        let stubs = &mut self.stubs;
+        let unclaimed = self.mirror.tell(exchange, waiting, || stubs.give(now()));
         self.gathered.give_up(unclaimed);
     }
 
@@ -130,8 +155,15 @@ fn a_number_that_nobody_took_is_given_up() {
     let mut told = world.join(5, false);
     let (exchange, mut waiting) = world.send();
     // The store does not answer, then it does after all.
-    waiting.turn_away();
-    assert_eq!(told.try_recv().unwrap(), Joined::Away);
+    waiting.turn_away(|| world.stubs.give(now()));
+    let told = told.try_recv().unwrap();
+    assert!(
+        matches!(told, Joined::Away(Some(Arrival { index: 1, .. }))),
+        "{told:?}"
+    );
+    // Being told again gives it no second place.
+    waiting.turn_away(|| world.stubs.give(now()));
+    assert_eq!(world.stubs.waiting(), 1);
     world.answer(&exchange, waiting);
     let next = world.exchange();
     let given_up: Vec<_> = next.finishes.iter().map(|f| f.visitor).collect();
@@ -251,10 +283,11 @@ fn the_last_exchange_carries_what_is_still_to_be_told_and_asks_for_nothing() {
         visitor,
         until_us: 1,
     }));
-    let last = gathered.take_last(Known::default());
+    let mut stubs = stubs();
+    let last = gathered.take_last(Known::default(), || stubs.give(now()));
     assert!(last.validate().is_ok() && last.leaving);
     assert_eq!((last.joins, last.finishes.len()), (0, 1));
-    assert_eq!(joined.try_recv().unwrap(), Joined::Away);
+    assert!(matches!(joined.try_recv().unwrap(), Joined::Away(Some(_))));
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! The bytes of signed values: fixed-width fields, written and read in one place.
 
 use crate::line::ids::Epoch;
+use crate::line::ids::InstanceId;
 use crate::line::ids::Nonce;
 use crate::line::ids::TicketId;
 use crate::line::settings::INTEGER_MAX;
 use crate::seal::value::KeyId;
 use crate::seal::value::Pass;
 use crate::seal::value::ROOM_BYTES_MAX;
+use crate::seal::value::Stub;
 use crate::seal::value::TEXT_BYTES_MAX;
 use crate::seal::value::Ticket;
 
@@ -83,6 +85,29 @@ impl Payload for Pass {
             signed_us: from.u64()?,
             until_us: from.u64()?,
             entered_us: from.u64()?,
+        })
+    }
+}
+
+impl Payload for Stub {
+    const KIND: u8 = 3;
+    const BYTES: usize = 56;
+
+    fn write(&self, to: &mut Writer) {
+        to.epoch(self.epoch);
+        to.put(self.instance.0.to_be_bytes());
+        to.put(self.index.to_be_bytes());
+        to.put(self.at_us.to_be_bytes());
+        to.put(self.id.0.to_be_bytes());
+    }
+
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
+        Some(Self {
+            epoch: from.epoch()?,
+            instance: InstanceId(from.u64()?),
+            index: from.u64().filter(|n| (1..=INTEGER_MAX).contains(n))?,
+            at_us: from.u64()?,
+            id: from.id()?,
         })
     }
 }

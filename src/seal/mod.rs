@@ -1,4 +1,4 @@
-//! Signed values: tickets and passes, which visitors carry and nobody else can make.
+//! Signed values: tickets, passes and stubs, which visitors carry and nobody else can make.
 //!
 //! A signed value is one line of URL-safe text, the same in a cookie, a header and a JSON field. It is authenticated
 //! with HMAC-SHA256 and bound to its room; it is readable by whoever holds it, so it carries nothing private. Reading
@@ -10,10 +10,11 @@
 //!   version 1 · kind 1 · key id 4 · room length 1 · room 1..32 · payload · HMAC-SHA256 over all before it 32
 //! payload of a ticket (kind 1): epoch 8 + 8 · number 8 · id 16 · issued 8 · asked 1
 //! payload of a pass (kind 2):   epoch 8 + 8 · number 8 · id 16 · signed 8 · until 8 · entered 8
+//! payload of a stub (kind 3):   epoch 8 + 8 · instance 8 · index 8 · signed 8 · id 16
 //! ```
 //!
-//! Integers are big-endian and of fixed width, so a value has exactly one text. Kinds 3 (stubs, which hold a newcomer's
-//! arrival order) and 4 (invitations) are set aside for values not issued yet.
+//! Integers are big-endian and of fixed width, so a value has exactly one text. Kind 4 (invitations) is set aside for
+//! values not issued yet.
 
 mod draw;
 mod encode;
@@ -48,6 +49,7 @@ pub use value::KeyId;
 pub use value::Pass;
 pub use value::ROOM_BYTES_MAX;
 pub use value::Rejected;
+pub use value::Stub;
 pub use value::TEXT_BYTES_MAX;
 pub use value::Ticket;
 pub use value::Verified;

@@ -1,4 +1,4 @@
-//! What can and cannot be read as a ticket or a pass.
+//! What can and cannot be read as a ticket, a pass or a stub.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -11,6 +11,7 @@ use proptest::prop_oneof;
 use proptest::proptest;
 
 use crate::line::ids::Epoch;
+use crate::line::ids::InstanceId;
 use crate::line::ids::KeyHash;
 use crate::line::ids::Nonce;
 use crate::line::ids::TicketId;
@@ -22,6 +23,7 @@ use crate::seal::ROOM_BYTES_MAX;
 use crate::seal::Rejected;
 use crate::seal::RingError;
 use crate::seal::SecretKey;
+use crate::seal::Stub;
 use crate::seal::TEXT_BYTES_MAX;
 use crate::seal::Ticket;
 
@@ -61,6 +63,16 @@ fn pass() -> Pass {
     }
 }
 
+fn stub() -> Stub {
+    Stub {
+        epoch: ticket().epoch,
+        instance: InstanceId(0x1122_3344_5566_7788),
+        index: 77,
+        at_us: 1_795_000_012_345_678,
+        id: ticket().id,
+    }
+}
+
 fn number(least: u64) -> impl Strategy<Value = u64> {
     prop_oneof![Just(least), Just(INTEGER_MAX), least..=INTEGER_MAX]
 }
@@ -97,6 +109,18 @@ fn passes() -> impl Strategy<Value = Pass> {
     )
 }
 
+fn stubs() -> impl Strategy<Value = Stub> {
+    (epochs(), number(1), any::<(u64, u64, u128)>()).prop_map(
+        |(epoch, index, (instance, at_us, id))| Stub {
+            epoch,
+            instance: InstanceId(instance),
+            index,
+            at_us,
+            id: TicketId(id),
+        },
+    )
+}
+
 fn rooms() -> impl Strategy<Value = String> {
     prop_oneof![
         "[a-z0-9]{1,32}",
@@ -107,7 +131,9 @@ fn rooms() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn what_was_signed_is_read_back(room in rooms(), ticket in tickets(), pass in passes()) {
+    fn what_was_signed_is_read_back(
+        room in rooms(), ticket in tickets(), pass in passes(), stub in stubs(),
+    ) {
         let ring = ring(&[1]);
         let text = ring.sign_ticket(&room, &ticket);
         prop_assert!(text.len() <= TEXT_BYTES_MAX);
@@ -115,6 +141,23 @@ proptest! {
         let text = ring.sign_pass(&room, &pass);
         prop_assert!(text.len() <= TEXT_BYTES_MAX);
         prop_assert_eq!(*ring.verify_pass(&room, text.as_bytes()).unwrap(), pass);
+        let text = ring.sign_stub(&room, &stub);
+        prop_assert!(text.len() <= TEXT_BYTES_MAX);
+        prop_assert_eq!(*ring.verify_stub(&room, text.as_bytes()).unwrap(), stub);
+    }
+
+    #[test]
+    fn a_stub_is_neither_ticket_nor_pass_and_neither_of_them_is_a_stub(
+        ticket in tickets(), pass in passes(), stub in stubs(),
+    ) {
+        let ring = ring(&[1]);
+        let text = ring.sign_stub("booking", &stub);
+        prop_assert_eq!(ring.verify_ticket("booking", text.as_bytes()), Err(Rejected::Malformed));
+        prop_assert_eq!(ring.verify_pass("booking", text.as_bytes()), Err(Rejected::Malformed));
+        prop_assert_eq!(ring.verify_stub("staff", text.as_bytes()), Err(Rejected::WrongRoom));
+        for text in [ring.sign_ticket("booking", &ticket), ring.sign_pass("booking", &pass)] {
+            prop_assert_eq!(ring.verify_stub("booking", text.as_bytes()), Err(Rejected::Malformed));
+        }
     }
 
     #[test]
@@ -179,16 +222,15 @@ fn every_flipped_bit_of_every_byte_is_rejected() {
     for room in ["a", "booking", "vaccination-centre-north-of-town"] {
         let ticket_text = ring.sign_ticket(room, &ticket()).into_bytes();
         let pass_text = ring.sign_pass(room, &pass()).into_bytes();
-        for (text, is_ticket) in [(ticket_text, true), (pass_text, false)] {
+        let stub_text = ring.sign_stub(room, &stub()).into_bytes();
+        for text in [ticket_text, pass_text, stub_text] {
             for at in 0..text.len() {
                 for bit in 0..8 {
                     let mut altered = text.clone();
                     altered[at] ^= 1 << bit;
-                    let read = if is_ticket {
-                        ring.verify_ticket(room, &altered).is_ok()
-                    } else {
-                        ring.verify_pass(room, &altered).is_ok()
-                    };
+                    let read = ring.verify_ticket(room, &altered).is_ok()
+                        || ring.verify_pass(room, &altered).is_ok()
+                        || ring.verify_stub(room, &altered).is_ok();
                     assert!(!read, "{room}: byte {at} bit {bit} of {}", text.len());
                 }
             }
@@ -227,6 +269,13 @@ fn an_authentic_value_with_impossible_fields_is_malformed() {
         let text = ring.sign_ticket("booking", &Ticket { number, ..ticket() });
         assert_eq!(
             ring.verify_ticket("booking", text.as_bytes()),
+            Err(Rejected::Malformed)
+        );
+    }
+    for index in [0, INTEGER_MAX + 1, u64::MAX] {
+        let text = ring.sign_stub("booking", &Stub { index, ..stub() });
+        assert_eq!(
+            ring.verify_stub("booking", text.as_bytes()),
             Err(Rejected::Malformed)
         );
     }
@@ -296,6 +345,17 @@ fn keyed_joins_find_the_same_id_across_a_rotation() {
 }
 
 #[test]
+fn a_stub_joins_by_the_same_name_at_every_replica_and_by_nobody_elses() {
+    let (before, after) = (ring(&[1]), ring(&[1, 2]));
+    let id = stub().id;
+    let hash = before.stub_hash("booking", id);
+    assert_eq!(hash, after.stub_hash("booking", id));
+    assert_ne!(hash, before.stub_hash("staff", id));
+    assert_ne!(hash, before.stub_hash("booking", TicketId(id.0 ^ 1)));
+    assert_ne!(hash, before.key_hash("booking", &id.0.to_be_bytes()));
+}
+
+#[test]
 fn nothing_prints_a_secret() {
     let ring = KeyRing::try_new(&[SecretKey::new(KeyId(1), [0xab; 32])]).unwrap();
     let printed = format!("{ring:?} {:?}", SecretKey::new(KeyId(1), [0xab; 32]));
@@ -318,4 +378,6 @@ fn the_text_of_the_first_version_is_still_read() {
             .unwrap(),
         ticket()
     );
+    let text = "AQMAAAABB2Jvb2tpbmcABmCLAV8wAAEjRWeJq83vESIzRFVmd4gAAAAAAAAATQAGYIsCG5FODw4NDAsKCQgHBgUEAwIBACI3-33Hbpc6SUrFVTdYzLSY8Bx-C1cV2n2SBN8U1JBW";
+    assert_eq!(ring(&[1]).sign_stub("booking", &stub()), text);
 }

@@ -1,10 +1,11 @@
-//! What is signed: tickets and passes, and what can be wrong with the text of one.
+//! What is signed: tickets, passes and stubs, and what can be wrong with the text of one.
 
 use std::fmt;
 use std::ops::Deref;
 use std::str::FromStr;
 
 use crate::line::ids::Epoch;
+use crate::line::ids::InstanceId;
 use crate::line::ids::ParseIdError;
 use crate::line::ids::TicketId;
 
@@ -44,6 +45,22 @@ pub struct Pass {
     pub until_us: u64,
     /// When its visitor entered, in line time (microseconds): the longest stay counts from here.
     pub entered_us: u64,
+}
+
+/// A newcomer's place in the order of arrival, signed while there were no numbers. It is no ticket and lets nobody in;
+/// the line turns it into a number. The room itself is bound by the signature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Stub {
+    /// The generation of the line known when it was signed; the zero epoch if none was.
+    pub epoch: Epoch,
+    /// The replica that signed it.
+    pub instance: InstanceId,
+    /// Which one of that replica's it is, 1 to 2⁵³−1.
+    pub index: u64,
+    /// When it was signed, in line time as that replica carried it on (microseconds).
+    pub at_us: u64,
+    /// The id its ticket will have.
+    pub id: TicketId,
 }
 
 /// Which key signed a value.
@@ -89,7 +106,7 @@ impl<T> Deref for Verified<T> {
     }
 }
 
-/// Why a text is no ticket or pass of this room.
+/// Why a text is no ticket, pass or stub of this room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Rejected {
     /// It is not the text of a value of the kind asked for: length, alphabet, version or fields are wrong.

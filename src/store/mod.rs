@@ -2,8 +2,8 @@
 //!
 //! A room's exchanger calls [`Store::exchange`]; nothing on a request's path does. Both kinds apply the rules of
 //! [`crate::line`] exactly, which a suite proves by playing the same histories to both. An exchange that failed is
-//! sent again **unchanged** (same instance, same sequence): whether the store applied it before its answer was lost
-//! is settled there, so nothing is ever applied twice.
+//! sent again **under the same instance and sequence**: whether the store applied it before its answer was lost is
+//! settled there, so nothing is ever applied twice, and what the repeat says otherwise counts only if it was not.
 
 mod error;
 pub mod memory;
@@ -47,7 +47,7 @@ impl Store {
 
     /// Applies one exchange, at the store's own time, and answers it. The exchange's `store` is filled in here.
     ///
-    /// Returns within the store's deadlines. One call at a time; after an error, the same exchange again: a call made
+    /// Returns within the store's deadlines. One call at a time; after an error, that exchange again: a call made
     /// soon after a failure first waits for the back-off (at most a second).
     ///
     /// # Errors

@@ -48,7 +48,8 @@ impl Pair {
         Self::with(redis, "active_max = 1")
     }
 
-    fn with(redis: Redis, room: &str) -> Self {
+    /// With these lines of `[room.main]`.
+    pub(crate) fn with(redis: Redis, room: &str) -> Self {
         let origin = Origin::start();
         let keys = TempDir::new().unwrap();
         let more = shared(&redis.url(), &keys);
@@ -201,7 +202,7 @@ fn outage(redis: Redis) -> (Pair, Vec<Ticket>) {
 }
 
 /// Waits until `/readyz` answers this at both.
-fn ready(pair: &Pair, status: u16) {
+pub(crate) fn ready(pair: &Pair, status: u16) {
     for replica in &pair.replicas {
         wait_for("readyz tells", SOON, || {
             (replica.readyz().status == status).then_some(())
@@ -363,7 +364,10 @@ fn a_replica_that_starts_without_its_store_knows_the_numbers_it_is_shown() {
     let shown = [("anteroom-ticket", waiting.text.as_str())];
     let page = navigate(fresh, "/booking/", &shown);
     assert_eq!((page.status, number(&page)), (200, Some(waiting.number)));
-    assert!(page.text().contains("Your place is kept"));
+    assert!(
+        page.text()
+            .contains("If you have a place in the queue, it is kept")
+    );
     let (ticket, pass) = (entered.text.as_str(), pass.as_str());
     let both = [APP, ("anteroom-ticket", ticket), ("anteroom-pass", pass)];
     let reply = http::get(fresh, "/.anteroom/main/status", &both).unwrap();

@@ -99,17 +99,21 @@ async fn a_large_upload_waits_for_the_origin_and_arrives_whole() {
     assert!(answer[..len].ends_with(b"done"));
 }
 
-/// Waits until a number stops growing.
+/// Waits until a number stops growing, a minute at most.
 async fn settles(number: &AtomicUsize) -> usize {
-    let mut before = usize::MAX;
-    loop {
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        let now = number.load(SeqCst);
-        if now == before && now > 0 {
-            return now;
+    let settled = async {
+        let mut before = usize::MAX;
+        loop {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            let now = number.load(SeqCst);
+            if now == before && now > 0 {
+                return now;
+            }
+            before = now;
         }
-        before = now;
-    }
+    };
+    let settled = tokio::time::timeout(Duration::from_secs(60), settled).await;
+    settled.unwrap_or_else(|_| panic!("still growing: {}", number.load(SeqCst)))
 }
 
 #[tokio::test]

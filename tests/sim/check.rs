@@ -33,6 +33,7 @@ impl World {
         self.plan.latency_us = (MILLI, 20 * MILLI);
         self.plan.tick_us = SECOND;
         self.store.away_until_us = 0;
+        self.origin_until_us = 0;
         for replica in &mut self.replicas {
             replica.cut_until_us = 0;
         }

@@ -78,6 +78,8 @@ impl Crowd {
             entries: answer.entries,
             finished: answer.finished_to,
             opening: answer.opening,
+            stubs: answer.stubs_to,
+            instances: answer.counts.instances,
         };
         for row in &answer.entered {
             assert!(self.entered.insert(row.id), "P1: {} entered twice", row.id);

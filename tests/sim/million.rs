@@ -85,6 +85,8 @@ impl Long {
             entries: answer.entries,
             finished: answer.finished_to,
             opening: answer.opening,
+            stubs: answer.stubs_to,
+            instances: answer.counts.instances,
         };
         answer
     }

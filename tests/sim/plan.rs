@@ -40,10 +40,12 @@ pub(crate) enum Trouble {
     Homecoming,
     /// The origin says that nothing is left.
     SoldOut,
+    /// The origin is slow, fails at times, or is down for a while.
+    Origin,
 }
 
 impl Trouble {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 15] = [
         Self::Edit,
         Self::OldFile,
         Self::StoreClock,
@@ -58,6 +60,7 @@ impl Trouble {
         Self::Exodus,
         Self::Homecoming,
         Self::SoldOut,
+        Self::Origin,
     ];
 }
 
@@ -193,6 +196,8 @@ pub(crate) fn settings(rng: &mut Rng, gentle: bool) -> Settings {
         pass_idle_us: rng.pick(&[5, 20, 60, 900]) * SECOND,
         returns: rng.pick(&[0, 1, 3, 13]),
         line_max: rng.pick(&[NO_LIMIT, 1_000_000, 1_000_000, 60]),
+        guard_share_ppm: rng.pick(&[0, 1, 300_000, 500_000, 1_000_000]),
+        guard_recovery_us: rng.pick(&[1, 10, 60, 300]) * SECOND,
         ..Settings::default()
     }
 }

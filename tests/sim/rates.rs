@@ -95,6 +95,8 @@ impl Rush {
             entries: answer.entries,
             finished: answer.finished_to,
             opening: answer.opening,
+            stubs: answer.stubs_to,
+            instances: answer.counts.instances,
         };
         let entered = answer.entered.len();
         assert!(self.pace.pay(entered), "P3: an entry without credit");

@@ -10,6 +10,7 @@ use anteroom::line::exchange::EAGER_MAX;
 use anteroom::line::exchange::Exchange;
 use anteroom::line::exchange::Finish;
 use anteroom::line::exchange::HEARD_MAX;
+use anteroom::line::exchange::Health;
 use anteroom::line::exchange::ITEMS_MAX;
 use anteroom::line::exchange::Known;
 use anteroom::line::exchange::Proposal;
@@ -84,6 +85,7 @@ struct Gathered {
     told_us: u64,
     sold_out: bool,
     proposal: Option<Proposal>,
+    origin: Health,
 }
 
 /// One running anteroom.
@@ -258,6 +260,14 @@ impl Replica {
         self.gathered.finishes.push(Finish { visitor, until_us });
     }
 
+    /// The origin did so with some of those inside.
+    pub(crate) fn saw(&mut self, health: Health) {
+        let seen = &mut self.gathered.origin;
+        seen.answered += health.answered;
+        seen.failed += health.failed;
+        seen.slow += health.slow;
+    }
+
     pub(crate) fn sold_out(&mut self) {
         self.gathered.sold_out = true;
     }
@@ -320,6 +330,8 @@ impl Replica {
             stock: None,
             sold_out: std::mem::take(&mut g.sold_out),
             leaving: self.leaving,
+            origin: std::mem::take(&mut g.origin),
+            stubs: Vec::new(),
         };
         let joiners = Rc::new(joiners);
         self.sent = Some(Sent {
@@ -399,6 +411,7 @@ impl Replica {
             proposal: self.gathered.proposal.take(),
             told_us: self.gathered.told_us,
             sold_out: self.gathered.sold_out,
+            origin: self.gathered.origin,
             ..Gathered::default()
         };
         self.turns.clear();

@@ -13,7 +13,7 @@ use crate::replica::File;
 use crate::rng::Rng;
 use crate::world::World;
 
-const MINUTE: u64 = 60 * SECOND;
+pub(crate) const MINUTE: u64 = 60 * SECOND;
 
 /// Visitors who wait, press after a while and stay inside.
 pub(crate) fn steady(press_us: u64) -> Manners {
@@ -36,7 +36,7 @@ pub(crate) fn settings(per_second: u64) -> Settings {
 }
 
 /// A healthy world: these many come at once to three replicas.
-fn world(seed: u64, people: usize, manners: Manners, settings: Settings) -> World {
+pub(crate) fn world(seed: u64, people: usize, manners: Manners, settings: Settings) -> World {
     opening(seed, people, manners, settings, 0)
 }
 

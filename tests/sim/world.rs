@@ -21,6 +21,7 @@ use crate::rng::Rng;
 use crate::shadow::Verdict;
 use crate::shadow::claim;
 use crate::store::Store;
+use crate::trouble::Origin;
 
 /// How long a replica waits for an answer before it repeats itself.
 const PATIENCE_US: u64 = SECOND;
@@ -63,6 +64,9 @@ pub(crate) struct World {
     pub(crate) trace: u64,
     /// Says what happens as it happens.
     pub(crate) loud: bool,
+    /// How the portal does, and until when if it is not well.
+    pub(crate) origin: Origin,
+    pub(crate) origin_until_us: u64,
     events: BTreeMap<(u64, u64), Event>,
     planned: u64,
     next_arrival_us: u64,
@@ -98,6 +102,8 @@ impl World {
             steady: false,
             trace: 0xcbf2_9ce4_8422_2325,
             loud: false,
+            origin: Origin::Well,
+            origin_until_us: 0,
             events: BTreeMap::new(),
             planned: 0,
             next_arrival_us: 0,
@@ -211,6 +217,7 @@ impl World {
 
     /// A replica's exchange leaves, if there is none on its way.
     pub(crate) fn send(&mut self, at: usize) {
+        self.use_origin(at);
         let process = self.store.process;
         let (replica, rng) = (&mut self.replicas[at], &mut self.rng);
         let Some(sent) = replica.exchange(rng, process, self.now_us) else {

@@ -23,13 +23,18 @@ use crate::history::History;
 use crate::met::Met;
 use crate::server::Server;
 use crate::state;
+use crate::stubs::Met as StubsMet;
 
 /// Histories played unless `ANTEROOM_HISTORIES` says otherwise.
 const HISTORIES: u64 = 1_000;
+/// So many meet everything that can happen.
+const ENOUGH: u64 = 200;
 /// Events of each.
 const EVENTS: u64 = 220;
 /// How long a busy machine may take over one exchange.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// With as many histories as this, all that is looked for is met.
+const HISTORIES_ENOUGH: u64 = 50;
 /// Histories played side by side.
 const PLAYERS: u64 = 3;
 
@@ -43,6 +48,8 @@ fn line_memory_and_redis_agree_on_random_histories() {
     );
     let next = AtomicU64::new(0);
     let met = Mutex::new(Met::default());
+    let guarded = Guarded::default();
+    let stubs = StubsMet::default();
     thread::scope(|scope| {
         for _ in 0..PLAYERS {
             scope.spawn(|| {
@@ -55,13 +62,17 @@ fn line_memory_and_redis_agree_on_random_histories() {
                     if index >= histories {
                         return;
                     }
-                    let one = runtime.block_on(play(&server, one_seed.unwrap_or(index)));
+                    let seed = one_seed.unwrap_or(index);
+                    let one = runtime.block_on(play(&server, seed, &guarded, &stubs));
                     let mut met = met.lock().expect("nobody panicked");
                     *met = met.and(one);
                 }
             });
         }
     });
+    if histories >= ENOUGH {
+        stubs.check();
+    }
     let met = met.into_inner().expect("nobody panicked");
     let Met {
         awaited,
@@ -72,6 +83,32 @@ fn line_memory_and_redis_agree_on_random_histories() {
     } = met;
     let least = awaited.min(opened).min(drawn).min(recalled).min(closed);
     assert!(least > 0 || histories < 100, "no history had all: {met:?}");
+    let guarded = [guarded.slowed, guarded.stopped, guarded.let_in].map(AtomicU64::into_inner);
+    println!("slowed, stopped, let in while held back: {guarded:?}");
+    assert!(
+        histories < HISTORIES_ENOUGH || !guarded.contains(&0),
+        "the histories do not meet all there is: {guarded:?}"
+    );
+}
+
+/// How many answers there were of what the histories are to meet of the guard.
+#[derive(Default)]
+struct Guarded {
+    slowed: AtomicU64,
+    stopped: AtomicU64,
+    /// Entries granted at a pace that was held back.
+    let_in: AtomicU64,
+}
+
+impl Guarded {
+    fn note(&self, before: u64, answer: &Answer) {
+        let add = |to: &AtomicU64, is: bool| to.fetch_add(u64::from(is), Ordering::Relaxed);
+        let stopped = answer.measured.is_stopped();
+        let held_back = answer.measured.held_back_ppm > 0;
+        add(&self.stopped, stopped);
+        add(&self.slowed, held_back && !stopped);
+        add(&self.let_in, held_back && answer.counts.entered > before);
+    }
 }
 
 fn number_from(variable: &str) -> Option<u64> {
@@ -179,16 +216,20 @@ fn refusal(result: Result<Answer, StoreError>) -> Result<Answer, Refused> {
 }
 
 /// Plays one history to its end.
-async fn play(server: &Server, seed: u64) -> Met {
+async fn play(server: &Server, seed: u64, guarded: &Guarded, stubs: &StubsMet) -> Met {
     let _seed = Seed(seed);
     let mut history = History::new(seed);
     let mut redis = server.connect();
     let mut players = Players::open(server, seed).await;
     let mut event = history.opening();
+    let mut entered = 0;
     for _ in 0..EVENTS {
         match event {
             Event::Exchange(clock_us, exchange) => {
                 if let Ok(answer) = players.exchange(clock_us, &exchange).await {
+                    guarded.note(entered, &answer);
+                    entered = answer.counts.entered;
+                    stubs.answer(&exchange, &answer);
                     history.learn(&exchange, &answer);
                 }
                 history.sent(&exchange);
@@ -202,6 +243,7 @@ async fn play(server: &Server, seed: u64) -> Met {
         event = history.next();
     }
     let expected = state::of_line(&players.line);
+    stubs.line(&expected);
     let actual = state::of_redis(&mut redis, "equal", &players.room);
     for (name, value) in expected.as_object().expect("an object") {
         assert_eq!(actual[name], *value, "{name} in Redis");

@@ -3,6 +3,8 @@
 use anteroom::line::exchange::Answer;
 use anteroom::line::exchange::Exchange;
 use anteroom::line::exchange::Finish;
+use anteroom::line::exchange::HEALTH_MAX;
+use anteroom::line::exchange::Health;
 use anteroom::line::exchange::Known;
 use anteroom::line::exchange::Proposal;
 use anteroom::line::exchange::Renewal;
@@ -22,6 +24,7 @@ use crate::met::Met;
 use crate::met::moment;
 use crate::random::Random;
 use crate::random::mix;
+use crate::stubs::Stubs;
 
 const SECOND: u64 = 1_000_000;
 
@@ -43,6 +46,7 @@ struct Replica {
     sequence: u64,
     known: Known,
     last: Option<Box<Exchange>>,
+    stubs: Stubs,
 }
 
 /// A history in the making: it learns from the answers what would be a likely thing to send.
@@ -67,6 +71,8 @@ pub struct History {
     calm: bool,
     /// Millions of numbers are known to be issued, of whom few are heard from.
     vast: bool,
+    /// How the origin does: not told of at all, well, at times bad, slow, dead.
+    origin: u64,
     healing: bool,
     /// What of openings this history has come through.
     pub met: Met,
@@ -86,6 +92,7 @@ impl History {
             calm,
             vast: calm && random.chance(100),
             healing: false,
+            origin: random.below(5),
             met: Met::default(),
             random,
             seed,
@@ -161,7 +168,12 @@ impl History {
             known.entries = answer.entries;
             known.turns = answer.turns_to;
             known.finished = answer.finished_to;
+            let replica = &mut self.replicas[self.sender];
+            replica.known.stubs = answer.stubs_to;
+            replica.stubs.learn(replica.instance, answer);
         }
+        let known = &mut self.replicas[self.sender].known;
+        known.instances = answer.counts.instances;
         known.opening = answer.opening;
         if answer.opening.draws && answer.opening.draw.is_none() && self.random.chance(500) {
             known.opening.draw = Some(self.random.pick(&[
@@ -233,15 +245,15 @@ impl History {
             .old_epochs
             .get(usize::try_from(old).expect("small"))
             .copied();
-        match self.random.below(9) {
-            7 => Known {
+        match self.random.below(10) {
+            8 => Known {
                 opening: Opening {
                     early: Some(self.random.below(self.tail + 3)),
                     ..known.opening
                 },
                 ..known
             },
-            8 => Known {
+            9 => Known {
                 opening: Opening {
                     at_us: self.random.pick(&[0, self.clock_us, known.opening.at_us]),
                     after: self.random.below(self.tail + 1),
@@ -276,6 +288,11 @@ impl History {
                 turns: self.random.below(self.tail + 1),
                 entries: self.random.below(known.entries + 1),
                 finished: self.random.below(known.finished + 5),
+                stubs: self.random.below(known.stubs + 3),
+                ..known
+            },
+            6 => Known {
+                instances: self.random.below(6),
                 ..known
             },
             _ => Known {
@@ -344,7 +361,12 @@ impl History {
         if self.random.chance(200) {
             exchange.checks = self.visitors();
         }
+        let stubs = &mut self.replicas[self.sender].stubs;
+        stubs.fill(&mut self.random, self.now_us, self.healing, exchange);
         self.fill_inside(exchange);
+        if self.random.chance(700) {
+            self.fill_origin(exchange);
+        }
         self.fill_orders(exchange);
     }
 
@@ -375,6 +397,40 @@ impl History {
                 exchange.finishes.push(Finish { visitor, until_us });
             }
         }
+    }
+
+    /// How the origin did.
+    fn fill_origin(&mut self, exchange: &mut Exchange) {
+        if self.random.chance(10) {
+            self.origin = self.random.below(5);
+        }
+        let most = if self.random.chance(5) {
+            HEALTH_MAX
+        } else {
+            self.random.pick(&[1, 4, 40])
+        };
+        let answered = self.random.within(0, most);
+        exchange.origin = match self.origin {
+            0 => Health::default(),
+            1 => Health {
+                answered,
+                ..Health::default()
+            },
+            2 => Health {
+                answered,
+                failed: self.random.within(0, most),
+                slow: self.random.within(0, answered),
+            },
+            3 => Health {
+                answered,
+                failed: 0,
+                slow: answered,
+            },
+            _ => Health {
+                failed: answered,
+                ..Health::default()
+            },
+        };
     }
 
     /// What operators and the origin say.
@@ -435,6 +491,8 @@ impl History {
             pass_idle_us: random.pick(&[SECOND, 30 * SECOND, 900 * SECOND]),
             returns: random.below(14),
             line_max: random.pick(&[0, 10, 1_000, 1_000_000, 1_000_000, NO_LIMIT]),
+            guard_share_ppm: random.pick(&[0, 1, 200_000, 500_000, 1_000_000]),
+            guard_recovery_us: random.pick(&[SECOND, 7 * SECOND, 60 * SECOND, 3_600 * SECOND]),
             opens_at_us: moment(random, self.clock_us, 150),
             draw: random.chance(500),
             closes_at_us: moment(random, self.clock_us, 30),
@@ -512,5 +570,6 @@ fn new_replica(random: &mut Random) -> Replica {
         sequence: random.below(3),
         known: Known::default(),
         last: None,
+        stubs: Stubs::default(),
     }
 }

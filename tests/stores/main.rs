@@ -25,5 +25,6 @@ mod power;
 mod random;
 mod server;
 mod state;
+mod stubs;
 mod topology;
 mod trouble;

@@ -11,10 +11,12 @@ use anteroom::line::Line;
 const SCALARS: &str = "created nonce provisional store tail head clock_us now_us turn_now_us heal_until_us credit \
     credit_rest late_due share_ppm delay_us aged_us minute_us minute minute_before listen_us told_us told_before_us told_at_us slice \
     slice_us rate_per_hour active_max mode presence_us turn_us late_share_ppm pass_idle_us returns line_max \
-    opens_at_us draw closes_at_us revision content stock entered entries_seq finished_seq opening";
+    opens_at_us draw closes_at_us revision content stock entered entries_seq finished_seq opening guard_share_ppm \
+    guard_recovery_us held_back_ppm judged_us cut_us origin_answered origin_failed origin_slow stubs_n stub_seq \
+    heal_from_us heal_live heal_heard gathers gap_first gap_last issued_minute issued_minute_before";
 
 /// The settings among them.
-const SETTINGS: [&str; 12] = [
+const SETTINGS: [&str; 14] = [
     "rate_per_hour",
     "active_max",
     "mode",
@@ -24,6 +26,8 @@ const SETTINGS: [&str; 12] = [
     "pass_idle_us",
     "returns",
     "line_max",
+    "guard_share_ppm",
+    "guard_recovery_us",
     "opens_at_us",
     "draw",
     "closes_at_us",
@@ -54,6 +58,16 @@ pub fn of_line(line: &Line) -> Value {
         rows.sort_by_key(|row| (row[0].as_u64(), row[0].to_string()));
         fields[map] = Value::Array(rows);
     }
+    let blocks = fields["stub_blocks"].as_object().expect("a map");
+    let mut blocks: Vec<_> = blocks
+        .iter()
+        .map(|(seq, block)| (number(seq), block))
+        .collect();
+    blocks.sort_by_key(|row| row.0);
+    fields["stub_blocks"] = blocks
+        .into_iter()
+        .map(|row| json!([row.0, row.1]))
+        .collect();
     let answered = fields["answered"].as_object().expect("a map");
     let answered = answered
         .iter()
@@ -100,6 +114,7 @@ pub fn of_redis(redis: &mut Connection, prefix: &str, room: &str) -> Value {
         ("keyed_until", "keyed-until", false),
         ("seen", "seen", false),
         ("contents", "contents", false),
+        ("stub_marks", "stub-marks", false),
     ] {
         fields.insert(name.to_owned(), scored(redis, &key(redis_name), numbers));
     }
@@ -116,16 +131,22 @@ pub fn of_redis(redis: &mut Connection, prefix: &str, room: &str) -> Value {
         (name, json!(u64::from_be_bytes(*sequence)))
     });
     fields.insert("answered".to_owned(), Value::Object(answered.collect()));
+    let stubs = stubs(redis, &key("stubs"));
+    let kept = fields.remove("stubs_n").expect("a field");
+    assert_eq!(kept, stubs.as_object().expect("a map").len());
+    fields.insert("stubs".to_owned(), stubs);
+    let blocks = blocks(redis, &key("stub-blocks"));
+    fields.insert("stub_blocks".to_owned(), blocks);
     Value::Object(fields)
 }
 
 fn scalars(redis: &mut Connection, key: &str) -> Map<String, Value> {
     let packed: Vec<u8> = redis::cmd("GET").arg(key).query(redis).expect("a state");
     if packed.is_empty() {
-        return of_line(&Line::new())
-            .as_object()
-            .expect("an object")
-            .clone();
+        let state = of_line(&Line::new());
+        let mut fields = state.as_object().expect("an object").clone();
+        fields.insert("stubs_n".to_owned(), json!(0));
+        return fields;
     }
     let mut rest = packed.as_slice();
     let mut take = |length: usize| {
@@ -158,6 +179,8 @@ fn scalars(redis: &mut Connection, key: &str) -> Map<String, Value> {
         .and_then(|mode| modes.get(usize::try_from(mode).ok()?));
     settings["mode"] = json!(mode);
     settings["draw"] = json!(settings["draw"] == 1);
+    let gathers = json!(gone("gathers") == 1);
+    fields.insert("gathers".to_owned(), gathers);
     fields.insert("epoch".to_owned(), epoch);
     fields.insert("provisional".to_owned(), provisional);
     fields.insert("stock".to_owned(), json!(stock));
@@ -179,6 +202,40 @@ fn opening(packed: &[u8]) -> Value {
         "draw": Some(&draw).filter(|draw| draw.bytes().any(|byte| byte != b'0')),
         "early": number(88).checked_sub(1),
     })
+}
+
+fn number(text: &str) -> u64 {
+    text.parse().expect("a number")
+}
+
+/// The number at this place of what the script packed.
+fn packed(bytes: &[u8], at: usize) -> u64 {
+    let bytes = bytes[at..at + 8].try_into().expect("8 bytes");
+    u64::from_be_bytes(bytes)
+}
+
+/// The slices of stubs that have no numbers yet, by replica.
+fn stubs(redis: &mut Connection, key: &str) -> Value {
+    let rows: Vec<(String, Vec<u8>)> = redis::cmd("HGETALL").arg(key).query(redis).expect("a hash");
+    let slice = |slice: &[u8]| json!({ "at_us": packed(slice, 0), "first": packed(slice, 8), "count": packed(slice, 16) });
+    let slices =
+        |(instance, slices): (String, Vec<u8>)| (instance, slices.chunks(24).map(slice).collect());
+    Value::Object(rows.into_iter().map(slices).collect())
+}
+
+/// Blocks of numbered stubs, by sequence number.
+fn blocks(redis: &mut Connection, key: &str) -> Value {
+    let mut zrange = redis::cmd("ZRANGE");
+    zrange.arg(key).arg(0).arg(-1).arg("WITHSCORES");
+    let rows: Vec<(Vec<u8>, u64)> = zrange.query(redis).expect("a sorted set");
+    let row = |(block, seq): (Vec<u8>, u64)| {
+        let block = json!({
+            "instance": String::from_utf8_lossy(&block[..16]), "first": packed(&block, 16),
+            "count": packed(&block, 24), "number": packed(&block, 32),
+        });
+        json!([seq, block])
+    };
+    rows.into_iter().map(row).collect()
 }
 
 fn bytes(redis: &mut Connection, key: &str) -> Value {

@@ -8,6 +8,7 @@ use crate::config::fault::Code;
 use crate::config::fault::Fault;
 use crate::config::keys::forms;
 use crate::config::room::Enter;
+use crate::config::room::Guard;
 use crate::config::room::OnStoreFailure;
 use crate::config::room::Order;
 use crate::config::room::Room;
@@ -65,6 +66,8 @@ impl Check<'_> {
             returns: values.number("returns"),
             hold: values.duration("hold"),
             line_max: values.number("line_max"),
+            guard: guard(values),
+            stock_ends: values.flag("stock_ends"),
             on_store_failure: self.on_store_failure(values),
             upgrades: values
                 .list("upgrades")
@@ -232,6 +235,16 @@ impl Check<'_> {
                     .push(values.problem_at(name, fault, span.clone()));
             }
         }
+    }
+}
+
+/// When an origin in trouble slows the pace.
+fn guard(values: &Values) -> Guard {
+    Guard {
+        is_on: values.flag("guard"),
+        latency: values.duration("guard_latency"),
+        share_ppm: values.number("guard_share"),
+        recovery: values.duration("guard_recovery"),
     }
 }
 

@@ -176,13 +176,58 @@ pub(super) const ROOM: Section = Section {
                   visitors are told that the line is full and when to try again.",
         },
         Key {
+            name: "guard",
+            kind: Kind::Boolean,
+            default: Default::Value("true"),
+            apply: Apply::Live,
+            why: "Whether an origin that fails those inside, or is slow with them, slows the pace by itself: it is halved \
+                  every few seconds while that lasts, stopped when everything fails (but for a probe every five \
+                  seconds), and comes back step by step. Places and turns are kept meanwhile.",
+        },
+        Key {
+            name: "guard_latency",
+            kind: Kind::Duration(
+                Span::from_micros(SECOND / 10),
+                Span::from_micros(60 * SECOND),
+            ),
+            default: Default::Value(r#""5s""#),
+            apply: Apply::Live,
+            why: "A response that begins later than this after its request counts as slow. Longer than the origin's \
+                  slowest honest page under load.",
+        },
+        Key {
+            name: "guard_share",
+            kind: Kind::Share,
+            default: Default::Value("0.5"),
+            apply: Apply::Live,
+            why: "The share of failed (no connection, no answer, status 500, 502, 503 or 504) and slow responses from \
+                  which the pace is slowed, over a second of them, or ten where they are few.",
+        },
+        Key {
+            name: "guard_recovery",
+            kind: seconds(1, 3_600),
+            default: Default::Value(r#""60s""#),
+            apply: Apply::Live,
+            why: "How long it takes, once the origin is well, from a stopped pace back to the whole `rate`.",
+        },
+        Key {
+            name: "stock_ends",
+            kind: Kind::Boolean,
+            default: Default::Value("false"),
+            apply: Apply::Live,
+            why: "Whether the line ends when nothing is left: when the origin says `Anteroom-Stock: 0`, or an operator \
+                  through the API, the room becomes \"sold-out\". If there is more later, opening it again is yours \
+                  to do: set `mode` to something else and back.",
+        },
+        Key {
             name: "on_store_failure",
             kind: Kind::Choice(&["hold", "paced", "open"]),
             default: Default::Value(r#""hold""#),
             apply: Apply::Live,
-            why: "What newcomers meet while the store is away: with \"hold\" a calm page that gives them a number when \
-                  it is back; \"paced\" lets each replica go on with its share of the last rate (not in force yet: \
-                  it holds); \"open\" lets everybody through, which the origin has to survive.",
+            why: "What newcomers meet while the store is away: with \"hold\" a calm page and a signed place in the order \
+                  of arrival, which becomes a number when it is back; \"paced\" lets each replica go on with its share \
+                  of the last rate (not in force yet: it holds); \"open\" lets everybody through, which the origin \
+                  has to survive.",
         },
         Key {
             name: "upgrades",

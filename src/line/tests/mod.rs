@@ -1,8 +1,12 @@
 //! What the line promises, one behaviour at a time.
 
+mod guard;
+mod healing;
 mod losses;
 mod opening;
 mod presence;
+mod replicas;
+mod stubs;
 
 use super::Line;
 use super::exchange::Answer;

@@ -109,7 +109,8 @@ waiting-scarce = { $stock ->
 }
 pending-h = Your number comes in a moment
 pending-lead = You do not have a number yet. The queue will give you one in a moment.
-pending-kept = Your place is kept. We will show your number again in a moment.
+pending-held = People get their numbers in the order in which they came. You will get yours in a moment.
+pending-kept = If you have a place in the queue, it is kept. We will show your number again in a moment.
 pending-again = This page tries again by itself.
 near-h = It is nearly your turn
 near-lead = Stay near this screen and have your details ready.

@@ -97,7 +97,8 @@ waiting-scarce = { $stock ->
 }
 pending-h = Tra poco avrà il Suo numero
 pending-lead = Non ha ancora un numero. Tra poco la coda Le darà il Suo numero.
-pending-kept = Il Suo posto è conservato. Tra poco mostreremo di nuovo il Suo numero.
+pending-held = I numeri si danno nell’ordine in cui si è arrivati. Tra poco avrà il Suo.
+pending-kept = Se ha un posto in coda, è conservato. Tra poco mostreremo di nuovo il Suo numero.
 pending-again = Questa pagina riprova da sola.
 near-h = È quasi il Suo turno
 near-lead = Resti vicino a questo schermo e tenga pronti i Suoi dati.

@@ -84,8 +84,7 @@ impl Journal {
         line: &Line,
         exchange: &Exchange,
     ) -> Result<(), StoreError> {
-        let known = exchange.known.tail.max(exchange.known.head);
-        let highest = line.tail().max(known) + exchange.joins + exchange.keyed.len() as u64;
+        let highest = line.highest_after(exchange);
         if highest <= self.reserved.tail {
             return Ok(());
         }

@@ -1,7 +1,7 @@
 //! The shared store: a room's line in a Redis server, moved by one script.
 //!
 //! One connection per room, one exchange at a time, a deadline on everything. An exchange whose answer got lost is sent
-//! again as it was; the script keeps each replica's last answer, so nothing is applied twice.
+//! again under its sequence number; the script keeps each replica's last answer, so nothing is applied twice.
 
 mod backoff;
 mod connection;

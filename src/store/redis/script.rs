@@ -12,10 +12,12 @@ use crate::line::settings::Settings;
 use crate::store::redis::wire;
 
 /// The parts of the script, in order.
-const PARTS: [&str; 7] = [
+const PARTS: [&str; 9] = [
     include_str!("lua/begin.lua"),
+    include_str!("lua/guard.lua"),
     include_str!("lua/follow.lua"),
     include_str!("lua/opening.lua"),
+    include_str!("lua/stubs.lua"),
     include_str!("lua/lists.lua"),
     include_str!("lua/pace.lua"),
     include_str!("lua/call.lua"),
@@ -29,11 +31,12 @@ const SCHEMA: u32 = 1;
 const KEYS_KEPT_S: u64 = 30 * 24 * 3_600;
 
 /// What the room's keys are called after the common part, in the order the script takes them.
-const KEYS: [&str; 23] = [
+const KEYS: [&str; 26] = [
     "state",
     "answered",
     "seen",
     "contents",
+    "stubs",
     "present-0",
     "present-1",
     "present-2",
@@ -53,6 +56,8 @@ const KEYS: [&str; 23] = [
     "finished-order",
     "keyed",
     "keyed-until",
+    "stub-blocks",
+    "stub-marks",
 ];
 
 /// The names of a room's keys, all in one hash slot.
@@ -100,6 +105,7 @@ fn fill_in(text: &str) -> String {
         ("DEFAULT_SETTINGS", defaults.join(", ")),
         ("NO_ID", format!("'{:032}'", 0)),
         ("NO_NONCE", format!("'{:016}'", 0)),
+        ("NO_HEALTH", format!("'{}'", "\\0".repeat(24))),
         ("EXCHANGE_FORMAT", format!("'{}'", wire::EXCHANGE_FORMAT)),
         ("PROPOSAL_FORMAT", format!("'{}'", wire::PROPOSAL_FORMAT)),
         ("STATE_FORMAT", format!("'{}'", wire::STATE_FORMAT)),
@@ -109,14 +115,23 @@ fn fill_in(text: &str) -> String {
         ("NO_OPENING", no_opening()),
         ("EARLY_AT", "89".to_owned()),
         ("NO_COMMITMENT", format!("'{:064}'", 0)),
-        ("EPOCH_KEYS_FIRST", "5".to_owned()),
-        ("PRESENT_FIRST", "5".to_owned()),
+        ("SLICE_FORMAT", format!("'{}'", wire::SLICE_FORMAT)),
+        ("BLOCK_FORMAT", format!("'{}'", wire::BLOCK_FORMAT)),
+        (
+            "STATE_BYTES",
+            wire::bytes_of(wire::STATE_FORMAT).to_string(),
+        ),
+        ("EPOCH_KEYS_FIRST", "6".to_owned()),
+        ("PRESENT_FIRST", "6".to_owned()),
         ("KEYS_KEPT_S", KEYS_KEPT_S.to_string()),
         // Most arguments handed to one command: a multiple of what one member or bit takes, below Lua's own limit.
         ("ARGS_MAX", "6000".to_owned()),
         ("AHEAD_ROWS", "250".to_owned()),
         ("PAGE_BYTES", (PAGE_NUMBERS / 8).to_string()),
     ]);
+    let key_names = KEYS.map(|key| key.to_uppercase().replace('-', "_"));
+    let keys = key_names.iter().zip(1..);
+    values.extend(keys.map(|(name, at)| (name.as_str(), format!("KEYS[{at}]"))));
     let standings = wire::STANDINGS.iter().enumerate();
     values.extend(standings.map(|(code, &name)| (name, code.to_string())));
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
@@ -143,7 +158,7 @@ mod tests {
 
     /// What the script may use: commands that Redis 6.2 has and whose cost does not grow with the line, save BITPOS,
     /// which the server runs over a byte array.
-    const ALLOWED: [&str; 20] = [
+    const ALLOWED: [&str; 21] = [
         "BITFIELD",
         "BITPOS",
         "EXPIRE",
@@ -151,6 +166,7 @@ mod tests {
         "GETRANGE",
         "HDEL",
         "HGET",
+        "HGETALL",
         "HSET",
         "SET",
         "SETRANGE",
@@ -195,6 +211,6 @@ mod tests {
     fn the_keys_of_a_room_share_one_slot() {
         let keys = keys("anteroom", "main");
         assert!(keys.iter().all(|key| key.starts_with("{anteroom:1:main}:")));
-        assert_eq!(keys.len(), 23);
+        assert_eq!(keys.len(), 26);
     }
 }

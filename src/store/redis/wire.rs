@@ -16,6 +16,8 @@ use crate::line::exchange::Exchange;
 use crate::line::exchange::Measured;
 use crate::line::exchange::Proposal;
 use crate::line::exchange::Standing;
+use crate::line::exchange::StubBlock;
+use crate::line::exchange::StubSlice;
 use crate::line::exchange::Turn;
 use crate::line::exchange::Visitor;
 use crate::line::ids::Epoch;
@@ -27,16 +29,21 @@ use crate::line::settings::Settings;
 use crate::store::StoreError;
 
 /// The line's scalars as the script packs them; `answer.lua` has their names.
-pub(crate) const STATE_FORMAT: &str =
-    ">I8c16I8c32I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8c32I8I8I8I8c96";
+pub(crate) const STATE_FORMAT: &str = ">I8c16I8c32I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8c32I8I8I8I8c96I8I8I8c40I8I8I8I8I8I8I8I8I8I8";
 /// The answer's fixed fields as the script packs them; [`answer`] reads them.
-pub(crate) const ANSWER_FORMAT: &str = ">I8I8c16I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8c32I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8c96";
+pub(crate) const ANSWER_FORMAT: &str = ">I8I8c16I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8c32I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8c96I8I8";
 
 /// An exchange's fixed fields as the script unpacks them; [`header`] writes them.
 pub(crate) const EXCHANGE_FORMAT: &str =
-    ">I8c16I8c32c16I8c16I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8c96";
+    ">I8c16I8c32c16I8c16I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8c24c96I8I8I8";
+/// A slice of stubs, as the exchange carries it and the store keeps it.
+pub(crate) const SLICE_FORMAT: &str = ">I8I8I8";
+/// A block of numbered stubs, as the store keeps it and the answer carries it.
+pub(crate) const BLOCK_FORMAT: &str = ">c16I8I8I8";
+/// Length of a slice of stubs, as the exchange carries it and the store keeps it.
+pub(crate) const SLICE_BYTES: usize = 24;
 /// A proposal as the script unpacks it.
-pub(crate) const PROPOSAL_FORMAT: &str = ">c32I8I8I8I8I8I8I8I8I8I8I8I8I8";
+pub(crate) const PROPOSAL_FORMAT: &str = ">c32I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8";
 /// What is agreed of an opening, within the others: nothing is zeros.
 pub(crate) const OPENING_FORMAT: &str = ">I8I8I8c64I8";
 /// A seed that nobody committed to.
@@ -52,6 +59,21 @@ pub(crate) const STANDINGS: [&str; 8] = [
     "S_EXHAUSTED",
     "S_SPENT",
 ];
+
+/// How many bytes a format of eight-byte numbers and texts packs.
+pub(crate) fn bytes_of(format: &str) -> usize {
+    let numbers = format.matches("I8").count() * 8;
+    let texts = format.split('c').skip(1);
+    let lengths = texts.map(|text| {
+        text.split('I')
+            .next()
+            .and_then(|length| length.parse().ok())
+    });
+    numbers
+        + lengths
+            .map(|length| length.unwrap_or(0_usize))
+            .sum::<usize>()
+}
 
 /// Adds the arguments of an exchange, at a time of the test's choosing or the server's.
 pub(crate) fn add_exchange(
@@ -106,7 +128,28 @@ fn header(clock_us: Option<u64>, store: KeyHash, exchange: &Exchange) -> Vec<u8>
     ] {
         number(&mut to, length as u64);
     }
+    for count in [
+        exchange.origin.answered,
+        exchange.origin.failed,
+        exchange.origin.slow,
+    ] {
+        number(&mut to, count);
+    }
     opening(&mut to, &known.opening);
+    for value in [known.stubs, known.instances, exchange.stubs.len() as u64] {
+        number(&mut to, value);
+    }
+    to
+}
+
+/// Slices of stubs, one after the other, as the store keeps them.
+fn slices(slices: &[StubSlice]) -> Vec<u8> {
+    let mut to = Vec::with_capacity(slices.len() * SLICE_BYTES);
+    for slice in slices {
+        number(&mut to, slice.at_us);
+        number(&mut to, slice.first);
+        number(&mut to, slice.count);
+    }
     to
 }
 
@@ -182,6 +225,9 @@ fn add_lists(cmd: &mut Cmd, exchange: &Exchange) {
     for until_us in finishes.iter().map(|finish| finish.until_us) {
         cmd.arg(until_us);
     }
+    if !exchange.stubs.is_empty() {
+        cmd.arg(slices(&exchange.stubs));
+    }
 }
 
 /// Reads an answer.
@@ -212,8 +258,10 @@ pub(crate) fn answer(bytes: &[u8]) -> Result<Answer, StoreError> {
     let [inside, asking, asking_late, turns, entered, instances] = from.numbers()?;
     let [delay_us, share_ppm, effective_rate_per_hour, stock] = from.numbers()?;
     let [keyed_n, standing_n, entered_n, finished_n, turns_n] = from.numbers()?;
+    let held_back_ppm = from.number()?;
     let clock_us = from.number()?;
     let opening = read_opening(&mut from)?;
+    let [stubs_n, stubs_to] = from.numbers()?;
     let answer = Answer {
         sequence,
         epoch,
@@ -249,10 +297,13 @@ pub(crate) fn answer(bytes: &[u8]) -> Result<Answer, StoreError> {
             delay_us,
             share_ppm,
             effective_rate_per_hour,
+            held_back_ppm,
         },
         stock: stock.checked_sub(1),
         clock_us,
         opening,
+        stubs: from.rows(stubs_n, block_row)?,
+        stubs_to,
     };
     from.end()?;
     Ok(answer)
@@ -271,7 +322,7 @@ fn read_opening(from: &mut Reader<'_>) -> Result<Opening, StoreError> {
     })
 }
 
-fn settings(row: [u64; 12]) -> Result<Settings, StoreError> {
+fn settings(row: [u64; 14]) -> Result<Settings, StoreError> {
     let [
         rate_per_hour,
         active_max,
@@ -282,6 +333,8 @@ fn settings(row: [u64; 12]) -> Result<Settings, StoreError> {
         pass_idle_us,
         returns,
         line_max,
+        guard_share_ppm,
+        guard_recovery_us,
         opens_at_us,
         draw,
         closes_at_us,
@@ -296,6 +349,8 @@ fn settings(row: [u64; 12]) -> Result<Settings, StoreError> {
         pass_idle_us,
         returns,
         line_max,
+        guard_share_ppm,
+        guard_recovery_us,
         opens_at_us,
         draw: draw != 0,
         closes_at_us,
@@ -330,6 +385,17 @@ fn entered_row(from: &mut Reader<'_>) -> Result<Entered, StoreError> {
 fn turn_row(from: &mut Reader<'_>) -> Result<Turn, StoreError> {
     let [number, until_us] = from.numbers()?;
     Ok(Turn { number, until_us })
+}
+
+fn block_row(from: &mut Reader<'_>) -> Result<StubBlock, StoreError> {
+    let instance = from.id::<_, 16>()?;
+    let [first, count, number] = from.numbers()?;
+    Ok(StubBlock {
+        instance,
+        first,
+        count,
+        number,
+    })
 }
 
 /// What is left of an answer to read.

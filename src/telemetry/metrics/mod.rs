@@ -158,6 +158,8 @@ metrics! {
     active_max: IntGaugeVec = gauges(&["room"]);
     /// Entries per second that the operator set
     rate_target: GaugeVec = float_gauges(&["room"]);
+    /// What the guard leaves of the rate: 1 when the origin is well, 0 when the pace is stopped
+    guard_ratio: GaugeVec = float_gauges(&["room"]);
     /// 1 for the mode the room is in, 0 for the others
     state: IntGaugeVec = gauges(&["room", "mode"]);
     /// Numbers issued to newcomers
@@ -183,9 +185,19 @@ metrics! {
     promise_broken_total: IntCounterVec = counters(&["room", "promise"]);
     /// 1 while the room's store answers
     store_up: IntGaugeVec = gauges(&["room"]);
+    /// How long the room's store has been away; 0 while it answers
+    store_away_seconds: IntGaugeVec = gauges(&["room"]);
+    /// Places in the order of arrival given to newcomers while there were no numbers
+    stubs_total: IntCounterVec = counters(&["room"]);
+    /// Newcomers with such a place at this replica whom the line has not numbered yet
+    stubs_waiting: IntGaugeVec = gauges(&["room"]);
 
     /// Time from sending a request to the origin to the head of its response
     origin_seconds: SecondsVec = seconds("origin", ORIGIN_US);
+    /// Requests in flight to the origin from this replica
+    origin_in_flight: IntGaugeVec = gauges(&["origin"]);
+    /// Most requests in flight to the origin from this replica: its share of `max_in_flight`
+    origin_in_flight_max: IntGaugeVec = gauges(&["origin"]);
     /// Requests that failed at the origin
     origin_errors_total: IntCounterVec = counters(&["origin", "reason"]);
 }
@@ -236,6 +248,7 @@ impl Metrics {
                 state: self.state.clone(),
                 stock: self.stock.clone(),
             },
+            guard_ratio: self.guard_ratio.with_label_values(label),
             waiting: self.waiting.with_label_values(label),
             inside: self.inside.with_label_values(label),
             asking: self.asking.with_label_values(label),
@@ -243,6 +256,9 @@ impl Metrics {
             instances: self.instances.with_label_values(label),
             settings_revision: self.settings_revision.with_label_values(label),
             store_up: self.store_up.with_label_values(label),
+            store_away: self.store_away_seconds.with_label_values(label),
+            stubs: self.stubs_total.with_label_values(label),
+            stubs_waiting: self.stubs_waiting.with_label_values(label),
             joined: self.joined_total.with_label_values(label),
             called: self.called_total.with_label_values(label),
             entered: self.entered_total.with_label_values(label),
@@ -280,6 +296,8 @@ impl Metrics {
             &self.instances,
             &self.settings_revision,
             &self.store_up,
+            &self.store_away_seconds,
+            &self.stubs_waiting,
         ] {
             series.remove_label_values(label).ok();
         }
@@ -289,10 +307,12 @@ impl Metrics {
             &self.called_total,
             &self.entered_total,
             &self.exchange_errors_total,
+            &self.stubs_total,
         ] {
             series.remove_label_values(label).ok();
         }
         self.rate_target.remove_label_values(label).ok();
+        self.guard_ratio.remove_label_values(label).ok();
         for promise in WATCHED {
             let labels = &[room, &promise.to_string()];
             self.promise_broken_total.remove_label_values(labels).ok();
@@ -312,6 +332,9 @@ impl Metrics {
     /// Shows an origin no more, once no configuration has it.
     pub fn forget_origin(&self, origin: &str) {
         self.origin_seconds.forget(origin);
+        for series in [&self.origin_in_flight, &self.origin_in_flight_max] {
+            series.remove_label_values(&[origin]).ok();
+        }
         for reason in OriginFailure::ALL {
             let labels = &[origin, reason.name()];
             self.origin_errors_total.remove_label_values(labels).ok();
@@ -324,6 +347,8 @@ impl Metrics {
 pub struct RoomMetrics {
     /// What the room goes by.
     pub shown: Shown,
+    /// See [`Metrics::guard_ratio`].
+    pub guard_ratio: Gauge,
     /// See [`Metrics::waiting`].
     pub waiting: IntGauge,
     /// See [`Metrics::inside`].
@@ -338,6 +363,12 @@ pub struct RoomMetrics {
     pub settings_revision: IntGauge,
     /// See [`Metrics::store_up`].
     pub store_up: IntGauge,
+    /// See [`Metrics::store_away_seconds`].
+    pub store_away: IntGauge,
+    /// See [`Metrics::stubs_total`].
+    pub stubs: IntCounter,
+    /// See [`Metrics::stubs_waiting`].
+    pub stubs_waiting: IntGauge,
     /// See [`Metrics::joined_total`].
     pub joined: IntCounter,
     /// See [`Metrics::called_total`].
@@ -386,6 +417,12 @@ impl Shown {
     pub fn stock(&self, stock: Option<u64>) {
         set_or_remove(&self.stock, &self.room, stock);
     }
+}
+
+/// Millionths as a gauge takes a share of the whole.
+#[must_use]
+pub fn ratio(ppm: u64) -> f64 {
+    f64::from(u32::try_from(ppm).unwrap_or(u32::MAX)) / 1_000_000.0
 }
 
 /// A count as a gauge takes it.

@@ -5,6 +5,7 @@
 //! how far it called and whom it let in. It travels with the store's snapshots: what the store forgets, it forgets.
 
 mod calls;
+mod guard;
 mod opening;
 mod pace;
 mod people;
@@ -117,6 +118,7 @@ pub(crate) struct Shadow {
     spent: BTreeSet<u64>,
     keyed: BTreeMap<KeyHash, (u64, u64)>,
     pace: Pace,
+    guard: guard::Guard,
     opening: Opening,
 }
 
@@ -138,6 +140,7 @@ impl Shadow {
         self.listen(exchange);
         self.expire();
         self.accrue(&done);
+        self.guard(exchange.origin);
         self.obey(exchange);
         self.clocks(done.healing);
         let known_here = exchange.known.epoch == self.epoch;
@@ -162,6 +165,7 @@ impl Shadow {
                 answer.standings, exchange.asks, exchange.checks
             )
         })?;
+        self.guarded(answer.measured.held_back_ppm)?;
         self.compare(answer, &done)?;
         self.tells_opening(exchange, answer)?;
         Ok(done)

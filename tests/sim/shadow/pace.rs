@@ -64,7 +64,7 @@ impl Pace {
 impl Shadow {
     pub(super) fn accrue(&mut self, done: &Done) {
         if self.settings.mode == Mode::Open && !done.healing && !self.is_closed_yet() {
-            self.pace.fill(done.elapsed_us, self.settings.rate_per_hour);
+            self.pace.fill(done.elapsed_us, self.pace_per_hour());
         }
     }
 

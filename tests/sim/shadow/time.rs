@@ -35,7 +35,8 @@ impl Shadow {
         if gap {
             self.unbroken_us = self.now_us;
         }
-        if self.moves() {
+        // Nobody's turn runs out while the guard keeps everybody out.
+        if self.moves() && self.guard.taken < 1_000_000 {
             self.turn_us += elapsed_us;
         }
         if exchange.store != self.process {
@@ -82,6 +83,7 @@ impl Shadow {
         self.turn_us = self.now_us;
         self.unbroken_us = self.now_us;
         self.window_since_us = self.now_us;
+        self.guard.since_us = self.now_us;
         if exchange.store.0 != 0 || shown.is_some() {
             self.heal();
         }
@@ -200,7 +202,7 @@ impl Shadow {
         }
         self.settings = settings;
         self.revision += 1;
-        self.pace.limit(settings.rate_per_hour);
+        self.pace.limit(self.pace_per_hour());
         self.window_changed(before);
     }
 }

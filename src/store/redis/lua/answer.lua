@@ -49,28 +49,41 @@ if known_turns < head then
   end
 end
 
+-- Blocks of stubs that got numbers.
+local stubs_to, blocks_n = stub_seq, 0
+if known_stubs < stub_seq then
+  local members = call('ZRANGEBYSCORE', STUB_BLOCKS, format('(%.0f', known_stubs), '+inf', 'WITHSCORES', 'LIMIT', 0,
+    NEWS_MAX)
+  blocks_n = #members / 2
+  for i = 1, blocks_n do rows[rows_n + turns_n + i] = members[i * 2 - 1] end
+  if blocks_n == NEWS_MAX then stubs_to, more = tonumber(members[blocks_n * 2]), true end
+end
+
 inside_n = inside_n or call('ZCARD', INSIDE)
 on_time_n = on_time_n or call('ZCOUNT', ASKING_TURN, '-inf', head)
 late_n = late_n or call('ZCARD', ASKING_LATE)
-local effective = rate
+local effective = pace
 if inside_n >= active_max then
   local fading = 60 * SECOND_US - min(now_us - minute_us, 60 * SECOND_US)
-  effective = min(rate, (minute + floor(minute_before * fading / (60 * SECOND_US))) * 60)
+  effective = min(pace, (minute + floor(minute_before * fading / (60 * SECOND_US))) * 60)
 end
 -- An epoch that may yet give way to an older one must not be remembered by anybody.
 local certain = provisional == 0
 local answer = struct.pack(ANSWER_FORMAT, sequence, certain and created or 0, certain and nonce or NO_NONCE,
   healing and 1 or 0, more and 1 or 0, now_us, turn_now_us, tail, head, first, issued, entries_to, turns_to,
   finished_to, slice, rate, active_max, mode, presence_us, turn_us, late_share_ppm, pass_idle_us, returns, line_max,
-  opens_at, draw, closes_at, revision, content, inside_n, on_time_n, late_n, call('ZCARD', TURNS), entered, live, delay_us, share_ppm, effective,
-  stock, keyed_n, standing_n, entered_n, finished_n, turns_n, clock_us, opening)
+  guard_share_ppm, guard_recovery_us, opens_at, draw, closes_at, revision, content, inside_n, on_time_n, late_n,
+  call('ZCARD', TURNS), entered, live, delay_us, share_ppm, effective, stock, keyed_n, standing_n, entered_n,
+  finished_n, turns_n, held_back_ppm, clock_us, opening, blocks_n, stubs_to)
 if #rows > 0 then answer = answer .. table.concat(rows) end
 call('HSET', ANSWERED, instance, answer)
 call('SET', STATE, struct.pack(STATE_FORMAT, created, nonce, provisional, store, tail, head, clock_us, now_us,
   turn_now_us, heal_until_us, credit, credit_rest, late_due, share_ppm, delay_us, aged_us, minute_us, minute,
   minute_before, listen_us, told_us, told_before_us, told_at_us, slice, slice_us, rate, active_max, mode, presence_us,
   turn_us, late_share_ppm, pass_idle_us, returns, line_max, opens_at, draw, closes_at, revision, content,
-  stock, entered, entries_seq, finished_seq, opening), 'KEEPTTL')
+  stock, entered, entries_seq, finished_seq, opening, guard_share_ppm, guard_recovery_us, held_back_ppm, guarded,
+  stubs_n, stub_seq, heal_from_us, heal_live, heal_heard, gathers, gap_first, gap_last, issued_minute,
+  issued_minute_before), 'KEEPTTL')
 if touch then
   for i = 1, #KEYS do call('EXPIRE', KEYS[i], KEYS_KEPT_S) end
 end

@@ -7,12 +7,12 @@
 -- would cost more than an idle exchange does.
 
 local call, floor, min, max, format = redis.call, math.floor, math.min, math.max, string.format
-local STATE, ANSWERED, SEEN, CONTENTS, PRESENT_0, PRESENT_1, PRESENT_2, ENTRIES, TURNS, CALLED, NUMBERS, LONGER,
-  ASKING, ASKING_TURN, ASKING_LATE, INSIDE, INSIDE_SINCE, INSIDE_ORDER, RESIGNED, FINISHED, FINISHED_ORDER, KEYED,
-  KEYED_UNTIL = unpack(KEYS)
+-- Keys go by their names (in capitals as well) for KEYS[1] and so on: a function has room for 200 local variables.
+local KEYS = KEYS
 local clock, instance, sequence, given_store, given_nonce, known_created, known_nonce, known_tail, known_head,
   known_now_us, known_turns, known_entries, known_finished, told, joins, given_stock, sold_out, leaving, eager_n,
-  keyed_n, heard_n, asks_n, checks_n, more_n, finishes_n, unasks_n, renewals_n, known_opening =
+  keyed_n, heard_n, asks_n, checks_n, more_n, finishes_n, unasks_n, renewals_n, given_health, known_opening,
+  known_stubs, known_instances, slices_n =
   struct.unpack(EXCHANGE_FORMAT, ARGV[1])
 
 -- Where each list begins in ARGV, less one; identifiers, numbers and times are columns of their own.
@@ -32,6 +32,7 @@ local UNASK_NUMBERS = FINISH_NUMBERS + finishes_n
 local RENEWAL_TIMES = UNASK_NUMBERS + unasks_n
 local RENEWAL_ENTERED = RENEWAL_TIMES + renewals_n
 local FINISH_TIMES = RENEWAL_ENTERED + renewals_n
+local SLICES = FINISH_TIMES + finishes_n + 1
 
 -- The same exchange again gets the same answer; an older one is told which was the last.
 local last = call('HGET', ANSWERED, instance)
@@ -46,18 +47,23 @@ local created, nonce, provisional, store, tail, head, clock_us, now_us, turn_now
   credit_rest, late_due, share_ppm, delay_us, aged_us, minute_us, minute, minute_before, listen_us, told_us,
   told_before_us, told_at_us, slice, slice_us, rate, active_max, mode, presence_us, turn_us, late_share_ppm,
   pass_idle_us, returns, line_max, opens_at, draw, closes_at, revision, content, stock, entered, entries_seq,
-  finished_seq, opening
+  finished_seq, opening, guard_share_ppm, guard_recovery_us, held_back_ppm, guarded, stubs_n, stub_seq,
+  heal_from_us, heal_live, heal_heard, gathers, gap_first, gap_last, issued_minute, issued_minute_before
 if stored then
+  -- What a release before this one did not know of is zero.
+  if #stored < STATE_BYTES then stored = stored .. ('\0'):rep(STATE_BYTES - #stored) end
   created, nonce, provisional, store, tail, head, clock_us, now_us, turn_now_us, heal_until_us, credit,
   credit_rest, late_due, share_ppm, delay_us, aged_us, minute_us, minute, minute_before, listen_us, told_us,
   told_before_us, told_at_us, slice, slice_us, rate, active_max, mode, presence_us, turn_us, late_share_ppm,
   pass_idle_us, returns, line_max, opens_at, draw, closes_at, revision, content, stock, entered, entries_seq,
-  finished_seq, opening =
+  finished_seq, opening, guard_share_ppm, guard_recovery_us, held_back_ppm, guarded, stubs_n, stub_seq,
+  heal_from_us, heal_live, heal_heard, gathers, gap_first, gap_last, issued_minute, issued_minute_before =
     struct.unpack(STATE_FORMAT, stored)
 else
-  rate, active_max, mode, presence_us, turn_us, late_share_ppm, pass_idle_us, returns, line_max, opens_at, draw,
-    closes_at = DEFAULT_SETTINGS
-  revision, content = 0, NO_ID
+  rate, active_max, mode, presence_us, turn_us, late_share_ppm, pass_idle_us, returns, line_max, guard_share_ppm,
+    guard_recovery_us, opens_at, draw, closes_at = DEFAULT_SETTINGS
+  revision, content, stubs_n = 0, NO_ID, 0
+  call('UNLINK', STUBS)
 end
 if clock == 0 then
   local time = call('TIME')
@@ -69,10 +75,16 @@ local touch = leaving == 1
 -- Some bound was reached: more is to be done at once.
 local more = false
 
+-- Every replica there is, and when it was last heard from.
+local seen = call('ZRANGE', SEEN, 0, -1, 'WITHSCORES')
+
 -- begin: a line without an epoch is founded; then line time advances; then, while healing, a newer epoch than ours (any,
 -- if ours was only made for want of one) is adopted, which founds the line again.
-local founding, elapsed_us, was_healing = not created, 0, false
+local founding, elapsed_us = not created, 0
+local was_healing = not founding and now_us < heal_until_us
 for round = 1, 2 do
+  -- Whether all replicas are to be waited for: 0 after a loss, 1 after a silence.
+  local awaits, told = nil, 0
   if founding then
     -- found: with the epoch the replica knows, or a new one.
     store, clock_us = given_store, clock
@@ -83,27 +95,42 @@ for round = 1, 2 do
     end
     tail, head, heal_until_us, credit, credit_rest, late_due = 0, 0, 0, 0, 0, 0
     minute, minute_before, told_us, told_before_us, told_at_us = 0, 0, 0, 0, 0
-    stock, entered, entries_seq, finished_seq = 0, 0, 0, 0
+    stock, entered, entries_seq, finished_seq, stub_seq = 0, 0, 0, 0, 0
+    heal_from_us, heal_live, heal_heard, gathers = 0, 0, 0, 0
+    gap_first, gap_last, issued_minute, issued_minute_before = 0, 0, 0, 0
     share_ppm, delay_us, slice = 1000000, DELAY_US, 1
+    held_back_ppm, guarded = 0, struct.pack('>I8I8I8I8I8', now_us, 0, 0, 0, 0)
     turn_now_us, aged_us, minute_us, slice_us, listen_us = now_us, now_us, now_us, now_us, now_us
     opening = opens_at == 0 and NO_OPENING or struct.pack(OPENING_FORMAT, opens_at, draw, 0, NO_COMMITMENT, 0)
-    if store == NO_ID and provisional == 1 then credit = ENTRY else heal_until_us = now_us + HEAL_US end
+    -- Whoever was heard from in another line is to be heard from again.
+    if #seen > 0 then
+      local again = {}
+      for i = 1, #seen, 2 do
+        seen[i + 1] = max(now_us - LIVE_US, 0)
+        again[i], again[i + 1] = seen[i + 1], seen[i]
+      end
+      call('ZADD', SEEN, unpack(again))
+    end
+    if store == NO_ID and provisional == 1 then credit = ENTRY else awaits = 0 end
     call('UNLINK', unpack(KEYS, EPOCH_KEYS_FIRST))
     touch = true
   end
   if round == 1 then
-    was_healing = now_us < heal_until_us
     -- advance: by at most two seconds an exchange and never backwards.
     elapsed_us = max(clock - clock_us, 0)
-    local unheard = elapsed_us > STEP_US_MAX or clock < clock_us
+    local silent = elapsed_us > STEP_US_MAX
+    local unheard = silent or clock < clock_us
     clock_us, elapsed_us = clock, min(elapsed_us, STEP_US_MAX)
     now_us = now_us + elapsed_us
     if unheard then listen_us = now_us end
-    if mode == 0 and rate > 0 and now_us >= heal_until_us
-      and (opening == NO_OPENING or struct.unpack('>I8', opening, EARLY_AT) > 0) then turn_now_us = turn_now_us + elapsed_us end
+    if mode == 0 and rate > 0 and now_us >= heal_until_us and held_back_ppm < ENTRY
+      and (opening == NO_OPENING or struct.unpack('>I8', opening, EARLY_AT) > 0) then
+      turn_now_us = turn_now_us + elapsed_us
+    end
     if now_us - minute_us >= 60 * SECOND_US then
       minute_us = minute_us + 60 * SECOND_US
       minute_before, minute = minute, 0
+      issued_minute_before, issued_minute = issued_minute, 0
     end
     if now_us - slice_us >= floor(max(presence_us, floor(max(told_us, told_before_us) * 5 / 2)) / 2) then
       slice_us, slice = now_us, slice + 1
@@ -111,10 +138,26 @@ for round = 1, 2 do
       touch = true
     end
     if store ~= given_store then
-      -- heal: another process answers; it may have lost writes.
-      store, heal_until_us, credit, credit_rest, listen_us = given_store, now_us + HEAL_US, 0, 0, now_us
+      -- Another process answers; it may have lost writes.
+      store, awaits, told = given_store, 0, now_us < heal_until_us and heal_live or 0
+    elseif silent and was_healing then
+      heal_until_us = now_us + HEAL_US
+    elseif silent then
+      awaits = 1
     end
-    founding = known_created > 0 and now_us < heal_until_us
+  end
+  if awaits then
+    -- heal, gather: line time moves on, so that whoever was heard from before was so earlier.
+    now_us = now_us + 1
+    heal_from_us, heal_until_us, heal_live, heal_heard, gathers = now_us, now_us + HEAL_US, 0, 0, awaits
+    for i = 2, #seen, 2 do
+      if tonumber(seen[i]) > now_us - LIVE_US then heal_live = heal_live + 1 end
+    end
+    heal_live = max(heal_live, told)
+    if awaits == 0 then credit, credit_rest, listen_us = 0, 0, now_us end
+  end
+  if round == 1 then
+    founding = known_created > 0 and now_us < heal_until_us and gathers == 0
       and not (known_created == created and known_nonce == nonce)
       and (provisional == 1 or known_created > created or (known_created == created and known_nonce > nonce))
   end
@@ -125,7 +168,8 @@ local same = known_created == created and known_nonce == nonce
 if same then
   tail, head = max(tail, known_tail, known_head), max(head, known_head)
   entries_seq, finished_seq = max(entries_seq, known_entries), max(finished_seq, known_finished)
-  if now_us < heal_until_us and known_now_us > now_us then
+  stub_seq = max(stub_seq, known_stubs)
+  if now_us < heal_until_us and gathers == 0 and known_now_us > now_us then
     heal_until_us = heal_until_us + known_now_us - now_us
     now_us, listen_us = known_now_us, known_now_us
   end
@@ -147,17 +191,33 @@ if same then
 else
   -- A ticket means nothing in another epoch: of such an exchange only the newcomers are looked at.
   heard_n, asks_n, checks_n, more_n, finishes_n, unasks_n, renewals_n = 0, 0, 0, 0, 0, 0, 0
-  known_turns, known_entries, known_finished = 0, 0, 0
+  known_turns, known_entries, known_finished, known_stubs = 0, 0, 0, 0
 end
 
--- misses_another: a replica that was live before the line began to heal, and has not been heard from since, may know of
--- numbers that the store has lost.
-local seen = call('ZRANGE', SEEN, 0, -1, 'WITHSCORES')
-if was_healing and now_us >= heal_until_us then
-  local live_us, healed_us = max(now_us - LIVE_US, 0), max(now_us - HEAL_US, 0)
+-- note_report: healing ends once all who were live have been heard from, or when it has taken too long; then, if
+-- somebody may know of numbers that the store has lost, the numbers that it may have been told of are left out.
+if was_healing or now_us < heal_until_us then
+  local live_us, is_first, is_awaited = max(heal_from_us - LIVE_US, 0), true, false
   for i = 1, #seen, 2 do
     local at_us = tonumber(seen[i + 1])
-    if at_us > live_us and at_us <= healed_us and seen[i] ~= instance then heal_until_us = now_us + HEAL_STEP_US end
+    if seen[i] == instance then
+      is_first = at_us < heal_from_us
+    elseif at_us > live_us and at_us < heal_from_us then
+      is_awaited = true
+    end
+  end
+  if is_first and same then heal_heard, heal_live = heal_heard + 1, max(heal_live, known_instances) end
+  local misses = is_awaited or heal_heard < heal_live
+  if now_us < heal_until_us then
+    local is_done = not is_awaited and heal_live <= 1
+    if gathers == 0 then
+      is_done = heal_live > 0 and not misses and heal_until_us - now_us <= HEAL_US - HEAL_MIN_US
+    end
+    if is_done then heal_until_us = now_us end
+  elseif misses and gathers == 0 then
+    if gap_last ~= tail or gap_first == 0 then gap_first = tail + 1 end
+    tail = min(tail + max(issued_minute + issued_minute_before, GAP_MIN), NUMBER_MAX)
+    gap_last = tail
   end
 end
 local healing = now_us < heal_until_us
@@ -196,6 +256,7 @@ do
   if gone then
     call('ZREM', SEEN, unpack(gone))
     call('HDEL', ANSWERED, unpack(gone))
+    call('ZREM', STUB_MARKS, unpack(gone))
   end
   call('ZADD', SEEN, at_us, instance)
   if is_new or silent > heard then listen_us = now_us end

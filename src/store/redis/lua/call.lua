@@ -46,9 +46,10 @@
         return nearest and page * PAGE_BYTES + nearest - 1
       end
 
-      -- The same, anywhere up to the tail.
+      -- The same, anywhere up to the last number that is searched for: the tail's, or the gap's.
+      local last_number = window_listened and tail or gap_last
       local function search_line(byte)
-        local last_byte, nearest = floor(tail / 8), nil
+        local last_byte, nearest = floor(last_number / 8), nil
         if byte > last_byte then return nil end
         for i = 1, 3 do
           if line_found[i] and line_found[i] < byte then
@@ -73,7 +74,7 @@
             if some > 0 then
               local number = byte * 8
               while some < 128 do some, number = some * 2, number + 1 end
-              return number <= tail and number or nil
+              return number <= last_number and number or nil
             end
             at = search_page(byte + 1)
           end
@@ -88,9 +89,17 @@
           break
         end
         local number = head + 1
+        local at_gap = not window_listened and gap_first <= number and number <= gap_last
+        if at_gap then
+          -- next_from_gap: numbers in the gap are absent unless they were heard from.
+          number = next_present() or gap_last + 1
+          if number > tail then break end
+        end
         if window_listened then
           number = next_present()
           if not number then break end
+        end
+        if window_listened or at_gap then
           if floor(number / PAGE_NUMBERS) ~= last_page then
             last_page, pages = floor(number / PAGE_NUMBERS), pages + 1
             if pages > PAGES_MAX then

@@ -30,24 +30,20 @@ do
   end
 end
 
--- accrue: credit fills for the time that passed, at the rate that was in force.
-if mode == 0 and not healing
-  and (opening == NO_OPENING or struct.unpack('>I8', opening, EARLY_AT) > 0) then
-  local filled = elapsed_us * rate + credit_rest
-  local credit_max = max(floor(rate * ENTRY / 3600), ENTRY)
-  credit, credit_rest = credit + floor(filled / 3600), filled % 3600
-  if credit >= credit_max then credit, credit_rest = credit_max, 0 end
-end
-
 -- follow: settings from a replica's file, and what the origin said of its stock.
 local proposed = false
 if ARGV[2] ~= '' or sold_out == 1 then
   local function set(...)
     local before = mode
-    rate, active_max, mode, presence_us, turn_us, late_share_ppm, pass_idle_us, returns, line_max, opens_at, draw,
-      closes_at = ...
+    rate, active_max, mode, presence_us, turn_us, late_share_ppm, pass_idle_us, returns, line_max, guard_share_ppm,
+      guard_recovery_us, opens_at, draw, closes_at = ...
     revision = revision + 1
-    credit = min(credit, max(floor(rate * ENTRY / 3600), ENTRY))
+    -- pace_per_hour
+    pace = rate
+    if held_back_ppm > 0 then
+      pace = max(floor(rate * (ENTRY - held_back_ppm) / ENTRY), min(floor((rate + 3) / 4), PROBE_PER_HOUR))
+    end
+    credit = min(credit, max(floor(pace * ENTRY / 3600), ENTRY))
     if mode == 0 and before ~= 0 then listen_us = now_us end
   end
   if ARGV[2] ~= '' then
@@ -63,8 +59,8 @@ if ARGV[2] ~= '' or sold_out == 1 then
     end
   end
   if sold_out == 1 and mode <= 1 then
-    set(rate, active_max, 3, presence_us, turn_us, late_share_ppm, pass_idle_us, returns, line_max, opens_at, draw,
-      closes_at)
+    set(rate, active_max, 3, presence_us, turn_us, late_share_ppm, pass_idle_us, returns, line_max, guard_share_ppm,
+      guard_recovery_us, opens_at, draw, closes_at)
   end
 end
 if given_stock > 0 then stock = given_stock end

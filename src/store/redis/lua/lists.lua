@@ -62,6 +62,7 @@ end
 
 -- join: numbers for newcomers; those with a key come after the others.
 local issued_before, free = tail, 0
+tail = tail + numbered
 if mode <= 1 and not healing then
   free = min(max(line_max - (tail - head), 0), max(NUMBER_MAX - tail, 0))
 end
@@ -261,8 +262,10 @@ end
 
 -- Newcomers are present: whole bytes at once, the edges bit by bit.
 if tail > issued_before then
-  local low, high = floor((first + 7) / 8), floor((tail + 1) / 8)
-  local edges = low > high and {first, tail + 1} or {first, low * 8, high * 8, tail + 1}
+  local from_number = issued_before + 1
+  local low, high = floor((from_number + 7) / 8), floor((tail + 1) / 8)
+  local edges = low > high and {from_number, tail + 1} or {from_number, low * 8, high * 8, tail + 1}
+  issued_minute = issued_minute + tail - issued_before
   for i = 1, #edges, 2 do
     local from, width = edges[i], edges[i + 1] - edges[i]
     if width > 0 then

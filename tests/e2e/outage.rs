@@ -1,0 +1,362 @@
+//! A store that goes away under people: who is inside stays, who waits is told so, and who comes keeps its order.
+//!
+//! The outage lasts until enough people have come; with `ANTEROOM_FULL` in the environment, for a minute.
+
+use std::net::SocketAddr;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
+use std::time::Instant;
+
+use crate::redis::Pair;
+use crate::redis::ready;
+use crate::stage::APP;
+use crate::stage::Over;
+use crate::stage::SOON;
+use crate::stage::Ticket;
+use crate::stage::call;
+use crate::stage::enter;
+use crate::stage::join;
+use crate::stage::status;
+use crate::stage::try_join;
+use crate::support::anteroom::Anteroom;
+use crate::support::http;
+use crate::support::redis::Redis;
+use crate::support::wait_for;
+
+/// So many come to each replica while there are no numbers.
+const COMING: usize = 300;
+/// So long the replicas say at least that their store is away, in seconds: more than what is no outage to a line.
+const AWAY_S: f64 = 3.0;
+/// How long a full outage lasts.
+const FULL: Duration = Duration::from_secs(60);
+/// Whoever comes this much later than somebody at another replica came later for certain: two slices of arrivals, and
+/// what the replicas may be apart in reading the line's clock.
+const APART: Duration = Duration::from_millis(300);
+
+/// A newcomer who got no number.
+#[derive(Debug, Clone)]
+struct Newcomer {
+    stub: String,
+    /// When it had been answered.
+    at: Instant,
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a span of the machine's own time"
+)]
+fn now() -> Instant {
+    Instant::now()
+}
+
+fn is_full() -> bool {
+    std::env::var_os("ANTEROOM_FULL").is_some()
+}
+
+/// Comes until it is over, with everybody else looking after their own: the newcomers without a number, in order.
+fn come(addr: SocketAddr, before: &Before, over: &AtomicBool, came: &AtomicUsize) -> Vec<Newcomer> {
+    let mut newcomers = Vec::new();
+    let mut turn = 0;
+    while !over.load(Ordering::Relaxed) {
+        let reply = try_join(addr, &[]);
+        let at = now();
+        let body = reply.json();
+        assert_eq!(reply.status, 200, "{body}");
+        if body["number"].is_null() {
+            assert_eq!(body["state"], "waiting", "{body}");
+            let stub = body["ticket"].as_str().unwrap().to_owned();
+            newcomers.push(Newcomer { stub, at });
+            came.fetch_add(1, Ordering::Relaxed);
+        }
+        before.goes_on(addr, turn);
+        turn += 1;
+    }
+    newcomers
+}
+
+/// Those who were there before the outage.
+struct Before {
+    passes: Vec<String>,
+    waiting: Vec<Ticket>,
+}
+
+impl Before {
+    fn new(pair: &Pair) -> Self {
+        let [one, two] = pair.addrs();
+        let passes = (0..2).map(|_| enter(one, &join(one).text)).collect();
+        let waiting = (0..20).map(|at| join([one, two][at % 2])).collect();
+        Self { passes, waiting }
+    }
+
+    /// Everybody inside is served, and whoever waits is told calmly that it does.
+    fn goes_on(&self, addr: SocketAddr, turn: usize) {
+        for pass in &self.passes {
+            assert_eq!(call(addr, "/booking/", pass).text(), "the portal");
+        }
+        let ticket = &self.waiting[turn % self.waiting.len()];
+        let headers = [APP, ("anteroom-ticket", ticket.text.as_str())];
+        let reply = http::get(addr, "/.anteroom/main/status", &headers).unwrap();
+        // Two threads ask for twenty: none of them comes back more than five times a second, unless the machine is fast.
+        if reply.status == 429 {
+            return;
+        }
+        let body = reply.json();
+        assert_eq!(
+            (reply.status, &body["number"]),
+            (200, &ticket.number.into())
+        );
+        let state = body["state"].as_str().unwrap();
+        assert!(
+            ["waiting", "near", "turn", "late"].contains(&state),
+            "{body}"
+        );
+        let poll_ms = body["poll_ms"].as_u64().unwrap();
+        assert!((1_000..=120_000).contains(&poll_ms), "{body}");
+    }
+}
+
+/// Plays an outage with people coming to both replicas all the time; those who got no number, at each.
+fn outage(
+    pair: &mut Pair,
+    before: &Before,
+    begin: impl FnOnce(&mut Pair),
+    end: impl FnOnce(&mut Pair),
+) -> [Vec<Newcomer>; 2] {
+    let [one, two] = pair.addrs();
+    let over = AtomicBool::new(false);
+    let came = [AtomicUsize::new(0), AtomicUsize::new(0)];
+    thread::scope(|scope| {
+        let (over, ending) = (&over, Over(&over));
+        let coming = [(one, &came[0]), (two, &came[1])]
+            .map(|(addr, came)| scope.spawn(move || come(addr, before, over, came)));
+        begin(pair);
+        let since = now();
+        let deadline = SOON + FULL;
+        wait_for("enough have come", deadline, || {
+            let enough = came
+                .iter()
+                .all(|came| came.load(Ordering::Relaxed) >= COMING);
+            let away = |replica: &Anteroom| {
+                replica.metric("anteroom_store_away_seconds{room=\"main\"}") >= Some(AWAY_S)
+            };
+            let long = pair.replicas.iter().all(away) && (!is_full() || since.elapsed() >= FULL);
+            (enough && long).then_some(())
+        });
+        end(pair);
+        ready(pair, 200);
+        drop(ending);
+        coming.map(|one| one.join().unwrap())
+    })
+}
+
+/// The number that a stub becomes, shown at this replica, and the ticket that takes its place.
+fn become_ticket(addr: SocketAddr, stub: &str) -> Ticket {
+    wait_for("a stub becomes a number", SOON, || {
+        let headers = [APP, ("anteroom-ticket", stub)];
+        let reply = http::get(addr, "/.anteroom/main/status", &headers).unwrap();
+        let number = reply.json()["number"].as_u64()?;
+        let text = reply.header("anteroom-ticket").unwrap().to_owned();
+        assert_ne!(text, stub);
+        assert!(reply.cookies().contains(&text), "{reply:?}");
+        Some(Ticket { number, text })
+    })
+}
+
+/// Whoever came in an outage has its number, in the order of arrival; all numbers, in that order.
+fn in_order(pair: &Pair, newcomers: &[Vec<Newcomer>; 2]) -> Vec<u64> {
+    let [one, two] = pair.addrs();
+    let mut all: Vec<(Instant, usize, u64)> = Vec::new();
+    for (at, came) in newcomers.iter().enumerate() {
+        // At the replica it did not come to.
+        let elsewhere = [two, one][at];
+        let tickets: Vec<_> = came
+            .iter()
+            .map(|newcomer| become_ticket(elsewhere, &newcomer.stub))
+            .collect();
+        let numbers: Vec<_> = tickets.iter().map(|ticket| ticket.number).collect();
+        assert!(
+            numbers.is_sorted_by(|a, b| a < b),
+            "an inversion within a replica"
+        );
+        for (ticket, addr) in tickets.iter().zip([one, two, one]) {
+            assert_eq!(status(addr, &ticket.text)["number"], ticket.number);
+        }
+        let rows = came.iter().zip(numbers);
+        all.extend(rows.map(|(newcomer, number)| (newcomer.at, at, number)));
+    }
+    all.sort_unstable();
+    let (mut pairs, mut inverted) = (0_u64, 0_u64);
+    for (nth, (at, replica, number)) in all.iter().enumerate() {
+        let later = all[nth..].iter().filter(|other| other.1 != *replica);
+        for other in later.filter(|other| other.0 - *at > APART) {
+            pairs += 1;
+            inverted += u64::from(other.2 < *number);
+        }
+    }
+    println!("{} came, {inverted} of {pairs} pairs inverted", all.len());
+    assert!(
+        pairs > 0 && 100 * inverted < pairs,
+        "{inverted} of {pairs} inverted"
+    );
+    all.into_iter().map(|(_, _, number)| number).collect()
+}
+
+/// Whoever comes now is behind all of them, and nobody has anybody else's number.
+fn others_queue_behind(pair: &Pair, before: &Before, numbers: &[u64]) {
+    let last = *numbers.iter().max().unwrap();
+    let mut taken: Vec<_> = numbers.to_vec();
+    taken.extend(before.waiting.iter().map(|ticket| ticket.number));
+    for addr in pair.addrs() {
+        let newcomer = join(addr);
+        assert!(
+            newcomer.number > last,
+            "{} is not behind {last}",
+            newcomer.number
+        );
+        taken.push(newcomer.number);
+        for ticket in &before.waiting {
+            assert_eq!(status(addr, &ticket.text)["number"], ticket.number);
+        }
+        for pass in &before.passes {
+            assert_eq!(call(addr, "/booking/", pass).text(), "the portal");
+        }
+    }
+    let many = taken.len();
+    taken.sort_unstable();
+    taken.dedup();
+    assert_eq!(taken.len(), many, "a number twice");
+    for replica in &pair.replicas {
+        let left = replica.metric("anteroom_stubs_waiting{room=\"main\"}");
+        assert_eq!(left, Some(0.0));
+        let given = replica.metric("anteroom_stubs_total{room=\"main\"}");
+        assert!(given >= Some(f64::from(u32::try_from(COMING).unwrap())));
+        let log = replica.log_all();
+        // On a machine that is busy with everything else it may have been away twice.
+        let [away, back] =
+            ["the store is away", "the store is back"].map(|line| log.matches(line).count());
+        assert!(away > 0 && away == back, "{log}");
+        assert!(log.contains("the line has healed"), "{log}");
+    }
+}
+
+/// Two may be inside, and two are.
+fn pair(redis: Redis) -> (Pair, Before) {
+    let pair = Pair::with(redis, "active_max = 2");
+    let before = Before::new(&pair);
+    (pair, before)
+}
+
+#[test]
+fn whoever_comes_while_redis_is_down_is_numbered_in_the_order_of_arrival() {
+    let (mut pair, before) = pair(Redis::start_durable());
+    let newcomers = outage(
+        &mut pair,
+        &before,
+        |pair| pair.redis.kill(),
+        |pair| pair.redis.restart(),
+    );
+    let numbers = in_order(&pair, &newcomers);
+    others_queue_behind(&pair, &before, &numbers);
+}
+
+#[test]
+fn a_redis_that_comes_back_empty_loses_nobodys_order() {
+    let (mut pair, before) = pair(Redis::start());
+    let newcomers = outage(
+        &mut pair,
+        &before,
+        |pair| pair.redis.kill(),
+        |pair| pair.redis.restart(),
+    );
+    let numbers = in_order(&pair, &newcomers);
+    others_queue_behind(&pair, &before, &numbers);
+}
+
+#[test]
+fn a_redis_that_hangs_and_goes_on_loses_nobodys_order() {
+    let (mut pair, before) = pair(Redis::start());
+    let newcomers = outage(
+        &mut pair,
+        &before,
+        |pair| pair.redis.freeze(),
+        |pair| pair.redis.thaw(),
+    );
+    let numbers = in_order(&pair, &newcomers);
+    others_queue_behind(&pair, &before, &numbers);
+}
+
+#[test]
+fn an_emptied_redis_lets_nobody_in_who_left_and_counts_those_inside() {
+    let pair = Pair::with(Redis::start(), "active_max = 1");
+    let [one, two] = pair.addrs();
+    let gone = join(one);
+    let left = enter(one, &gone.text);
+    let quit = [
+        APP,
+        ("anteroom-ticket", gone.text.as_str()),
+        ("anteroom-pass", left.as_str()),
+    ];
+    http::post(one, "/.anteroom/main/leave", &quit, b"").unwrap();
+    let inside = enter(two, &join(two).text);
+    let (waiting, gave_up) = (join(one), join(two));
+    let quit = [APP, ("anteroom-ticket", gave_up.text.as_str())];
+    http::post(two, "/.anteroom/main/leave", &quit, b"").unwrap();
+    let all_know = |ticket: &str, state: &str| {
+        for addr in [one, two] {
+            wait_for("both know", SOON, || {
+                (status(addr, ticket)["state"] == state).then_some(())
+            });
+        }
+    };
+    all_know(&gone.text, "left");
+    all_know(&gave_up.text, "left");
+
+    let over = AtomicBool::new(false);
+    let healed = |replica: &Anteroom| replica.log_all().matches("the line has healed").count();
+    let before = pair.replicas.each_ref().map(healed);
+    let numbers: Vec<_> = thread::scope(|scope| {
+        let (over, ending) = (&over, Over(&over));
+        let coming = [one, two].map(|addr| scope.spawn(move || crate::redis::come(addr, over).0));
+        wait_for("people come", SOON, || {
+            (pair.replicas[0].metric("anteroom_waiting{room=\"main\"}") > Some(50.0)).then_some(())
+        });
+        assert!(pair.redis.ask("FLUSHALL").starts_with("+OK"));
+        for (replica, before) in pair.replicas.iter().zip(before) {
+            wait_for("the line has healed once more", SOON, || {
+                (healed(replica) > before).then_some(())
+            });
+        }
+        drop(ending);
+        coming
+            .into_iter()
+            .flat_map(|one| one.join().unwrap())
+            .collect()
+    });
+    let mut seen: Vec<_> = numbers.iter().map(|ticket| ticket.number).collect();
+    seen.extend([gone.number, waiting.number, gave_up.number]);
+    let many = seen.len();
+    seen.sort_unstable();
+    seen.dedup();
+    assert_eq!(seen.len(), many, "a number twice");
+    for addr in [one, two] {
+        for ticket in [&gone, &gave_up] {
+            let asked = crate::stage::ask(addr, &ticket.text);
+            assert_eq!(
+                (asked.status, &asked.json()["state"]),
+                (409, &"left".into())
+            );
+        }
+        assert_ne!(call(addr, "/booking/", &left).text(), "the portal");
+        assert_eq!(call(addr, "/booking/", &inside).text(), "the portal");
+        // There is one inside, and room for one.
+        let asked = crate::stage::ask(addr, &waiting.text);
+        assert_eq!(asked.status, 409, "{}", asked.text());
+    }
+    for replica in &pair.replicas {
+        let inside = replica.metric("anteroom_inside{room=\"main\"}");
+        assert_eq!(inside, Some(1.0));
+    }
+}
