@@ -3,8 +3,8 @@
 //! No I/O, no clock, no randomness, no logging, and integers only: the same histories are played to this machine and
 //! to the script in Redis, and their answers must be equal.
 //!
-//! A step is one exchange, in this order: expire, accrue entry credit, issue joins, let in, call, let in those just
-//! called who are asking. [`Line::apply`] is the only way to change a line.
+//! A step is one exchange, in this order: expire, accrue entry credit, judge the origin, issue joins, let in, call, let
+//! in those just called who are asking. [`Line::apply`] is the only way to change a line.
 //!
 //! A line may have an opening: before it only numbers are issued, and at it those who came are frozen as the early line.
 //!
