@@ -87,6 +87,9 @@
 //!   has a stub by then, so the repeat asks for no numbers and tells of all arrivals instead.
 //! - **The embedded store is the same machine with a journal**: what changes a line is one message, so the journal is
 //!   a list of exchanges, and a start replays it over the last snapshot.
+//! - **A draw is computed on read.** An opening freezes one number, how many came early; a ticket carries its index, and
+//!   `gate/visit.rs` is the one place where that becomes a number, by a permutation whose seed was committed to. One write
+//!   orders a million people, and the seed's publication lets each of them check it.
 //! - **Integers only in the line**: microseconds and millionths below 2⁵³, which a script's numbers hold exactly.
 //! - **HMAC rather than public keys**: whoever verifies tickets is whoever signs them, thousands of times a second.
 

@@ -6,6 +6,8 @@
 //! A step is one exchange, in this order: expire, accrue entry credit, judge the origin, number stubs, issue joins, let
 //! in, call, let in those just called who are asking. [`Line::apply`] is the only way to change a line.
 //!
+//! A line may have an opening: before it only numbers are issued, and at it those who came are frozen as the early line.
+//!
 //! A line whose store may have lost writes heals: nothing is issued, called or entered until every replica that was live
 //! has told what it was last answered, which is half a second at least and a second and a half at most. Who was live is
 //! known from the line itself, or from the replicas if the line has forgotten. One that is slow to find the store again,

@@ -12,6 +12,7 @@ mod crowd;
 mod guard;
 mod histories;
 mod million;
+mod openings;
 mod outages;
 mod person;
 mod plan;

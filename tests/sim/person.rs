@@ -63,6 +63,8 @@ pub(crate) struct Person {
     pub(crate) place: Option<(InstanceId, u64)>,
     /// When it got its stub, in true time.
     pub(crate) arrived_us: u64,
+    /// Its place in the order of arrival, once another number was drawn for that.
+    pub(crate) index: Option<u64>,
     /// Its next visit: an older one that is still planned is void.
     pub(crate) visit: u64,
 }
@@ -89,6 +91,7 @@ impl Person {
             left: false,
             place: None,
             arrived_us: 0,
+            index: None,
             visit: 0,
         };
         person.renew_id(rng);

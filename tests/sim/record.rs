@@ -11,6 +11,7 @@ use anteroom::line::exchange::Known;
 use anteroom::line::exchange::NEWS_MAX;
 use anteroom::line::exchange::Refused;
 use anteroom::line::exchange::Turn;
+use anteroom::line::exchange::Visitor;
 use anteroom::line::ids::Epoch;
 use anteroom::line::ids::InstanceId;
 use anteroom::line::ids::TicketId;
@@ -70,6 +71,8 @@ pub(crate) struct Record {
     /// Times at which somebody entered, in the record's own line time.
     pub(crate) now_us: u64,
     pub(crate) entries: Vec<u64>,
+    /// Who did, in that order.
+    pub(crate) entered: Vec<TicketId>,
     /// How many were skipped as absent.
     pub(crate) skipped: u64,
     /// Whose stubs there are, and which have a number since the store last lost anything.
@@ -96,6 +99,7 @@ impl Record {
             has_lost: false,
             now_us: 0,
             entries: Vec::new(),
+            entered: Vec::new(),
             skipped: 0,
             stub_ids: BTreeMap::new(),
             stub_numbers: BTreeMap::new(),
@@ -297,6 +301,7 @@ impl Record {
     fn enter(&mut self, number: u64, id: TicketId) -> Verdict {
         self.deeds.push(Deed::Entered(id));
         self.entries.push(self.now_us);
+        self.entered.push(id);
         let returns = self.returns;
         let other = self.holders.get(&id).copied();
         let holder = self.holders.get_mut(&id);
@@ -317,6 +322,13 @@ impl Record {
                 holder.entries
             )
         })
+    }
+
+    /// A ticket's index became this number.
+    pub(crate) fn drawn(&mut self, visitor: Visitor) {
+        if let Some(holder) = self.holders.get_mut(&visitor.id) {
+            holder.number = visitor.number;
+        }
     }
 
     /// Whether a ticket may be spent: it has been inside, was given up, or shares a number that the store had lost.

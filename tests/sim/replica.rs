@@ -22,15 +22,12 @@ use anteroom::line::ids::InstanceId;
 use anteroom::line::ids::KeyHash;
 use anteroom::line::ids::Nonce;
 use anteroom::line::ids::TicketId;
-use anteroom::line::opening::Commitment;
 use anteroom::line::settings::Settings;
 
 use crate::plan::SECOND;
 use crate::rng::Rng;
 use crate::stubs::Stubs;
-
-/// What every replica commits to: they all have the same key.
-const DRAW: [u8; 32] = [7; 32];
+use crate::visit::seed;
 
 /// Somebody who waits for a number.
 #[derive(Debug, Clone, Copy)]
@@ -401,7 +398,7 @@ impl Replica {
             self.known.opening = answer.opening;
         }
         if answer.opening.draws && answer.opening.draw.is_none() && !answer.healing {
-            self.known.opening.draw = Some(Commitment(DRAW));
+            self.known.opening.draw = Some(seed().commitment());
         }
         self.known.turns = answer.turns_to;
         self.known.entries = answer.entries;

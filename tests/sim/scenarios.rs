@@ -37,6 +37,17 @@ pub(crate) fn settings(per_second: u64) -> Settings {
 
 /// A healthy world: these many come at once to three replicas.
 pub(crate) fn world(seed: u64, people: usize, manners: Manners, settings: Settings) -> World {
+    opening(seed, people, manners, settings, 0)
+}
+
+/// The same, with a line that opens this long after the beginning.
+pub(crate) fn opening(
+    seed: u64,
+    people: usize,
+    manners: Manners,
+    settings: Settings,
+    opens_after_us: u64,
+) -> World {
     let plan = Plan {
         embedded: false,
         replicas: 3,
@@ -53,7 +64,7 @@ pub(crate) fn world(seed: u64, people: usize, manners: Manners, settings: Settin
         settings,
         troubles: Vec::new(),
         trouble: 0,
-        opens_after_us: 0,
+        opens_after_us,
     };
     let mut world = World::with(Rng::new(seed), plan);
     // Nobody leaves by chance.

@@ -4,6 +4,8 @@ use anteroom::line::exchange::Standing;
 use anteroom::line::exchange::Visitor;
 use anteroom::line::ids::Epoch;
 use anteroom::line::promises::Promise;
+use anteroom::seal::Drawn;
+use anteroom::seal::Seed;
 
 use crate::person::State;
 use crate::plan::MILLI;
@@ -13,6 +15,11 @@ use crate::replica::View;
 use crate::shadow::Verdict;
 use crate::shadow::claim;
 use crate::world::World;
+
+/// What places are drawn from.
+pub(crate) fn seed() -> Seed {
+    Seed::parse(&"07".repeat(32)).expect("a seed")
+}
 
 /// How long a request waits for its number.
 const JOIN_US: u64 = 8 * SECOND;
@@ -121,6 +128,7 @@ impl World {
             self.visit_after(p, 0);
             return Ok(());
         };
+        let visitor = self.drawn(p, at, visitor);
         let view = self.replicas[at].poll(epoch, visitor, self.now_us);
         self.say(|| format!("visitor {p} {visitor:?} at {at} sees {view:?}"));
         match view {
@@ -136,6 +144,27 @@ impl World {
             View::Stands(standing) => self.stand(p, at, visitor, standing)?,
         }
         Ok(())
+    }
+
+    /// The number that was drawn for a visitor, once the replica it asks knows that the line has opened.
+    fn drawn(&mut self, p: usize, at: usize, visitor: Visitor) -> Visitor {
+        let last = self.replicas[at].last.as_ref();
+        let opening = last.map(|(answer, _)| answer.opening);
+        let Some((opening, early)) = opening.and_then(|o| Some((o, o.early?))) else {
+            return visitor;
+        };
+        let takes_part = (opening.after + 1..=early).contains(&visitor.number);
+        if opening.draw.is_none() || !takes_part || self.people[p].index.is_some() {
+            return visitor;
+        }
+        let drawn = Drawn::new(seed(), opening.after, early);
+        let number = drawn.number(visitor.number);
+        self.people[p].index = Some(visitor.number);
+        let visitor = Visitor { number, ..visitor };
+        let person = &mut self.people[p];
+        person.ticket = person.ticket.map(|(epoch, _)| (epoch, visitor));
+        self.store.record.drawn(visitor);
+        visitor
     }
 
     fn wait(&mut self, p: usize, at: usize, visitor: Visitor, place: u64) -> Verdict {
