@@ -24,6 +24,7 @@ use crate::gate::standing::Known;
 use crate::gate::stub;
 use crate::line::exchange::Standing as LineStanding;
 use crate::line::exchange::Visitor;
+use crate::line::ids::Epoch;
 use crate::message::Client;
 use crate::message::accept;
 use crate::message::cookies;
@@ -37,6 +38,10 @@ use crate::seal::Stub;
 use crate::seal::Ticket;
 use crate::telemetry::metrics::WorkerMetrics;
 use crate::telemetry::metrics::WorkerRoom;
+
+/// A line that its store and all replicas have lost is taken up again by what was signed in it within this time, in
+/// microseconds: a day.
+const LINES_LAST_US: u64 = 86_400_000_000;
 
 /// A ticket, for clients without a cookie jar.
 pub(crate) const TICKET: HeaderName = HeaderName::from_static("anteroom-ticket");
@@ -186,9 +191,7 @@ impl<'a> Visit<'a> {
                 within_grace: over_us <= grace_us,
             }
         };
-        if pass.number > self.snapshot.head() && self.snapshot.epoch().is_some() {
-            self.port.floor(pass.epoch, pass.number, pass.number);
-        }
+        self.tell_of((pass.epoch, pass.signed_us), pass.number, pass.number);
         self.held_pass = Some(pass);
     }
 
@@ -202,8 +205,20 @@ impl<'a> Visit<'a> {
         }
     }
 
+    /// Tells the line of numbers that it has issued and called by what is shown here, if it may not know.
+    fn tell_of(&self, (epoch, signed_us): (Epoch, u64), tail: u64, head: u64) {
+        if self.snapshot.epoch().is_none() {
+            // What is older than a day is of another event: its line stays ended.
+            if signed_us + LINES_LAST_US > self.wall_us {
+                self.port.shown(epoch, tail, head, signed_us);
+            }
+        } else if tail > self.snapshot.tail() || head > self.snapshot.head() {
+            self.port.floor(epoch, tail, head);
+        }
+    }
+
     /// Whether this is the line's epoch; while no answer has told which one that is, any is believed.
-    fn is_ours(&self, epoch: crate::line::ids::Epoch) -> bool {
+    fn is_ours(&self, epoch: Epoch) -> bool {
         self.snapshot.epoch().is_none_or(|ours| ours == epoch)
     }
 
@@ -217,9 +232,7 @@ impl<'a> Visit<'a> {
         for text in texts(header, headers, self.site.cookies.ticket(self.https)) {
             match self.live.keys.verify_ticket(self.site.name(), text) {
                 Ok(ticket) if self.is_ours(ticket.epoch) => {
-                    if ticket.number > self.snapshot.tail() && self.snapshot.epoch().is_some() {
-                        self.port.floor(ticket.epoch, ticket.number, 0);
-                    }
+                    self.tell_of((ticket.epoch, ticket.issued_us), ticket.number, 0);
                     let line_us = self.line_us(ticket.issued_us);
                     let inside = self.snapshot.is_inside(ticket.id, line_us);
                     return (TicketFact::Valid { inside }, Some(*ticket));

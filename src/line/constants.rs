@@ -52,6 +52,7 @@ pub fn constants() -> Vec<(&'static str, u64)> {
         ("STUB_NUMBERS_MAX", stubs::STUB_NUMBERS_MAX),
         ("BLOCKS_MAX", stubs::BLOCKS_MAX),
         ("GAP_MIN", heal::GAP_MIN),
+        ("INSTANCES_UNKNOWN", exchange::INSTANCES_UNKNOWN),
     ]
 }
 

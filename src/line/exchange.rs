@@ -41,6 +41,10 @@ pub const PAGES_MAX: u64 = 32;
 /// Most slices of stubs in one exchange.
 pub const STUB_SLICES_MAX: usize = 1_000;
 
+/// In [`Known::instances`]: the epoch is known only by visitors' tickets, and who else was there, and what they were told,
+/// by nobody.
+pub const INSTANCES_UNKNOWN: u64 = 1 << 32;
+
 /// A visitor as the line meets it: its ticket's id and number, both from an authenticated ticket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Visitor {
@@ -129,7 +133,8 @@ pub struct Known {
     /// Blocks of numbered stubs up to this sequence number have been received.
     #[serde(default)]
     pub stubs: u64,
-    /// How many replicas were live, by the last answer of that epoch; 0 before there was one.
+    /// How many replicas were live, by the last answer of that epoch; 0 before there was one, and
+    /// [`INSTANCES_UNKNOWN`] where only tickets tell of the epoch.
     #[serde(default)]
     pub instances: u64,
 }

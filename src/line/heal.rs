@@ -9,6 +9,7 @@
 
 use crate::line::bits;
 use crate::line::exchange::Exchange;
+use crate::line::exchange::INSTANCES_UNKNOWN;
 use crate::line::exchange::NUMBER_MAX;
 use crate::line::state::HEAL_MIN_US;
 use crate::line::state::HEAL_US;
@@ -116,7 +117,11 @@ impl Line {
     /// The highest number that can be issued once this exchange was applied.
     pub(crate) fn highest_after(&self, exchange: &Exchange) -> u64 {
         let known = exchange.known.tail.max(exchange.known.head);
-        let gap = if self.has_lost() { self.gap_width() } else { 0 };
+        let gap = if self.has_lost() {
+            self.gap_width(self.tail.max(known))
+        } else {
+            0
+        };
         let stubs = if exchange.stubs.is_empty() && self.stubs.is_empty() {
             0
         } else {
@@ -125,9 +130,17 @@ impl Line {
         self.tail.max(known) + gap + stubs + exchange.joins + exchange.keyed.len() as u64
     }
 
-    /// How many numbers a missing replica may have been told of.
-    fn gap_width(&self) -> u64 {
-        GAP_MIN.max(self.issued_minute + self.issued_minute_before)
+    /// How many numbers behind this tail a missing replica may have been told of. Where nobody is left who was told of
+    /// any, the tail is only the highest of the tickets that happened to be shown.
+    fn gap_width(&self, tail: u64) -> u64 {
+        let unseen = if self.heal_live >= INSTANCES_UNKNOWN {
+            tail / 4
+        } else {
+            0
+        };
+        GAP_MIN
+            .max(self.issued_minute + self.issued_minute_before)
+            .max(unseen)
     }
 
     /// Leaves out the numbers that a missing replica may have been told of.
@@ -135,7 +148,7 @@ impl Line {
         if self.gap_last != self.tail || self.gap_first == 0 {
             self.gap_first = self.tail + 1;
         }
-        self.tail = (self.tail + self.gap_width()).min(NUMBER_MAX);
+        self.tail = (self.tail + self.gap_width(self.tail)).min(NUMBER_MAX);
         self.gap_last = self.tail;
     }
 

@@ -179,7 +179,8 @@ pub(crate) struct Answered {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Line {
     pub(crate) epoch: Option<Epoch>,
-    /// The epoch was made without knowing whether an older one was lost: any epoch shown while healing replaces it.
+    /// The epoch was made without knowing whether an older one was lost: any epoch shown before the
+    /// first number is issued replaces it.
     pub(crate) provisional: bool,
     /// Identity of the store's process.
     pub(crate) store: KeyHash,

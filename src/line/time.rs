@@ -35,7 +35,13 @@ impl Line {
         self.raise_floors(exchange);
         self.note_report(exchange, was_healing, step);
         step.healing = self.is_healing();
-        self.provisional &= step.healing;
+        self.provisional &= step.healing || self.may_be_an_older_one();
+    }
+
+    /// Whether the epoch, made for want of one, may still give way to one that a visitor's ticket tells of: a store that
+    /// was found empty may have lost a line, together with every replica that knew it, and nobody has a number yet.
+    fn may_be_an_older_one(&self) -> bool {
+        self.tail == 0 && self.store != KeyHash::default() && self.settings.mode.issues()
     }
 
     /// Starts a line that has no epoch: the one the replica knows, or a new one.
@@ -83,18 +89,16 @@ impl Line {
         }
     }
 
-    /// While healing, a newer epoch than ours (any, if ours was only made for want of one) is the line's.
+    /// While healing, a newer epoch than ours is the line's; any is, at any time, as long as ours was only made for want
+    /// of one.
     fn adopt(&mut self, exchange: &Exchange) {
         let Some(shown) = shown(exchange) else {
             return;
         };
-        if !self.has_lost()
-            || Some(shown) == self.epoch
-            || !(self.provisional || Some(shown) > self.epoch)
-        {
-            return;
+        let is_newer = self.has_lost() && Some(shown) > self.epoch;
+        if Some(shown) != self.epoch && (self.provisional || is_newer) {
+            self.found(self.clock_us, exchange);
         }
-        self.found(self.clock_us, exchange);
     }
 
     /// Numbers and line times that were answered or signed in exactly this epoch are never taken back.

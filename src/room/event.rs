@@ -6,6 +6,7 @@ use tokio::sync::oneshot;
 
 use crate::line::exchange::Finish;
 use crate::line::exchange::Health;
+use crate::line::exchange::Known;
 use crate::line::exchange::Renewal;
 use crate::line::exchange::Standing;
 use crate::line::exchange::Visitor;
@@ -84,6 +85,8 @@ pub(crate) enum Event {
         tail: u64,
         head: u64,
     },
+    /// What an authentic ticket or pass tells of a line that nobody here knows: its epoch, numbers and line time.
+    Shown(Known),
     Stock(u64),
     SoldOut,
     /// How the origin did.
@@ -116,6 +119,7 @@ impl Event {
             | Self::Heard(_)
             | Self::Told(_)
             | Self::Floor { .. }
+            | Self::Shown(_)
             | Self::DrawWith(_)
             | Self::Stock(_)
             | Self::Origin(_) => false,

@@ -101,7 +101,7 @@ impl Exchanger {
                 return Box::pin(self.leave(course)).await;
             }
             course.propose(matches!(self.store, Store::Memory(_)));
-            let (mut exchange, waiting) = course.gathered.take(course.mirror.known);
+            let (mut exchange, waiting) = course.gathered.take(course.mirror.known());
             course.sequence += 1;
             exchange.instance = self.instance;
             exchange.sequence = course.sequence;
@@ -182,7 +182,7 @@ impl Exchanger {
                         return false;
                     }
                     repeat = Some(Exchange {
-                        known: course.mirror.known,
+                        known: course.mirror.known(),
                         joins: 0,
                         eager: Vec::new(),
                         keyed: Vec::new(),
@@ -412,7 +412,7 @@ impl Exchanger {
         let mut exchange = {
             let mut stubs = self.shared.stubs();
             let arrive = arriving(&mut stubs, &course.mirror.picture);
-            course.gathered.take_last(course.mirror.known, arrive)
+            course.gathered.take_last(course.mirror.known(), arrive)
         };
         exchange.stubs = self.shared.stubs().slices();
         exchange.instance = self.instance;
@@ -459,6 +459,7 @@ impl Course {
                     self.mirror.known.tail = self.mirror.known.tail.max(tail);
                     self.mirror.known.head = self.mirror.known.head.max(head);
                 }
+                Event::Shown(known) => self.mirror.note_shown(known),
                 Event::Unask(visitor) => {
                     self.mirror.unask(visitor.id);
                     self.gathered.add(Event::Unask(visitor));

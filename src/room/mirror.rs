@@ -17,6 +17,7 @@ use crate::line::exchange::Proposal;
 use crate::line::exchange::Renewal;
 use crate::line::exchange::Standing;
 use crate::line::exchange::Visitor;
+use crate::line::ids::Epoch;
 use crate::line::ids::TicketId;
 use crate::line::settings::Mode;
 use crate::room::event::Asked;
@@ -40,6 +41,8 @@ const SPENT_US: u64 = 600_000_000;
 #[derive(Debug)]
 pub(crate) struct Mirror {
     pub(crate) known: Known,
+    /// The newest line that visitors' tickets tell of, as long as none was answered for certain.
+    shown: Option<Known>,
     pub(crate) picture: Snapshot,
     pub(crate) draws: Draws,
     estimator: Estimator,
@@ -80,6 +83,7 @@ impl Mirror {
     pub(crate) fn new(at: Instant) -> Self {
         Self {
             known: Known::default(),
+            shown: None,
             picture: Snapshot::new(at),
             draws: Draws::default(),
             estimator: Estimator::new(),
@@ -87,6 +91,34 @@ impl Mirror {
             told_us: 0,
             report: Report::default(),
             askers: HashMap::new(),
+        }
+    }
+
+    /// What to tell the line: what it answered, or else what visitors' tickets tell of a line that may have been lost
+    /// together with everybody who knew it.
+    pub(crate) fn known(&self) -> Known {
+        self.shown
+            .filter(|_| self.knows_none())
+            .unwrap_or(self.known)
+    }
+
+    fn knows_none(&self) -> bool {
+        self.known.epoch.unwrap_or_default() == Epoch::default()
+    }
+
+    /// Takes in what an authentic ticket or pass tells; the newest epoch counts.
+    pub(crate) fn note_shown(&mut self, told: Known) {
+        match &mut self.shown {
+            Some(shown) if shown.epoch == told.epoch => {
+                shown.tail = shown.tail.max(told.tail);
+                shown.head = shown.head.max(told.head);
+                shown.now_us = shown.now_us.max(told.now_us);
+            }
+            Some(shown) if shown.epoch > told.epoch => {}
+            shown => {
+                *shown =
+                    Some(told).filter(|_| self.known.epoch.unwrap_or_default() == Epoch::default())
+            }
         }
     }
 
@@ -153,7 +185,6 @@ impl Mirror {
             self.report.is_over();
         }
         let before = self.picture.answer.as_ref();
-        self.told_us = before.map_or(0, |before| before.now_us);
         self.draws.note(before.map(Arc::as_ref), &answer);
         self.picture.draw = self.draws.of(&answer);
         self.picture.at = moment.at;
@@ -172,6 +203,7 @@ impl Mirror {
             self.picture.asking.clear();
             self.picture.blocks = Arc::default();
             self.report.clear();
+            self.shown = self.shown.filter(|_| answer.epoch == Epoch::default());
             self.estimator = Estimator::new();
             self.known = Known {
                 epoch: Some(answer.epoch),

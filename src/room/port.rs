@@ -16,6 +16,8 @@ use crate::clock;
 use crate::line::exchange::Finish;
 use crate::line::exchange::HEARD_MAX;
 use crate::line::exchange::Health as OriginHealth;
+use crate::line::exchange::INSTANCES_UNKNOWN;
+use crate::line::exchange::Known;
 use crate::line::exchange::Renewal;
 use crate::line::exchange::Visitor;
 use crate::line::ids::Epoch;
@@ -43,6 +45,8 @@ pub struct Port {
     heard: RefCell<Heard>,
     told_us: Cell<u64>,
     signed_us: Cell<u64>,
+    /// The last line that was told of by what visitors showed: its epoch, tail and head.
+    shown: Cell<(Epoch, u64, u64)>,
     watch: Watch,
 }
 
@@ -64,6 +68,7 @@ impl Port {
             heard: RefCell::default(),
             told_us: Cell::new(0),
             signed_us: Cell::new(0),
+            shown: Cell::default(),
             watch: Watch::default(),
         }
     }
@@ -222,6 +227,34 @@ impl Port {
     /// An authentic ticket or pass of this epoch was shown whose numbers are beyond what the line says it issued.
     pub fn floor(&self, epoch: Epoch, tail: u64, head: u64) {
         self.tell(Event::Floor { epoch, tail, head });
+    }
+
+    /// An authentic ticket or pass was shown, while no line is known for certain: the store may have lost the line that
+    /// it is of. Told when it says more than those before it.
+    pub fn shown(&self, epoch: Epoch, tail: u64, head: u64, signed_us: u64) {
+        let (known, known_tail, known_head) = self.shown.get();
+        let says_more =
+            epoch > known || (epoch == known && (tail > known_tail || head > known_head));
+        if !says_more {
+            return;
+        }
+        let told = Known {
+            epoch: Some(epoch),
+            tail,
+            head,
+            now_us: signed_us,
+            instances: INSTANCES_UNKNOWN,
+            ..Known::default()
+        };
+        if self.tell(Event::Shown(told)) {
+            let same = epoch == known;
+            let at_least = |value: u64, before: u64| if same { value.max(before) } else { value };
+            self.shown.set((
+                epoch,
+                at_least(tail, known_tail),
+                at_least(head, known_head),
+            ));
+        }
     }
 
     /// A waiting visitor was heard from: told once per slice, with the next flush.

@@ -385,6 +385,29 @@ fn a_replica_that_starts_without_its_store_knows_the_numbers_it_is_shown() {
 }
 
 #[test]
+fn a_store_and_all_replicas_that_forget_everything_at_once_cost_nobody_a_place() {
+    let mut pair = Pair::new(Redis::start());
+    let [one, two] = pair.addrs();
+    let mut tickets: Vec<_> = (0..30).map(|at| join([one, two][at % 2])).collect();
+    let pass = enter(one, &tickets[0].text);
+    pair.redis.kill();
+    pair.replicas.iter_mut().for_each(Anteroom::kill);
+    pair.redis.restart();
+    pair.replicas.iter_mut().for_each(Anteroom::restart);
+    // Whoever was inside is; it is not the last of those who came that is heard from first.
+    assert_eq!(call(two, "/booking/", &pass).text(), "the portal");
+    let last = tickets.split_off(25);
+    keep_their_numbers(one, &tickets);
+    let fresh = wait_for("numbers are given again", SOON, || {
+        let reply = try_join(two, &[]);
+        reply.json()["number"].as_u64()
+    });
+    assert!(fresh > 30, "P1: number {fresh} was issued before");
+    keep_their_numbers(two, &last);
+    keep_their_numbers(one, &tickets);
+}
+
+#[test]
 fn a_line_that_was_tampered_with_is_noticed_once_per_kind_and_counted() {
     let pair = Pair::new(Redis::start());
     enter(pair.addrs()[0], &join(pair.addrs()[0]).text);

@@ -53,6 +53,9 @@ impl Replicas {
         };
         these.send(1, first);
         these.tick(20);
+        // As after its first number.
+        these.line.provisional = false;
+        these.tick(1);
         assert!(!these.line.is_healing());
         these
     }

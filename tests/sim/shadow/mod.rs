@@ -150,7 +150,8 @@ impl Shadow {
             ..Done::default()
         };
         done.healing = self.is_healing();
-        self.provisional &= done.healing;
+        let may_be_older = self.tail == 0 && self.process.0 != 0 && self.settings.mode.issues();
+        self.provisional &= done.healing || may_be_older;
         self.listen(exchange);
         self.expire();
         self.accrue(&done);
@@ -174,6 +175,7 @@ impl Shadow {
             standings.extend(exchange.checks.iter().map(|&v| self.standing(v)));
         }
         self.stands_still(answer, &done)?;
+        self.provisional &= done.healing || self.tail == 0;
         claim(answer.standings == standings, Promise::P5, || {
             format!(
                 "standings are {:?} and should be {standings:?} for {:?} and {:?}",

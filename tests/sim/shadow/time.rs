@@ -85,14 +85,12 @@ impl Shadow {
         }
     }
 
-    /// While healing the newest epoch shown is the line's.
+    /// While healing the newest epoch shown is the line's; any is before there was one for certain.
     fn adopt(&mut self, exchange: &Exchange) {
         let shown = shown(exchange);
-        if self.may_have_lost() && shown.is_some() && shown != self.epoch {
-            let newer = self.provisional || shown > self.epoch;
-            if newer {
-                self.found(self.clock_us, exchange);
-            }
+        let newer = self.provisional || (self.may_have_lost() && shown > self.epoch);
+        if newer && shown.is_some() && shown != self.epoch {
+            self.found(self.clock_us, exchange);
         }
     }
 

@@ -78,8 +78,8 @@ local more = false
 -- Every replica there is, and when it was last heard from.
 local seen = call('ZRANGE', SEEN, 0, -1, 'WITHSCORES')
 
--- begin: a line without an epoch is founded; then line time advances; then, while healing, a newer epoch than ours (any,
--- if ours was only made for want of one) is adopted, which founds the line again.
+-- begin: a line without an epoch is founded; then line time advances; then a newer epoch than ours, while healing, or any, as
+-- long as ours was only made for want of one, is adopted, which founds the line again.
 local founding, elapsed_us = not created, 0
 local was_healing = not founding and now_us < heal_until_us
 for round = 1, 2 do
@@ -157,9 +157,9 @@ for round = 1, 2 do
     if awaits == 0 then credit, credit_rest, listen_us = 0, 0, now_us end
   end
   if round == 1 then
-    founding = known_created > 0 and now_us < heal_until_us and gathers == 0
-      and not (known_created == created and known_nonce == nonce)
-      and (provisional == 1 or known_created > created or (known_created == created and known_nonce > nonce))
+    founding = known_created > 0 and not (known_created == created and known_nonce == nonce)
+      and (provisional == 1 or now_us < heal_until_us and gathers == 0
+        and (known_created > created or known_created == created and known_nonce > nonce))
   end
 end
 
@@ -226,13 +226,14 @@ if was_healing or now_us < heal_until_us then
     if is_done then heal_until_us = now_us end
   elseif misses and gathers == 0 then
     if gap_last ~= tail or gap_first == 0 then gap_first = tail + 1 end
-    tail = min(tail + max(issued_minute + issued_minute_before, GAP_MIN), NUMBER_MAX)
+    local unseen = heal_live >= INSTANCES_UNKNOWN and floor(tail / 4) or 0
+    tail = min(tail + max(issued_minute + issued_minute_before, GAP_MIN, unseen), NUMBER_MAX)
     gap_last = tail
   end
   if is_first and now_us < heal_until_us then heard_us, more = heal_from_us, true end
 end
 local healing = now_us < heal_until_us
-if not healing then provisional = 0 end
+if not healing and (tail > 0 or store == NO_ID or mode > 1) then provisional = 0 end
 
 -- listen: absence of a visitor counts only while all replicas are heard from.
 if now_us - told_at_us > max(presence_us, floor(max(told_us, told_before_us) * 5 / 2)) then
