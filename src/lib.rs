@@ -10,7 +10,8 @@
 //! **place** is what lies between. Called and present, it has a **turn**; it **asks** and **enters**: the ticket becomes
 //! a **pass**. Called while away, it is **late**; idled out without finishing, it is **returning**: both may still enter.
 //! **Pace** is how many enter in a stretch of time and how many are **inside** at once. A **replica** is one running
-//! anteroom; replicas share a line through a **store**. **Line time** is the line's own clock, an **epoch** one line's
+//! anteroom; replicas share a line through a **store**. Whoever comes while there are no numbers keeps a **stub**, its
+//! place in the order of arrival, until the line has a number for it. **Line time** is the line's own clock, an **epoch** one line's
 //! lifetime. There are no other words for these.
 //!
 //! # The map
@@ -61,7 +62,7 @@
 //! | P5 a place is never lost | signed tickets ([`seal`]) raise the line's floors; stores keep what was issued |
 //! | P6 nobody blocks the line | [`mod@line`]: calls skip the absent, and absence needs proof |
 //! | P7 work in progress is safe | [`gate`]: grace before the table asks for more; [`proxy`]: sent at most once |
-//! | P8 fail safe | [`room`]: what is known is shown, nothing is issued; [`gate`]: a calm page |
+//! | P8 fail safe | [`room`]: what is known is shown, arrivals are counted; [`gate`]: a calm page and a stub |
 //! | P9 waiting is nearly free | [`room`]: presence gathers at the worker; a poll is answered from the snapshot |
 //! | P10 nothing forged gets in | [`seal`]: there is no unverified ticket; [`server`]: one reading of a request |
 //!
@@ -79,6 +80,11 @@
 //!   absent for free, and forgetting is dropping a bitmap.
 //! - **A ticket is the durable record.** Stores may lose what they have not written; a shown ticket or pass raises the
 //!   line's floors again. Therefore time in them is line time, and they name their epoch.
+//! - **Arrivals are counted by slices of time, not kept one by one.** An outage costs a replica and the line a row for a
+//!   tenth of a second, whoever comes in it; a signed stub has the rest. Numbers for slices are blocks, which every
+//!   replica learns, so a stub is good wherever it is shown.
+//! - **What is repeated after an outage may say more than before.** The line goes by the sequence number; whoever waited
+//!   has a stub by then, so the repeat asks for no numbers and tells of all arrivals instead.
 //! - **The embedded store is the same machine with a journal**: what changes a line is one message, so the journal is
 //!   a list of exchanges, and a start replays it over the last snapshot.
 //! - **Integers only in the line**: microseconds and millionths below 2⁵³, which a script's numbers hold exactly.

@@ -253,9 +253,9 @@ impl Control {
                 Health::Up => continue,
                 Health::Starting => "the store has not answered yet".to_owned(),
                 Health::Healing => "the line heals".to_owned(),
-                Health::Away { since } => {
-                    let away_s = (clock::monotonic() - since).as_secs();
-                    format!("the store is away, for {away_s} s by now")
+                Health::Away { .. } => {
+                    let away = snapshot.away_for(clock::monotonic()).unwrap_or_default();
+                    format!("the store is away, for {} s by now", away.as_secs())
                 }
             };
             reasons.push(format!("room {}: {reason}", site.name()));

@@ -138,6 +138,13 @@ impl Room {
         drop(self.send(event::Event::DrawWith(keys)));
     }
 
+    /// Tells the line how many are left to book, and with `ends` that none is the end of it; whether that could be told.
+    pub fn stock(&self, left: u64, ends: bool) -> bool {
+        let told = self.send(event::Event::Stock(left)).is_ok();
+        let ended = left > 0 || !ends || self.send(event::Event::SoldOut).is_ok();
+        told && ended
+    }
+
     /// Tells the line that this replica stops, and waits until that is done or the store is found away.
     pub async fn leave(&self) {
         let (left, done) = oneshot::channel();

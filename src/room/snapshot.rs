@@ -97,6 +97,15 @@ impl Snapshot {
         self.health == Health::Up
     }
 
+    /// How long the store has been away; none while it is not.
+    #[must_use]
+    pub fn away_for(&self, now: Instant) -> Option<Duration> {
+        match self.health {
+            Health::Away { since } => Some(now.saturating_duration_since(since)),
+            Health::Starting | Health::Up | Health::Healing => None,
+        }
+    }
+
     /// The last answer of the line.
     #[must_use]
     pub fn answer(&self) -> Option<&Answer> {

@@ -1,5 +1,7 @@
 //! A replica's side of a room against a real line: what is gathered, and what the picture has when people are told.
 
+use std::time::Duration;
+
 use prometheus::IntCounter;
 use prometheus::IntGauge;
 use tokio::sync::oneshot;
@@ -8,6 +10,8 @@ use crate::clock;
 use crate::line::Line;
 use crate::line::exchange::Exchange;
 use crate::line::exchange::Finish;
+use crate::line::exchange::HEALTH_MAX;
+use crate::line::exchange::Health as OriginHealth;
 use crate::line::exchange::ITEMS_MAX;
 use crate::line::exchange::Known;
 use crate::line::exchange::Renewal;
@@ -23,9 +27,12 @@ use crate::room::gather::Gathered;
 use crate::room::gather::Waiting;
 use crate::room::mirror::Mirror;
 use crate::room::mirror::Moment;
+use crate::room::snapshot::Health;
 use crate::room::stubs::Arrival;
 use crate::room::stubs::Now;
 use crate::room::stubs::Stubs;
+
+const INSTANCE: InstanceId = InstanceId(7);
 
 /// A line, and one replica of it.
 struct World {
@@ -41,7 +48,7 @@ struct World {
 fn stubs() -> Stubs {
     let given = IntCounter::new("given", "given").unwrap();
     let waiting = IntGauge::new("waiting", "waiting").unwrap();
-    Stubs::new(InstanceId(7), given, waiting)
+    Stubs::new(INSTANCE, given, waiting)
 }
 
 fn now() -> Now {
@@ -69,6 +76,8 @@ impl World {
         let (mut exchange, waiting) = self.gathered.take(self.mirror.known);
         self.sequence += 1;
         exchange.sequence = self.sequence;
+        exchange.instance = INSTANCE;
+        exchange.stubs = self.stubs.slices();
         (exchange, waiting)
     }
 
@@ -77,6 +86,7 @@ impl World {
         self.clock_us += 250_000;
         let answer = self.line.apply(self.clock_us, exchange).unwrap();
         let moment = Moment::at(clock::monotonic());
+        self.stubs.number(&answer.stubs);
         self.mirror.apply(exchange, answer, moment);
         let stubs = &mut self.stubs;
         let unclaimed = self.mirror.tell(exchange, waiting, || stubs.give(now()));
@@ -168,7 +178,8 @@ fn a_number_that_nobody_took_is_given_up() {
     let next = world.exchange();
     let given_up: Vec<_> = next.finishes.iter().map(|f| f.visitor).collect();
     assert_eq!(given_up, [visitor(2, 5)]);
-    assert_eq!(world.line.tail(), 2);
+    // Whoever it was for has one all the same, by its place in the order of arrival.
+    assert_eq!((world.line.tail(), world.stubs.waiting()), (3, 0));
 }
 
 #[test]
@@ -331,4 +342,130 @@ fn settings_that_the_store_has_lost_are_proposed_again_and_no_others() {
         (lost.settings, lost.content, lost.changed),
         (settings, content, true)
     );
+}
+
+#[test]
+fn whoever_was_turned_away_is_numbered_before_those_who_come_later() {
+    let mut world = World::with_one_inside(0);
+    let arrivals: Vec<_> = (0..3).map(|_| world.stubs.give(now())).collect();
+    let mut later = world.join(9, false);
+    let picture = &world.mirror.picture;
+    assert!(arrivals.iter().all(|a| picture.number_by(a).is_none()));
+    let exchange = world.exchange();
+    assert_eq!(exchange.stubs.iter().map(|s| s.count).sum::<u64>(), 3);
+    let picture = &world.mirror.picture;
+    let numbers: Vec<_> = arrivals.iter().map(|a| picture.number_by(a)).collect();
+    assert_eq!(numbers, [Some(2), Some(3), Some(4)]);
+    let later = later.try_recv().unwrap();
+    assert!(
+        matches!(later, Joined::Numbered { number: 5, .. }),
+        "{later:?}"
+    );
+    assert!(world.exchange().stubs.is_empty());
+    // Of another replica, or one that was never given, there is no number.
+    let (instance, index) = (InstanceId(8), 4);
+    let [first, ..] = arrivals[..] else { panic!() };
+    for other in [Arrival { instance, ..first }, Arrival { index, ..first }] {
+        assert_eq!(world.mirror.picture.number_by(&other), None);
+    }
+}
+
+#[test]
+fn a_line_that_heals_gives_newcomers_their_places_and_is_told_what_it_may_have_lost() {
+    let mut world = World::with_one_inside(1);
+    let until_us = world.mirror.picture.answer().unwrap().now_us + 60_000_000;
+    world.gathered.add(Event::Finish(Finish {
+        visitor: visitor(2, 2),
+        until_us,
+    }));
+    world.exchange();
+    assert_eq!(world.mirror.report(), (vec![], vec![]), "it does not heal");
+    let mut joins: Vec<_> = (5..8).map(|id| world.join(id, false)).collect();
+    let (exchange, waiting) = world.send();
+    let mut answer = world.line.apply(world.clock_us, &exchange).unwrap();
+    (answer.healing, answer.issued) = (true, 0);
+    let at = Moment::at(clock::monotonic());
+    world.mirror.apply(&exchange, answer, at);
+    let stubs = &mut world.stubs;
+    world.mirror.tell(&exchange, waiting, || stubs.give(now()));
+    for (index, join) in (1..).zip(&mut joins) {
+        let told = join.try_recv().unwrap();
+        assert!(
+            matches!(told, Joined::Away(Some(a)) if a.index == index),
+            "{told:?}"
+        );
+    }
+    let (inside, spent) = world.mirror.report();
+    let inside: Vec<_> = inside.iter().map(|pass| pass.id).collect();
+    let spent: Vec<_> = spent.iter().map(|finish| finish.visitor.id).collect();
+    assert_eq!((inside, spent), (vec![TicketId(1)], vec![TicketId(2)]));
+    assert_eq!(world.mirror.report(), (vec![], vec![]), "once");
+}
+
+#[test]
+fn a_stub_is_lost_once_the_line_has_been_up_for_long_and_nobody_told_of_it() {
+    let world = World::with_one_inside(0);
+    let mut picture = world.mirror.picture;
+    let at_us = picture.answer().unwrap().now_us;
+    let lost = Arrival {
+        instance: InstanceId(8),
+        index: 1,
+        at_us: at_us - 20_000_000,
+        epoch: Epoch::default(),
+    };
+    let after = |seconds| picture.up_since + Duration::from_secs(seconds);
+    assert!(!picture.is_lost(&lost, after(9)));
+    assert!(picture.is_lost(&lost, after(10)));
+    // Its replica may be away for a moment, by itself.
+    assert!(!picture.is_lost(&Arrival { at_us, ..lost }, after(10)));
+    let wrong = at_us + 3_600_000_000;
+    let of_a_wrong_clock = Arrival {
+        at_us: wrong,
+        ..lost
+    };
+    assert!(picture.is_lost(&of_a_wrong_clock, after(10)));
+    let now = after(60);
+    picture.health = Health::Away { since: now };
+    assert!(!picture.is_lost(&lost, now));
+}
+
+#[test]
+fn what_was_seen_of_the_origin_is_told_once_and_kept_while_the_store_is_away() {
+    let mut gathered = Gathered::default();
+    let saw = |answered, failed, slow| {
+        Event::Origin(OriginHealth {
+            answered,
+            failed,
+            slow,
+        })
+    };
+    gathered.add(saw(5, 1, 2));
+    gathered.turn_away(|| unreachable!("nobody waits"));
+    gathered.forget_visitors();
+    gathered.add(saw(u64::MAX, 2, u64::MAX));
+    let (exchange, _) = gathered.take(Known::default());
+    assert!(exchange.validate().is_ok());
+    let told = (exchange.origin.answered, exchange.origin.failed);
+    assert_eq!(told, (HEALTH_MAX, 3));
+    let (next, _) = gathered.take(Known::default());
+    assert_eq!(next.origin, OriginHealth::default());
+}
+
+#[test]
+fn the_picture_says_that_the_pace_is_stopped_and_turns_stand_still_in_it() {
+    let mut world = World::with_one_inside(3);
+    let health = OriginHealth {
+        failed: 20,
+        ..OriginHealth::default()
+    };
+    let before_us = world.mirror.picture.mode_since_us;
+    for _ in 0..8 {
+        world.gathered.add(Event::Origin(health));
+        world.exchange();
+    }
+    let picture = &world.mirror.picture;
+    assert!(picture.is_stopped() && picture.mode_since_us >= before_us);
+    let later = picture.at + Duration::from_secs(1);
+    assert_eq!(picture.turn_us(picture.at), picture.turn_us(later));
+    assert!(picture.line_us(picture.at) < picture.line_us(later));
 }

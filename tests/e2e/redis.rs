@@ -6,6 +6,8 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 use std::thread;
 
+use anteroom::seal;
+use anteroom::seal::KeyRing;
 use tempfile::TempDir;
 
 use crate::stage::APP;
@@ -38,7 +40,7 @@ pub(crate) struct Pair {
     pub(crate) replicas: [Anteroom; 2],
     /// What both have in common in their files.
     more: String,
-    _keys: TempDir,
+    keys: TempDir,
 }
 
 impl Pair {
@@ -65,8 +67,13 @@ impl Pair {
             origin,
             replicas,
             more,
-            _keys: keys,
+            keys,
         }
+    }
+
+    /// The keys they sign with.
+    pub(crate) fn keys(&self) -> KeyRing {
+        seal::load(&self.keys.path().join("ticket.keys")).unwrap()
     }
 
     /// Where visitors connect.
@@ -336,10 +343,11 @@ fn replicas_that_start_without_their_store_hold_everybody_until_it_is_there() {
     wait_for("it is ready by itself", SOON, || {
         (replica.readyz().status == 200).then_some(())
     });
+    // Two came meanwhile, and their numbers are before this one's.
     let page = navigate(replica.addr(), "/booking/", &[]);
     assert_eq!(
         (page.text(), number(&page)),
-        ("the portal".to_owned(), Some(1))
+        ("the portal".to_owned(), Some(3))
     );
 }
 
