@@ -327,6 +327,18 @@ fn read_opening(from: &mut Reader<'_>) -> Result<Opening, StoreError> {
     })
 }
 
+fn counts(row: [u64; 6]) -> Counts {
+    let [inside, asking, asking_late, turns, entered, instances] = row;
+    Counts {
+        inside,
+        asking,
+        asking_late,
+        turns,
+        entered,
+        instances,
+    }
+}
+
 fn settings(row: [u64; 14]) -> Result<Settings, StoreError> {
     let [
         rate_per_hour,
