@@ -274,7 +274,7 @@ pub struct Answer {
     pub sequence: u64,
     /// The line's epoch; the zero epoch while the line heals and does not know one for certain.
     pub epoch: Epoch,
-    /// The line is healing: nothing is issued, called or entered.
+    /// The line is healing, or has stubs left to number: no newcomer gets a number, and nobody is called or let in.
     pub healing: bool,
     /// There is more to do or to tell: the next exchange should follow at once.
     pub more: bool,

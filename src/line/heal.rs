@@ -2,8 +2,7 @@
 //!
 //! Either way nothing is issued, called or entered until every replica that was live has been heard from: after a loss
 //! because it may know of numbers that the store has lost, after a silence because it may have given stubs. Nobody is
-//! waited for longer than a second and a half; after a silence that is how long it takes where there is more than one
-//! replica, since an exchange that hung on its way all the time is heard first and tells of no stubs. If somebody who may know of lost numbers is still missing then, the line
+//! waited for longer than a second and a half. If somebody who may know of lost numbers is still missing then, the line
 //! leaves a gap: as many numbers as it may have been told of, which count as absent unless somebody who has one of them
 //! is heard from. A replica that comes back with still higher numbers raises the tail whenever it does.
 
@@ -14,6 +13,7 @@ use crate::line::state::HEAL_MIN_US;
 use crate::line::state::HEAL_US;
 use crate::line::state::LIVE_US;
 use crate::line::state::Line;
+use crate::line::state::Step;
 use crate::line::stubs::STUB_NUMBERS_MAX;
 
 /// The least width of a gap, in numbers.
@@ -55,29 +55,47 @@ impl Line {
         self.now_us < self.heal_until_us
     }
 
+    /// Line time was behind by so much: so was all that it was noted of replicas.
+    pub(crate) fn catch_up(&mut self, behind_us: u64) {
+        self.now_us += behind_us;
+        self.listen_us = self.now_us;
+        self.heal_from_us += behind_us;
+        self.heal_until_us += behind_us;
+        let seen: Vec<_> = self.seen.iter().collect();
+        for (at_us, instance) in seen {
+            self.seen.put(instance, at_us + behind_us);
+        }
+    }
+
     /// Notes that a replica was heard from; ends healing once all were, or once it has taken too long.
-    pub(crate) fn note_report(&mut self, exchange: &Exchange, was_healing: bool) {
+    ///
+    /// A replica's first exchange may be one from before that it repeats: it has told everything with its second, which
+    /// follows at once.
+    pub(crate) fn note_report(&mut self, exchange: &Exchange, was_healing: bool, step: &mut Step) {
         if !was_healing && !self.is_healing() {
             return;
         }
+        let from_us = self.heal_from_us;
         let seen_us = self.seen.score(exchange.instance);
-        let is_first = seen_us.is_none_or(|at_us| at_us < self.heal_from_us);
+        let is_first = seen_us.is_none_or(|at_us| at_us < from_us);
         if is_first && exchange.known.epoch == self.epoch {
             self.heal_heard += 1;
             self.heal_live = self.heal_live.max(exchange.known.instances);
         }
-        let live_us = self.heal_from_us.saturating_sub(LIVE_US);
-        let is_awaited = (self.seen.from(live_us + 1))
-            .take_while(|&(at_us, _)| at_us < self.heal_from_us)
-            .any(|(_, instance)| instance != exchange.instance);
-        let misses = is_awaited || self.heal_heard < self.heal_live;
+        let live = self.seen.from(from_us.saturating_sub(LIVE_US) + 1);
+        let first = live
+            .filter(|&(_, instance)| instance != exchange.instance)
+            .map(|(at_us, _)| at_us)
+            .next();
+        let misses = first.is_some_and(|at_us| at_us < from_us) || self.heal_heard < self.heal_live;
+        let awaits = first.is_some_and(|at_us| at_us <= from_us) || is_first && first.is_some();
         if self.is_healing() {
-            let knows_all = self.heal_live > 0 && !misses;
             let is_done = if self.gathers {
-                // What hung on its way all the time is heard first, and tells of nothing that happened since.
-                !is_awaited && self.heal_live <= 1
+                !awaits
             } else {
-                knows_all && self.heal_until_us - self.now_us <= HEAL_US - HEAL_MIN_US
+                let left_us = self.heal_until_us - self.now_us;
+                let knows_all = self.heal_live > 0 && !misses && !awaits;
+                knows_all && left_us <= HEAL_US - HEAL_MIN_US
             };
             if is_done {
                 self.heal_until_us = self.now_us;
@@ -85,6 +103,8 @@ impl Line {
         } else if misses && !self.gathers {
             self.leave_gap();
         }
+        step.heard_us = (is_first && self.is_healing()).then_some(from_us);
+        step.more |= step.heard_us.is_some();
     }
 
     /// Whether it heals because the store may have lost writes.

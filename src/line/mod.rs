@@ -3,13 +3,19 @@
 //! No I/O, no clock, no randomness, no logging, and integers only: the same histories are played to this machine and
 //! to the script in Redis, and their answers must be equal.
 //!
-//! A step is one exchange, in this order: expire, accrue entry credit, issue joins, let in, call, let in those just
-//! called who are asking. [`Line::apply`] is the only way to change a line.
+//! A step is one exchange, in this order: expire, accrue entry credit, number stubs, issue joins, let in, call, let in
+//! those just called who are asking. [`Line::apply`] is the only way to change a line.
 //!
-//! A line whose store may have lost writes heals: for a second and a half nothing is issued, and every replica tells what
-//! it was last answered. One that is slow to find the store again, as after a fail-over, is waited for until it has been
-//! silent for five seconds: it may be the only one that knows of the last numbers, and a gap wide enough to make up for
-//! them would be people ahead of everybody who do not exist.
+//! A line whose store may have lost writes heals: nothing is issued, called or entered until every replica that was live
+//! has told what it was last answered, which is half a second at least and a second and a half at most. Who was live is
+//! known from the line itself, or from the replicas if the line has forgotten. One that is slow to find the store again,
+//! as after a fail-over, may be the only one that knows of the last numbers: these are left out as a gap, and calling
+//! steps over it unless somebody who has one of them is heard from, so that nobody waits behind people who do not exist.
+//!
+//! Whoever comes while nothing is issued is given a stub by its replica. Stubs are numbered in order of arrival across all
+//! replicas, by the line time that each of them carried on, and ahead of everybody who comes later; that is why a line
+//! that nobody was heard from for a while first gathers what all of its replicas have to tell. An exchange that was sent
+//! before and repeated tells nothing new, so a replica has told everything with its second.
 
 mod answer;
 mod bits;

@@ -82,6 +82,11 @@ pub fn broken_by(
             "a number was issued while healing",
         ),
         (
+            Promise::P1,
+            are_numbered_once(answer),
+            "a stub got a number beyond the tail, or a newcomer's",
+        ),
+        (
             Promise::P2,
             !same_epoch || answer.tail >= known.tail,
             "the tail fell",
@@ -104,6 +109,16 @@ pub fn broken_by(
     ];
     let broken = claims.into_iter().filter(|&(_, kept, _)| !kept);
     broken.map(|(promise, _, what)| (promise, what))
+}
+
+/// Whether every number that a stub is told to have was issued, and not to a newcomer of the same exchange.
+fn are_numbered_once(answer: &Answer) -> bool {
+    let joined = answer.first..answer.first.saturating_add(answer.issued);
+    answer.stubs.iter().all(|block| {
+        let end = block.number.saturating_add(block.count);
+        let is_issued = block.number > 0 && end <= answer.tail.saturating_add(1);
+        is_issued && (end <= joined.start || block.number >= joined.end)
+    })
 }
 
 /// Whether no more entered between two answers, over all replicas, than the rate and the burst allow. Where the epoch or
@@ -182,7 +197,7 @@ fn first_broken(before: &Outline, after: &Line, answer: &Answer) -> Option<Broke
 }
 
 /// Numbers are issued once and called in order.
-fn numbers(before: &Outline, after: &Line, answer: &Answer) -> [Claim; 6] {
+fn numbers(before: &Outline, after: &Line, answer: &Answer) -> [Claim; 7] {
     let same_epoch = before.epoch == after.epoch;
     [
         (
@@ -199,6 +214,11 @@ fn numbers(before: &Outline, after: &Line, answer: &Answer) -> [Claim; 6] {
             Promise::P1,
             !answer.healing || answer.issued == 0,
             "a number was issued while healing",
+        ),
+        (
+            Promise::P1,
+            are_numbered_once(answer),
+            "a stub got a number beyond the tail, or a newcomer's",
         ),
         (
             Promise::P2,
@@ -273,6 +293,8 @@ fn shape(after: &Line) -> [Claim; 2] {
 mod tests {
     use super::*;
     use crate::line::exchange::Proposal;
+    use crate::line::exchange::StubBlock;
+    use crate::line::ids::InstanceId;
     use crate::line::ids::KeyHash;
     use crate::line::settings::Settings;
 
@@ -340,6 +362,29 @@ mod tests {
             whats(&|a| a.head = 21),
             [(Promise::P2, "the head passed the tail")]
         );
+    }
+
+    #[test]
+    fn a_stub_has_a_number_that_was_issued_and_is_nobody_elses() {
+        let stub = |number: u64, count: u64| {
+            broken(|answer| {
+                answer.stubs = vec![StubBlock {
+                    instance: InstanceId(1),
+                    first: 1,
+                    count,
+                    number,
+                }];
+            })
+        };
+        // Ten had numbers before, ten joined.
+        let wrong = [(
+            Promise::P1,
+            "a stub got a number beyond the tail, or a newcomer's",
+        )];
+        assert_eq!(stub(1, 10), []);
+        for (number, count) in [(0, 3), (5, 7), (11, 1), (20, 1), (21, 1)] {
+            assert_eq!(stub(number, count), wrong, "{count} from {number}");
+        }
     }
 
     #[test]

@@ -294,6 +294,8 @@ pub(crate) struct Step {
     pub(crate) healing: bool,
     /// Some bound was reached: more is to be done at once.
     pub(crate) more: bool,
+    /// When its replica counts as heard from, if not now: as if when healing began, until it has told everything.
+    pub(crate) heard_us: Option<u64>,
     pub(crate) first: u64,
     pub(crate) issued: u64,
     pub(crate) keyed: Vec<u64>,
@@ -344,7 +346,7 @@ impl Line {
     fn step(&mut self, clock_us: u64, exchange: &Exchange) -> Answer {
         let mut step = Step::default();
         self.begin(clock_us, exchange, &mut step);
-        self.listen(exchange);
+        self.listen(exchange, &step);
         self.age_turns();
         self.expire(&mut step);
         self.accrue(&step);

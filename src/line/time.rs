@@ -32,7 +32,7 @@ impl Line {
         }
         self.adopt(exchange);
         self.raise_floors(exchange);
-        self.note_report(exchange, was_healing);
+        self.note_report(exchange, was_healing, step);
         step.healing = self.is_healing();
         self.provisional &= step.healing;
     }
@@ -106,9 +106,7 @@ impl Line {
         self.finished_seq = self.finished_seq.max(known.finished);
         self.stub_seq = self.stub_seq.max(known.stubs);
         if self.has_lost() && known.now_us > self.now_us {
-            self.heal_until_us += known.now_us - self.now_us;
-            self.now_us = known.now_us;
-            self.listen_us = self.now_us;
+            self.catch_up(known.now_us - self.now_us);
         }
     }
 
@@ -143,7 +141,7 @@ impl Line {
     }
 
     /// Keeps track of the replicas: absence of a visitor counts only while all of them are heard from.
-    pub(crate) fn listen(&mut self, exchange: &Exchange) {
+    pub(crate) fn listen(&mut self, exchange: &Exchange, step: &Step) {
         self.note_told(exchange.told_us);
         let window_us = self.window_us();
         let missing_us = self.now_us.saturating_sub(MISSING_US);
@@ -162,9 +160,9 @@ impl Line {
         // One that leaves is not waited for, but its last answer is kept, in case it gets lost.
         let left_us = self.now_us.saturating_sub(window_us);
         let at_us = if exchange.leaving {
-            left_us
+            left_us.min(self.now_us.saturating_sub(2 * LIVE_US))
         } else {
-            self.now_us
+            step.heard_us.unwrap_or(self.now_us)
         };
         self.seen.put(exchange.instance, at_us);
         if self.seen.count_above(left_us) > self.seen.count_above(missing_us) {

@@ -18,6 +18,35 @@ fn env(name: &str, default: u64) -> u64 {
     })
 }
 
+/// So many seeds meet everything that can happen.
+const ENOUGH: u64 = 100;
+
+/// How many runs met what is seldom.
+#[derive(Debug, Default)]
+struct Met {
+    /// Stubs given, and numbered.
+    given: AtomicU64,
+    numbered: AtomicU64,
+    /// Runs that ended with a gap in the line.
+    gaps: AtomicU64,
+}
+
+impl Met {
+    fn note(&self, world: &World) {
+        let record = &world.store.record;
+        self.given.fetch_add(world.given, Ordering::Relaxed);
+        self.numbered.fetch_add(record.numbered, Ordering::Relaxed);
+        let gap = u64::from(world.store.shadow.has_gap());
+        self.gaps.fetch_add(gap, Ordering::Relaxed);
+    }
+
+    fn is_complete(&self) -> bool {
+        let all = [&self.given, &self.numbered, &self.gaps];
+        all.iter()
+            .all(|counter| counter.load(Ordering::Relaxed) > 0)
+    }
+}
+
 fn play(world: &mut World, step: &mut u64, steps: u64) -> Verdict {
     while *step < steps {
         *step += 1;
@@ -61,17 +90,19 @@ fn random_histories_keep_every_promise() {
         env("ANTEROOM_SIM_SEEDS", 256)
     };
     let (next, failures) = (AtomicU64::new(first), Mutex::new(Vec::new()));
+    let met = Met::default();
     let work = || {
         loop {
             let seed = next.fetch_add(1, Ordering::Relaxed);
             if seed >= first + seeds {
                 break;
             }
-            if let Err(failure) = run(seed, steps, one) {
-                failures
+            match run(seed, steps, one) {
+                Ok(world) => met.note(&world),
+                Err(failure) => failures
                     .lock()
                     .expect("no panic holds it")
-                    .push((seed, failure));
+                    .push((seed, failure)),
             }
         }
     };
@@ -90,6 +121,8 @@ fn random_histories_keep_every_promise() {
         failures.len(),
         told.join("\n")
     );
+    println!("{met:?}");
+    assert!(seeds < ENOUGH || met.is_complete(), "{met:?}");
 }
 
 #[test]

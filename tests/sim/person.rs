@@ -8,6 +8,7 @@ use anteroom::line::ids::TicketId;
 
 use crate::plan::Manners;
 use crate::rng::Rng;
+use crate::shadow::Stub;
 
 /// Where a visitor believes to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub(crate) enum State {
     New,
     /// Waits for the response that brings its ticket.
     Joining { since_us: u64 },
+    /// Holds a stub of a replica, which had seen so many epochs then.
+    Stub { stub: Stub, epochs: u64 },
     /// Holds a ticket and polls.
     Waiting,
     /// Holds a pass.
@@ -58,6 +61,8 @@ pub(crate) struct Person {
     pub(crate) left: bool,
     /// The place it was last shown, and by whom.
     pub(crate) place: Option<(InstanceId, u64)>,
+    /// When it got its stub, in true time.
+    pub(crate) arrived_us: u64,
     /// Its next visit: an older one that is still planned is void.
     pub(crate) visit: u64,
 }
@@ -83,6 +88,7 @@ impl Person {
             press_at_us: None,
             left: false,
             place: None,
+            arrived_us: 0,
             visit: 0,
         };
         person.renew_id(rng);

@@ -1,6 +1,7 @@
 //! The record: everything that ever happened, which no store can lose, and the promises that can only be seen from it.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use anteroom::line::Line;
@@ -22,6 +23,7 @@ use crate::replica::Joiner;
 use crate::shadow::Done;
 use crate::shadow::Pace;
 use crate::shadow::Shadow;
+use crate::shadow::Stub;
 use crate::shadow::Verdict;
 use crate::shadow::claim;
 
@@ -70,6 +72,13 @@ pub(crate) struct Record {
     pub(crate) entries: Vec<u64>,
     /// How many were skipped as absent.
     pub(crate) skipped: u64,
+    /// Whose stubs there are, and which have a number since the store last lost anything.
+    stub_ids: BTreeMap<Stub, TicketId>,
+    stub_numbers: BTreeMap<Stub, u64>,
+    /// Numbers of stubs that got another one after the store had lost the first, which their visitors may hold.
+    had: BTreeSet<(TicketId, u64)>,
+    /// How many stubs were numbered.
+    pub(crate) numbered: u64,
 }
 
 impl Record {
@@ -88,6 +97,10 @@ impl Record {
             now_us: 0,
             entries: Vec::new(),
             skipped: 0,
+            stub_ids: BTreeMap::new(),
+            stub_numbers: BTreeMap::new(),
+            had: BTreeSet::new(),
+            numbered: 0,
         }
     }
 
@@ -137,6 +150,50 @@ impl Record {
         Ok(Some(answer))
     }
 
+    /// Learns whose stubs a replica tells of.
+    pub(crate) fn stub_ids(&mut self, instance: InstanceId, ids: &BTreeMap<u64, TicketId>) {
+        let stubs = ids.iter().map(|(&index, &id)| ((instance, index), id));
+        self.stub_ids.extend(stubs);
+    }
+
+    /// Stubs get one number each: within a replica in the order they were given, across replicas by time.
+    fn number_stubs(&mut self, epoch: Epoch, done: &Done) -> Verdict {
+        let mut last_us = 0;
+        for &(number, stub, at_us) in &done.stubs {
+            claim(at_us >= last_us, Promise::P2, || {
+                format!("{stub:?} of {at_us} is numbered after one of {last_us}")
+            })?;
+            last_us = at_us;
+            let before = self
+                .stub_numbers
+                .range((stub.0, 0)..(stub.0, stub.1))
+                .next_back();
+            claim(before.is_none_or(|b| *b.1 < number), Promise::P2, || {
+                format!("{stub:?} is {number}, and {before:?} came before it")
+            })?;
+            let twice = self.stub_numbers.insert(stub, number);
+            claim(twice.is_none(), Promise::P1, || {
+                format!("{stub:?} has two numbers, {twice:?} and {number}")
+            })?;
+            let Some(&id) = self.stub_ids.get(&stub) else {
+                return claim(false, Promise::P10, || format!("nobody was given {stub:?}"));
+            };
+            // A number it had before the store lost it, or by its key, is nobody's now.
+            if let Some(old) = self.holders.remove(&id) {
+                self.had.insert((id, old.number));
+                let other = TicketId(id.0 ^ u128::from(old.number));
+                let ids = self.numbers.entry((old.epoch, old.number)).or_default();
+                ids.iter_mut()
+                    .filter(|held| **held == id)
+                    .for_each(|held| *held = other);
+                self.holders.insert(other, old);
+            }
+            self.numbered += 1;
+            self.issue(epoch, number, id)?;
+        }
+        Ok(())
+    }
+
     /// The world's own credit, which no restart gives back or takes away.
     fn pace_before(&mut self, shadow: &Shadow, clock_us: u64) {
         let elapsed_us = clock_us.saturating_sub(self.clock_us).min(2 * SECOND);
@@ -160,6 +217,7 @@ impl Record {
                 .for_each(|h| h.forgotten = false);
             self.any_forgotten = self.holders.values().any(|h| h.forgotten);
         }
+        self.number_stubs(epoch, done)?;
         for &(number, id) in &done.issued {
             self.issue(epoch, number, id)?;
         }
@@ -242,7 +300,8 @@ impl Record {
         let returns = self.returns;
         let other = self.holders.get(&id).copied();
         let holder = self.holders.get_mut(&id);
-        let Some(holder) = holder.filter(|h| h.number == number) else {
+        let had = self.had.contains(&(id, number));
+        let Some(holder) = holder.filter(|h| h.number == number || had) else {
             return claim(false, Promise::P10, || {
                 format!("{id} entered as {number}, and was issued as {other:?}")
             });
@@ -278,6 +337,7 @@ impl Record {
     pub(crate) fn lost(&mut self, answered: Answered) {
         self.answered = answered;
         self.shown = None;
+        self.stub_numbers.clear();
         for deed in std::mem::take(&mut self.deeds) {
             let (Deed::Issued(id) | Deed::Entered(id) | Deed::Finished(id)) = deed;
             let Some(holder) = self.holders.get_mut(&id) else {

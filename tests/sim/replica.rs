@@ -25,6 +25,7 @@ use anteroom::line::settings::Settings;
 
 use crate::plan::SECOND;
 use crate::rng::Rng;
+use crate::stubs::Stubs;
 
 /// Somebody who waits for a number.
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +46,8 @@ pub(crate) struct Sent {
     pub(crate) exchange: Exchange,
     /// In the order of the numbers they get: joins, then keyed.
     pub(crate) joiners: Rc<Vec<Joiner>>,
+    /// The sender's stubs without numbers.
+    pub(crate) stub_ids: Rc<BTreeMap<u64, TicketId>>,
     /// When it left for the first time.
     sent_us: u64,
 }
@@ -100,6 +103,9 @@ pub(crate) struct Replica {
     pub(crate) last: Option<(Rc<Answer>, u64)>,
     /// What is added to true time by this replica's clock.
     pub(crate) clock_ahead_us: u64,
+    pub(crate) stubs: Stubs,
+    /// How many epochs it has seen.
+    pub(crate) epochs: u64,
     sequence: u64,
     /// The newest answer is at least as fresh as this.
     fresh_us: u64,
@@ -125,6 +131,8 @@ impl Replica {
             sent: None,
             last: None,
             clock_ahead_us: rng.below(1_000_000 * SECOND),
+            stubs: Stubs::default(),
+            epochs: 0,
             sequence: rng.below(1_000),
             fresh_us: 0,
             gathered: Gathered::default(),
@@ -158,6 +166,27 @@ impl Replica {
             let since = (now_us + self.clock_ahead_us).saturating_sub(*at);
             answer.now_us + since.min(2 * SECOND)
         })
+    }
+
+    /// Line time carried on with the replica's own clock, for as long as the store is away.
+    pub(crate) fn carried_us(&self, now_us: u64) -> u64 {
+        let own_us = now_us + self.clock_ahead_us;
+        let last = self.last.as_ref();
+        last.map_or(1_700_000_000 * SECOND + own_us, |(answer, at)| {
+            answer.now_us + own_us.saturating_sub(*at)
+        })
+    }
+
+    /// Whether a newcomer would get no number now, for all this replica knows.
+    pub(crate) fn is_away(&self, now_us: u64) -> bool {
+        let waits = self.sent.as_ref();
+        waits.is_some_and(|sent| now_us > sent.sent_us + SECOND)
+            || self.last.as_ref().is_some_and(|(answer, _)| answer.healing)
+    }
+
+    /// Those who wait for a number, and whose wait has not left yet.
+    pub(crate) fn take_joiners(&mut self) -> Vec<Joiner> {
+        std::mem::take(&mut self.gathered.joiners)
     }
 
     /// Whether something waits that makes an exchange leave at once.
@@ -280,6 +309,7 @@ impl Replica {
         joiners.sort_by_key(|j| (j.key.is_some(), !j.eager));
         let keyed: Vec<_> = joiners.iter().filter_map(|j| j.key).collect();
         let eager = joiners.iter().filter(|j| j.eager && j.key.is_none());
+        let (stubs, stub_ids) = self.stubs.told();
         let exchange = Exchange {
             instance: self.instance,
             sequence: self.sequence,
@@ -316,12 +346,13 @@ impl Replica {
             stock: None,
             sold_out: std::mem::take(&mut g.sold_out),
             leaving: self.leaving,
-            stubs: Vec::new(),
+            stubs,
         };
         let joiners = Rc::new(joiners);
         self.sent = Some(Sent {
             exchange,
             joiners,
+            stub_ids,
             sent_us: now_us,
         });
         self.sent.as_ref()
@@ -351,6 +382,11 @@ impl Replica {
         self.known.turns = answer.turns_to;
         self.known.entries = answer.entries;
         self.known.finished = answer.finished_to;
+        self.known.stubs = answer.stubs_to;
+        if !answer.healing {
+            self.known.instances = answer.counts.instances;
+        }
+        self.stubs.learn(self.instance, answer);
         let turns = answer.turns.iter().map(|t| (t.number, t.until_us));
         self.turns.extend(turns);
         for row in &answer.entered {
@@ -381,6 +417,8 @@ impl Replica {
 
     /// Everything noted of another epoch's tickets means nothing in this one.
     fn begin_epoch(&mut self, epoch: Epoch) {
+        self.stubs.begin_epoch();
+        self.epochs += 1;
         self.known = Known {
             epoch: Some(epoch),
             ..Known::default()

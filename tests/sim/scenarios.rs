@@ -16,7 +16,7 @@ use crate::world::World;
 const MINUTE: u64 = 60 * SECOND;
 
 /// Visitors who wait, press after a while and stay inside.
-fn steady(press_us: u64) -> Manners {
+pub(crate) fn steady(press_us: u64) -> Manners {
     Manners {
         never: 0,
         vanish: 0,
@@ -28,7 +28,7 @@ fn steady(press_us: u64) -> Manners {
     }
 }
 
-fn settings(per_second: u64) -> Settings {
+pub(crate) fn settings(per_second: u64) -> Settings {
     Settings {
         rate_per_hour: per_second * 3_600,
         ..Settings::default()
@@ -36,7 +36,7 @@ fn settings(per_second: u64) -> Settings {
 }
 
 /// A healthy world: these many come at once to three replicas.
-fn world(seed: u64, people: usize, manners: Manners, settings: Settings) -> World {
+pub(crate) fn world(seed: u64, people: usize, manners: Manners, settings: Settings) -> World {
     let plan = Plan {
         embedded: false,
         replicas: 3,
@@ -60,7 +60,7 @@ fn world(seed: u64, people: usize, manners: Manners, settings: Settings) -> Worl
     world
 }
 
-fn pass(world: &mut World, time_us: u64) {
+pub(crate) fn pass(world: &mut World, time_us: u64) {
     let passed = world.pass(time_us);
     assert!(passed.is_ok(), "{passed:?}");
 }
@@ -74,13 +74,16 @@ fn half_vanish(world: &mut World) {
 }
 
 /// At two a second, from the second minute on every minute has 97 % of its entries. Where everybody takes a minute to
-/// press it is from half a minute after the first of them could, and half a minute later with three quarters missing.
+/// press it is from half a minute after the first of them could, and a minute later with three quarters missing.
 fn uses_its_pace(name: &str, vanish: bool, manners: Manners) {
     let short = Settings {
         turn_us: 2 * MINUTE,
         ..settings(2)
     };
-    let mut world = world(7, 1_600, manners, short);
+    let mut world = world(7, 0, manners, short);
+    // Nobody comes while the new line heals.
+    pass(&mut world, 3 * SECOND);
+    (0..2_400).for_each(|_| world.newcomer());
     // All press at the same time after their call.
     for person in &mut world.people {
         person.manner.press_us = manners.press_us;
@@ -91,7 +94,7 @@ fn uses_its_pace(name: &str, vanish: bool, manners: Manners) {
         half_vanish(&mut world);
     }
     let both = vanish && manners.never > 0;
-    let learning_us = if both { 30 * SECOND } else { 0 };
+    let learning_us = if both { MINUTE } else { 0 };
     let first_us = MINUTE.max(manners.press_us + 30 * SECOND) + learning_us;
     pass(&mut world, first_us + 2 * MINUTE);
     let entries = &world.store.record.entries;

@@ -67,6 +67,7 @@ impl Store {
     ) -> Verdict<Option<Rc<Answer>>> {
         let clock_us = self.clock_at_zero_us + now_us;
         let (line, shadow) = (&mut self.line, &mut self.shadow);
+        self.record.stub_ids(sent.exchange.instance, &sent.stub_ids);
         let sent = (&sent.exchange, sent.joiners.as_slice());
         let answer = self.record.apply(line, shadow, clock_us, sent)?;
         self.reserved = self.reserved.max(self.line.tail());

@@ -32,6 +32,7 @@ impl World {
                 }
                 self.join(p, at);
             }
+            State::Stub { .. } => self.show_stub(p, at)?,
             State::Away => {
                 self.people[p].state = State::Waiting;
                 self.visit(p)?;
@@ -74,6 +75,10 @@ impl World {
             key: self.people[p].key,
             deadline_us: self.now_us + JOIN_US,
         };
+        if self.replicas[at].is_away(self.now_us) {
+            self.give_stub(at, &joiner);
+            return;
+        }
         self.replicas[at].join(joiner);
         self.send(at);
         self.visit_after(p, 4 * SECOND);

@@ -63,6 +63,8 @@ pub(crate) struct World {
     pub(crate) trace: u64,
     /// Says what happens as it happens.
     pub(crate) loud: bool,
+    /// How many stubs were given.
+    pub(crate) given: u64,
     events: BTreeMap<(u64, u64), Event>,
     planned: u64,
     next_arrival_us: u64,
@@ -94,6 +96,7 @@ impl World {
             steady: false,
             trace: 0xcbf2_9ce4_8422_2325,
             loud: false,
+            given: 0,
             events: BTreeMap::new(),
             planned: 0,
             next_arrival_us: 0,
@@ -291,7 +294,7 @@ impl World {
             },
         )?;
         let (leaving, pressed) = (replica.leaving, replica.is_pressed() || answer.more);
-        self.hand_out(&sent, answer);
+        self.hand_out(at, &sent, answer);
         if leaving {
             if sent.exchange.leaving {
                 self.replicas[at].alive = false;
@@ -307,7 +310,7 @@ impl World {
     }
 
     /// Newcomers get their tickets.
-    fn hand_out(&mut self, sent: &Sent, answer: &Answer) {
+    fn hand_out(&mut self, at: usize, sent: &Sent, answer: &Answer) {
         let joins = usize::try_from(sent.exchange.joins).unwrap_or(0);
         let issued = usize::try_from(answer.issued).unwrap_or(0);
         for (i, joiner) in sent.joiners.iter().enumerate() {
@@ -316,6 +319,10 @@ impl World {
                 None if i < issued => answer.first + i as u64,
                 None => 0,
             };
+            if number == 0 && answer.healing {
+                self.give_stub(at, joiner);
+                continue;
+            }
             self.hand_ticket(joiner, answer.epoch, number);
         }
     }
@@ -327,11 +334,12 @@ impl World {
         if !replica.alive || replica.instance != instance {
             return;
         }
-        let Some(sent) = replica
-            .sent
-            .as_mut()
-            .filter(|s| s.exchange.sequence == sequence)
-        else {
+        let waits = replica.sent.as_ref();
+        if waits.is_none_or(|s| s.exchange.sequence != sequence) {
+            return;
+        }
+        self.turn_away(at);
+        let Some(sent) = self.replicas[at].sent.as_mut() else {
             return;
         };
         if reaches {

@@ -3,6 +3,7 @@
 use anteroom::line::exchange::Exchange;
 use anteroom::line::exchange::Proposal;
 use anteroom::line::exchange::Renewal;
+use anteroom::line::exchange::StubSlice;
 use anteroom::line::exchange::Visitor;
 use anteroom::line::ids::KeyHash;
 use anteroom::line::ids::TicketId;
@@ -13,6 +14,8 @@ use crate::server::Server;
 
 /// Exchanges counted together.
 const EXCHANGES: u64 = 40;
+/// Most commands of one in which nothing happens.
+const IDLE_MAX: u64 = 23;
 /// Most commands of the largest exchange.
 const COMMANDS_MAX: u64 = 300;
 
@@ -34,6 +37,15 @@ fn visitor(number: u64) -> Visitor {
     Visitor {
         number,
         id: TicketId(u128::from(number)),
+    }
+}
+
+/// Every other stub was given to nobody, so that each of these makes a block.
+fn slice(n: u64) -> StubSlice {
+    StubSlice {
+        at_us: n,
+        first: 2 * n + 1,
+        count: 1,
     }
 }
 
@@ -111,6 +123,10 @@ async fn polls_and_admitted_requests_cost_no_commands() {
     let used = commands(&mut redis) - start;
     println!("{} commands per idle exchange", idle / EXCHANGES);
     assert!(
+        idle <= EXCHANGES * IDLE_MAX,
+        "{idle} commands in {EXCHANGES} idle exchanges"
+    );
+    assert!(
         used <= idle + idle / 20,
         "{used} commands with requests, {idle} without"
     );
@@ -137,6 +153,7 @@ async fn the_largest_exchange_costs_a_few_hundred_commands() {
         asks: (1..=500).map(visitor).collect(),
         checks: (300..800).map(visitor).collect(),
         more: (1..=500).collect(),
+        stubs: (0..1_000).map(slice).collect(),
         proposal: Some(fast),
         ..Exchange::default()
     };

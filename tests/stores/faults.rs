@@ -88,6 +88,10 @@ impl Replica {
                     self.known.now_us = self.known.now_us.max(answer.now_us);
                     self.known.entries = answer.entries;
                     self.known.turns = answer.turns_to;
+                    self.known.stubs = answer.stubs_to;
+                    if !answer.healing {
+                        self.known.instances = answer.counts.instances;
+                    }
                     return answer;
                 }
                 Err(error) => assert!(error.is_away(), "{error}"),

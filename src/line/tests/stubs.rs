@@ -49,7 +49,10 @@ fn stubs_of_all_replicas_are_numbered_in_order_of_arrival_when_the_line_has_heal
     let answer = replicas.stubs(1, &one, 5);
     assert!(answer.healing && answer.stubs.is_empty() && answer.issued == 0);
     replicas.stubs(2, &[slice(20, 1, 2)], 5);
+    replicas.join(3, 0);
     replicas.clock_us += 6 * TENTH;
+    replicas.stubs(1, &one, 5);
+    replicas.join(2, 5);
     // At the same time, the instance decides.
     let answer = replicas.stubs(3, &[slice(30, 1, 1), slice(40, 2, 1)], 5);
     assert!(!answer.healing);

@@ -66,6 +66,8 @@ impl Shadow {
                 })?;
                 self.turns.insert(number, turn);
                 self.may_be_called(number, proven)?;
+            } else if !proven && self.is_in_gap(number) && ahead.is_empty() {
+                self.may_be_left_out(number)?;
             } else if ahead.is_empty() && !eager.get(&number).is_some_and(|id| granted.contains(id))
             {
                 done.skipped += 1;
@@ -149,8 +151,24 @@ impl Shadow {
         )
     }
 
+    /// A number that nobody should have is left out unless somebody was heard from who has it.
+    fn may_be_left_out(&self, number: u64) -> Verdict {
+        let heard = self.heard.get(&number);
+        let is_here = heard.is_some_and(|h| self.now_us < h.at_us + h.window_us);
+        claim(!is_here, Promise::P5, || {
+            format!(
+                "{number} of the gap {:?} was left out, heard {heard:?}",
+                self.gap
+            )
+        })
+    }
+
     /// Nobody long gone is called once absence is proven: bits are kept for one and a half windows.
     fn may_be_called(&self, number: u64, proven: bool) -> Verdict {
+        let known = !self.is_in_gap(number) || self.heard.contains_key(&number);
+        claim(known || proven, Promise::P6, || {
+            format!("{number} of the gap {:?} was called", self.gap)
+        })?;
         let window_us = self.window_us();
         let settled = self.now_us - self.window_since_us > 3 * window_us;
         let here = self
@@ -189,7 +207,8 @@ impl Shadow {
             .heard
             .range(self.head + 1..)
             .find(|(_, heard)| self.now_us < heard.at_us + heard.window_us);
-        claim(self.is_proven() && waits.is_none(), Promise::P6, || {
+        let nobody = self.is_proven() || self.is_in_gap(self.head + 1) && self.gap.1 == self.tail;
+        claim(nobody && waits.is_none(), Promise::P6, || {
             format!(
                 "nobody is called after {}, although {waits:?} waits",
                 self.head

@@ -5,8 +5,10 @@
 //! how far it called and whom it let in. It travels with the store's snapshots: what the store forgets, it forgets.
 
 mod calls;
+mod heal;
 mod pace;
 mod people;
+mod stubs;
 mod time;
 
 use std::collections::BTreeMap;
@@ -25,7 +27,10 @@ use anteroom::line::settings::Settings;
 
 use crate::replica::Joiner;
 
+use heal::Heal;
 pub(crate) use pace::Pace;
+pub(crate) use stubs::Stub;
+use stubs::Stubs;
 
 /// Kept, or the promise that was broken.
 pub(crate) type Verdict<T = ()> = Result<T, Broken>;
@@ -74,6 +79,8 @@ pub(crate) struct Done {
     /// Numbers that were skipped as absent.
     pub(crate) skipped: u64,
     pub(crate) healing: bool,
+    /// Stubs numbered in this exchange, and the times of their slices.
+    pub(crate) stubs: Vec<(u64, Stub, u64)>,
 }
 
 /// The naive account of one line.
@@ -85,7 +92,7 @@ pub(crate) struct Shadow {
     clock_us: u64,
     pub(crate) now_us: u64,
     turn_us: u64,
-    heal_until_us: u64,
+    heal: Heal,
     pub(crate) tail: u64,
     pub(crate) head: u64,
     pub(crate) entered: u64,
@@ -115,6 +122,13 @@ pub(crate) struct Shadow {
     spent: BTreeSet<u64>,
     keyed: BTreeMap<KeyHash, (u64, u64)>,
     pace: Pace,
+    stubs: Stubs,
+    /// Numbers left out for a replica that stayed away: the first and the last.
+    gap: (u64, u64),
+    /// Numbers issued in this minute and the one before, and when this one began.
+    issued: u64,
+    issued_before: u64,
+    minute_us: u64,
 }
 
 impl Shadow {
@@ -130,7 +144,7 @@ impl Shadow {
             elapsed_us: self.begin(clock_us, exchange),
             ..Done::default()
         };
-        done.healing = self.now_us < self.heal_until_us;
+        done.healing = self.is_healing();
         self.provisional &= done.healing;
         self.listen(exchange);
         self.expire();
@@ -142,6 +156,7 @@ impl Shadow {
             self.renew(exchange);
             self.finish(exchange, &mut done);
         }
+        self.stubs(exchange, answer, &mut done)?;
         self.join(exchange, joiners, answer, &mut done)?;
         let mut standings = Vec::new();
         if known_here {
@@ -170,9 +185,7 @@ impl Shadow {
 
     /// Whether visitors can be called and let in.
     fn moves(&self) -> bool {
-        self.settings.mode == Mode::Open
-            && self.settings.rate_per_hour > 0
-            && self.now_us >= self.heal_until_us
+        self.settings.mode == Mode::Open && self.settings.rate_per_hour > 0 && !self.is_healing()
     }
 
     /// What the answer says of the whole line is what the shadow counts.

@@ -3,6 +3,7 @@
 use anteroom::line::exchange::AHEAD_MAX;
 use anteroom::line::exchange::Answer;
 use anteroom::line::exchange::Exchange;
+use anteroom::line::exchange::ITEMS_MAX;
 use anteroom::line::exchange::Standing;
 use anteroom::line::exchange::Visitor;
 use anteroom::line::ids::TicketId;
@@ -33,7 +34,13 @@ impl Shadow {
         self.signed.retain(|id, _| inside.contains_key(id));
         self.since_us.retain(|id, _| inside.contains_key(id));
         self.finished.retain(|_, until| *until > now_us);
-        self.turns.retain(|_, turn| turn.until_us > turn_us);
+        let over = self.turns.iter().filter(|row| row.1.until_us <= turn_us);
+        let mut over: Vec<_> = over.map(|row| (row.1.until_us, *row.0)).collect();
+        over.sort_unstable();
+        // So many in one exchange; the others in the next.
+        for (_, number) in over.into_iter().take(ITEMS_MAX) {
+            self.turns.remove(&number);
+        }
         self.keyed.retain(|_, (_, until)| *until > now_us);
         let gone: Vec<_> = self
             .asked_us
@@ -61,7 +68,7 @@ impl Shadow {
         }
     }
 
-    fn hear_one(&mut self, number: u64) {
+    pub(super) fn hear_one(&mut self, number: u64) {
         let heard = Heard {
             at_us: self.now_us,
             window_us: self.window_us(),
@@ -166,6 +173,7 @@ impl Shadow {
             };
             numbers.push(number);
         }
+        self.issued += numbers.iter().filter(|&&n| n >= answer.first).count() as u64;
         let keyed = &numbers[numbers.len() - exchange.keyed.len()..];
         claim(answer.keyed == keyed, Promise::P1, || {
             format!("keyed numbers are {:?}, expected {keyed:?}", answer.keyed)

@@ -6,17 +6,12 @@ use anteroom::line::settings::Mode;
 use anteroom::line::settings::Settings;
 
 use super::Shadow;
+use super::heal::LIVE_US;
 use super::pace::Pace;
 use crate::plan::SECOND;
 
 /// Line time follows the store's clock by at most this in one exchange; a replica silent for longer is missing.
 const STEP_US: u64 = 2 * SECOND;
-/// How long a line heals.
-const HEAL_US: u64 = 1_500_000;
-/// By how much healing is drawn out while a replica is awaited.
-const HEAL_STEP_US: u64 = 100_000;
-/// A replica silent for this long is not live.
-const LIVE_US: u64 = 5 * SECOND;
 /// A replica silent for this long is forgotten.
 const FORGET_US: u64 = 600 * SECOND;
 
@@ -26,7 +21,7 @@ impl Shadow {
         if self.epoch.is_none() {
             self.found(clock_us, exchange);
         }
-        let was_healing = self.now_us < self.heal_until_us;
+        let was_healing = self.is_healing();
         let elapsed = clock_us.saturating_sub(self.clock_us);
         let gap = elapsed > STEP_US || clock_us < self.clock_us;
         self.clock_us = clock_us;
@@ -38,24 +33,20 @@ impl Shadow {
         if self.moves() {
             self.turn_us += elapsed_us;
         }
+        if self.now_us >= self.minute_us + 60 * SECOND {
+            self.minute_us += 60 * SECOND;
+            self.issued_before = std::mem::take(&mut self.issued);
+        }
         if exchange.store != self.process {
             self.process = exchange.store;
-            self.heal();
+            self.await_all(false);
+        } else if elapsed > STEP_US {
+            self.silence(was_healing);
         }
         self.adopt(exchange);
         self.raise(exchange);
-        if was_healing && self.now_us >= self.heal_until_us && self.awaits_another(exchange) {
-            self.heal_until_us = self.now_us + HEAL_STEP_US;
-        }
+        self.report(exchange, was_healing);
         elapsed_us
-    }
-
-    /// Whether a replica that was live has not told, while the line heals, what it knows.
-    fn awaits_another(&self, exchange: &Exchange) -> bool {
-        self.seen.iter().any(|(&instance, &at_us)| {
-            let silent_us = self.now_us - at_us.min(self.now_us);
-            instance != exchange.instance && (HEAL_US..LIVE_US).contains(&silent_us)
-        })
     }
 
     /// A line without an epoch takes the one it is shown, and forgets everybody of any other.
@@ -75,28 +66,26 @@ impl Shadow {
             content: self.content,
             contents: std::mem::take(&mut self.contents),
             seen: std::mem::take(&mut self.seen),
+            stubs: self.stubs.without_numbers(),
             pace: Pace::first(),
             ..Self::default()
         };
+        // Whoever was heard from in another line is to be heard from again.
+        let before_us = self.now_us.saturating_sub(LIVE_US);
+        self.seen.values_mut().for_each(|at| *at = before_us);
+        self.minute_us = self.now_us;
         self.turn_us = self.now_us;
         self.unbroken_us = self.now_us;
         self.window_since_us = self.now_us;
         if exchange.store.0 != 0 || shown.is_some() {
-            self.heal();
+            self.await_all(false);
         }
-    }
-
-    fn heal(&mut self) {
-        self.heal_until_us = self.now_us + HEAL_US;
-        self.unbroken_us = self.now_us;
-        self.pace.forfeit();
     }
 
     /// While healing the newest epoch shown is the line's.
     fn adopt(&mut self, exchange: &Exchange) {
-        let healing = self.now_us < self.heal_until_us;
         let shown = shown(exchange);
-        if healing && shown.is_some() && shown != self.epoch {
+        if self.may_have_lost() && shown.is_some() && shown != self.epoch {
             let newer = self.provisional || shown > self.epoch;
             if newer {
                 self.found(self.clock_us, exchange);
@@ -116,8 +105,10 @@ impl Shadow {
         let head = self.head;
         let called = self.ahead.extract_if(.., |_, number| *number <= head);
         self.on_time.extend(called);
-        if self.now_us < self.heal_until_us && known.now_us > self.now_us {
-            self.heal_until_us += known.now_us - self.now_us;
+        if self.may_have_lost() && known.now_us > self.now_us {
+            let behind_us = known.now_us - self.now_us;
+            self.heal.later(behind_us);
+            self.seen.values_mut().for_each(|at| *at += behind_us);
             self.now_us = known.now_us;
             self.unbroken_us = self.now_us;
         }
@@ -143,10 +134,16 @@ impl Shadow {
         let now_us = self.now_us;
         let mine = self.seen.get(&exchange.instance);
         let mut broken = mine.is_none_or(|&at| at < now_us.saturating_sub(STEP_US));
-        self.seen
-            .retain(|_, at| *at > now_us.saturating_sub(FORGET_US));
+        let forgotten = self
+            .seen
+            .extract_if(.., |_, at| *at <= now_us.saturating_sub(FORGET_US));
+        forgotten.for_each(|row| self.stubs.forget(row.0));
         let left_us = now_us.saturating_sub(window_us);
-        let at_us = if exchange.leaving { left_us } else { now_us };
+        let at_us = if exchange.leaving {
+            left_us.min(now_us.saturating_sub(2 * LIVE_US))
+        } else {
+            self.heal.heard_us.unwrap_or(now_us)
+        };
         self.seen.insert(exchange.instance, at_us);
         let missing = now_us.saturating_sub(STEP_US);
         broken |= self.seen.values().any(|&at| at > left_us && at <= missing);

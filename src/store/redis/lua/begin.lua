@@ -161,8 +161,15 @@ if same then
   entries_seq, finished_seq = max(entries_seq, known_entries), max(finished_seq, known_finished)
   stub_seq = max(stub_seq, known_stubs)
   if now_us < heal_until_us and gathers == 0 and known_now_us > now_us then
-    heal_until_us = heal_until_us + known_now_us - now_us
+    -- catch_up: line time was behind, and so was all that was noted of replicas.
+    local behind_us, later = known_now_us - now_us, {}
+    heal_from_us, heal_until_us = heal_from_us + behind_us, heal_until_us + behind_us
     now_us, listen_us = known_now_us, known_now_us
+    for i = 1, #seen, 2 do
+      seen[i + 1] = tonumber(seen[i + 1]) + behind_us
+      later[i], later[i + 1] = seen[i + 1], seen[i]
+    end
+    if #later > 0 then call('ZADD', SEEN, unpack(later)) end
   end
 else
   -- A ticket means nothing in another epoch: of such an exchange only the newcomers are looked at.
@@ -170,24 +177,27 @@ else
   known_turns, known_entries, known_finished, known_stubs = 0, 0, 0, 0
 end
 
--- note_report: healing ends once all who were live have been heard from, or when it has taken too long; then, if
--- somebody may know of numbers that the store has lost, the numbers that it may have been told of are left out.
+-- note_report: healing ends once all who were live have been heard from twice (the first exchange may be a repeated one
+-- from before), or when it has taken too long; then, if somebody may know of numbers that the store has lost, the
+-- numbers that it may have been told of are left out.
+local heard_us
 if was_healing or now_us < heal_until_us then
-  local live_us, is_first, is_awaited = max(heal_from_us - LIVE_US, 0), true, false
+  local live_us, is_first, oldest = max(heal_from_us - LIVE_US, 0), true, nil
   for i = 1, #seen, 2 do
     local at_us = tonumber(seen[i + 1])
     if seen[i] == instance then
       is_first = at_us < heal_from_us
-    elseif at_us > live_us and at_us < heal_from_us then
-      is_awaited = true
+    elseif at_us > live_us and (not oldest or at_us < oldest) then
+      oldest = at_us
     end
   end
   if is_first and same then heal_heard, heal_live = heal_heard + 1, max(heal_live, known_instances) end
-  local misses = is_awaited or heal_heard < heal_live
+  local misses = oldest and oldest < heal_from_us or heal_heard < heal_live
+  local awaits = oldest and (oldest <= heal_from_us or is_first)
   if now_us < heal_until_us then
-    local is_done = not is_awaited and heal_live <= 1
+    local is_done = not awaits
     if gathers == 0 then
-      is_done = heal_live > 0 and not misses and heal_until_us - now_us <= HEAL_US - HEAL_MIN_US
+      is_done = heal_live > 0 and not misses and not awaits and heal_until_us - now_us <= HEAL_US - HEAL_MIN_US
     end
     if is_done then heal_until_us = now_us end
   elseif misses and gathers == 0 then
@@ -195,6 +205,7 @@ if was_healing or now_us < heal_until_us then
     tail = min(tail + max(issued_minute + issued_minute_before, GAP_MIN), NUMBER_MAX)
     gap_last = tail
   end
+  if is_first and now_us < heal_until_us then heard_us, more = heal_from_us, true end
 end
 local healing = now_us < heal_until_us
 if not healing then provisional = 0 end
@@ -212,7 +223,7 @@ do
   local left_us, missing_us, live_us = max(now_us - window_us, 0), max(now_us - MISSING_US, 0), max(now_us - LIVE_US, 0)
   local forget_us = max(now_us - FORGET_US, 0)
   -- One that leaves is not waited for, but its last answer is kept, in case it gets lost.
-  local at_us = leaving == 1 and left_us or now_us
+  local at_us = leaving == 1 and min(left_us, max(now_us - 2 * LIVE_US, 0)) or heard_us or now_us
   for i = 1, #rows, 2 do
     local score = tonumber(rows[i + 1])
     local own = rows[i] == instance
