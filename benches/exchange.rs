@@ -104,6 +104,7 @@ impl Rig {
             turns: answer.turns_to,
             entries: answer.entries,
             finished: answer.finished_to,
+            opening: answer.opening,
             stubs: answer.stubs_to,
             instances: answer.counts.instances,
         };

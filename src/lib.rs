@@ -58,7 +58,7 @@
 //! | P1 one number, one visitor | [`mod@line`] issues; (instance, sequence) settles repeats; [`seal`] binds a ticket's id |
 //! | P2 first come, first called | [`mod@line`]: `head` and `tail` never fall; [`line::promises`] looks after every step |
 //! | P3 the pace is a ceiling | [`mod@line`]: entry credit, the one bucket; nothing puts it in debt |
-//! | P4 the pace is used | [`mod@line`]: the stock of called visitors, by measured answers |
+//! | P4 the pace is used | [`mod@line`]: the stock of called visitors, by measured answers; less only by its guard |
 //! | P5 a place is never lost | signed tickets ([`seal`]) raise the line's floors; stores keep what was issued |
 //! | P6 nobody blocks the line | [`mod@line`]: calls skip the absent, and absence needs proof |
 //! | P7 work in progress is safe | [`gate`]: grace before the table asks for more; [`proxy`]: sent at most once |

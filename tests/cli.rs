@@ -166,3 +166,58 @@ fn keys_are_added_at_once_and_dropped_only_when_somebody_says_so() {
     let (_, out, _) = anteroom(folder.path(), &["keys", "list"]);
     assert_eq!(lines(&out), 1);
 }
+
+/// What is published of a draw among ten, whose seed is 32 times 7.
+fn draw(commitment: &str) -> String {
+    let seed = "07".repeat(32);
+    serde_json::json!({
+        "v": 1, "room": "main", "epoch": "1-0000000000000001", "opens_at_us": 1,
+        "algorithm": "anteroom-draw-1", "commitment": commitment, "first": 1, "last": 10, "seed": seed,
+    })
+    .to_string()
+}
+
+#[test]
+fn verify_draw_gives_every_number_of_an_honest_draw_and_ends_with_1_at_a_changed_seed() {
+    let folder = folder(MINIMAL);
+    let honest = draw("4bb06f8e4e3a7715d201d573d0aa423762e55dabd61a2c02278fa56cc6d294e0");
+    fs::write(folder.path().join("draw.json"), &honest).expect("a file");
+    let verify = |args: &[&str]| {
+        let args: Vec<_> = ["verify-draw", "draw.json"]
+            .iter()
+            .chain(args)
+            .copied()
+            .collect();
+        anteroom(folder.path(), &args)
+    };
+    let (code, out, err) = verify(&["--index", "5", "--index", "1"]);
+    assert_eq!((code, out.as_str()), (0, "5 10\n1 7\n"), "{err}");
+    let (code, out, _) = verify(&[
+        "--all",
+        "--commitment",
+        "4bb06f8e4e3a7715d201d573d0aa423762e55dabd61a2c02278fa56cc6d294e0",
+    ]);
+    assert_eq!((code, out.lines().count()), (0, 10));
+    assert_eq!(verify(&["--index", "11"]).0, 1);
+    assert_eq!(verify(&["--commitment", &"0".repeat(64)]).0, 1);
+    let changed = draw(&"ab".repeat(32));
+    fs::write(folder.path().join("draw.json"), changed).expect("a file");
+    let (code, out, err) = verify(&["--all"]);
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert!(err.contains("it was changed"), "{err}");
+    fs::write(folder.path().join("draw.json"), "[]").expect("a file");
+    assert_eq!(verify(&[]).0, 1);
+}
+
+#[test]
+fn the_program_in_the_manual_gives_the_same_numbers() {
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/verify_draw.py");
+    let published = draw("4bb06f8e4e3a7715d201d573d0aa423762e55dabd61a2c02278fa56cc6d294e0");
+    let run = Command::new("python3")
+        .arg(program)
+        .args(["5", "1"])
+        .write_stdin(published)
+        .output()
+        .expect("python3 runs");
+    assert_eq!(String::from_utf8_lossy(&run.stdout), "5 10\n1 7\n");
+}

@@ -29,6 +29,7 @@ use crate::proxy::HostHeader;
 use crate::proxy::OriginAddress;
 use crate::proxy::OriginSettings;
 use crate::proxy::OriginTimeouts;
+use crate::room::Plan;
 use crate::server;
 use crate::server::Limits;
 use crate::store;
@@ -148,7 +149,9 @@ fn origin(config: &Config, origin: &crate::config::Origin) -> Result<OriginSetti
             fixed.map_or(HostHeader::Client, HostHeader::Fixed)
         },
         forwarding: crate::message::Forwarding::default(),
-        in_flight_max: share,
+        // Until it is known how many replicas share it.
+        in_flight_max: 1,
+        pot: Arc::default(),
         waiting_max: share.saturating_mul(4).clamp(64, 16_384),
         idle_max: share.min(1_024),
         upgrades,
@@ -223,13 +226,14 @@ pub(crate) fn access(config: &Config) -> Option<AccessTarget> {
     }
 }
 
-/// What a room's file proposes to its line.
-pub(crate) fn proposal(room: &crate::config::Room, changed: bool) -> Proposal {
-    Proposal {
+/// What a room's file proposes to its line, now and when its scheduled events come.
+pub(crate) fn plan(room: &crate::config::Room) -> Plan {
+    let proposal = |room: &crate::config::Room| Proposal {
         content: room.content(),
-        changed,
+        changed: false,
         settings: room.settings(),
-    }
+    };
+    Plan::new(proposal(room))
 }
 
 /// A room's words for its pages.
@@ -310,8 +314,6 @@ upgrades = ["chat", "websocket"]
         assert_eq!(limits(&config).connections_max, 250);
         let origins = origins(&config).unwrap();
         let portal = origins.first().unwrap();
-        // Rounded up: none of four workers is left without.
-        assert_eq!(portal.in_flight_max, 3);
         assert_eq!(portal.body_max, 1 << 20);
         assert_eq!(portal.timeouts.body.as_secs(), 7);
         assert_eq!(portal.timeouts.response.as_secs(), 9);

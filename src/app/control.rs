@@ -33,6 +33,7 @@ use crate::gate::Routes;
 use crate::gate::Site;
 use crate::page::Pages;
 use crate::page::Texts;
+use crate::room::Draw;
 use crate::room::Health;
 use crate::room::Room;
 use crate::seal;
@@ -209,9 +210,11 @@ impl Control {
                 .sites
                 .iter()
                 .find(|known| Arc::ptr_eq(&known.room, &site.room));
-            if known.is_some_and(|known| known.config.content() != site.config.content()) {
-                site.room.propose(build::proposal(&site.config, true));
+            let plan = build::plan(&site.config);
+            if known.is_some_and(|known| build::plan(&known.config) != plan) {
+                site.room.follow(plan, true);
             }
+            site.room.draw_with(Arc::clone(&live.keys));
         }
         for gone in before.sites.iter().filter(|site| {
             live.sites
@@ -244,6 +247,9 @@ impl Control {
         for site in &self.live.load().sites {
             let snapshot = site.room.snapshot();
             let reason = match snapshot.health {
+                Health::Up if snapshot.draw == Draw::Foreign => {
+                    "the draw was committed to with a key that is not in the key file".to_owned()
+                }
                 Health::Up => continue,
                 Health::Starting => "the store has not answered yet".to_owned(),
                 Health::Healing => "the line heals".to_owned(),
@@ -314,7 +320,11 @@ pub(crate) async fn assemble(
     for room in config.rooms.values() {
         let line = match running.get(room.name.as_str()) {
             Some(running) => Arc::clone(running),
-            None => start_room(&store, room, metrics).await?,
+            None => {
+                let started = start_room(&store, room, metrics).await?;
+                started.draw_with(Arc::clone(&keys));
+                started
+            }
         };
         let origin = config
             .origins
@@ -365,7 +375,7 @@ async fn start_room(
     Ok(Room::start(
         &room.name,
         opened,
-        build::proposal(room, false),
+        build::plan(room),
         metrics.room(&room.name),
     ))
 }

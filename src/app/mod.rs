@@ -29,6 +29,7 @@ use crate::app::control::ReloadError;
 use crate::clock;
 use crate::config::Loaded;
 use crate::config::secret::Secret;
+use crate::gate;
 use crate::gate::Gate;
 use crate::gate::Live;
 use crate::page::Pages;
@@ -206,7 +207,12 @@ fn make_gate(
 ) -> Rc<Gate> {
     let counters = Arc::new(WorkerMetrics::new(Arc::clone(metrics)));
     let lines = log.map(|log| log.worker(clock::monotonic(), clock::wall_us()));
-    let gate = Gate::new(Arc::clone(live), worker.background.clone(), counters, lines);
+    let place = gate::Place {
+        index: worker.index,
+        workers: worker.workers,
+    };
+    let background = worker.background.clone();
+    let gate = Gate::new(Arc::clone(live), background, counters, lines, place);
     let ticking = Rc::downgrade(&gate);
     tokio::task::spawn_local(async move {
         let mut every = tokio::time::interval(telemetry::TICK);

@@ -9,6 +9,7 @@ pub mod explain;
 pub mod keys;
 pub mod reload;
 pub mod serve;
+pub mod verify_draw;
 
 use std::io;
 use std::io::Write;
@@ -23,6 +24,7 @@ use crate::cli::explain::Explain;
 use crate::cli::keys::Keys;
 use crate::cli::reload::Reload;
 use crate::cli::serve::Serve;
+use crate::cli::verify_draw::VerifyDraw;
 
 /// The configuration file where none is named.
 pub const CONFIG_FILE: &str = "anteroom.toml";
@@ -65,6 +67,8 @@ pub enum Command {
     Explain(Explain),
     /// List, add and drop the keys that sign tickets and passes
     Keys(Keys),
+    /// Check a published draw: that the seed is the one promised, and which number it gives an index
+    VerifyDraw(VerifyDraw),
 }
 
 /// Runs a command to its end.
@@ -78,6 +82,7 @@ pub fn run(cli: &Cli) -> Exit {
         Command::Check(check) => check.run(&mut out, &mut err),
         Command::Explain(explain) => explain.run(&mut out, &mut err),
         Command::Keys(keys) => keys.run(&mut out, &mut err),
+        Command::VerifyDraw(verify) => verify.run(&mut out, &mut err),
     };
     // Whoever read the output has closed it: there is nobody to tell.
     ended

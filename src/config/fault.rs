@@ -35,6 +35,8 @@ pub enum Code {
     Unsupported,
     /// A file named by the configuration that cannot be read.
     FileMissing,
+    /// A clock time that does not exist, or exists twice.
+    ClockChange,
     /// Warning: a turn shorter than two polls.
     ShortTurn,
     /// Warning: no telephone number for those who cannot wait on line.
@@ -45,8 +47,6 @@ pub enum Code {
     PublicAdmin,
     /// Warning: a key that is read but has no effect yet.
     NotInForce,
-    /// Warning: a clock time that does not exist, or exists twice.
-    ClockChange,
     /// Warning: the room is open and its rate is zero.
     ZeroRate,
     /// Warning: an origin no room uses.
@@ -79,12 +79,12 @@ impl Code {
             Self::Unprotected => "E012",
             Self::Unsupported => "E013",
             Self::FileMissing => "E014",
+            Self::ClockChange => "E015",
             Self::ShortTurn => "W101",
             Self::NoPhone => "W102",
             Self::TightLimit => "W103",
             Self::PublicAdmin => "W104",
             Self::NotInForce => "W105",
-            Self::ClockChange => "W106",
             Self::ZeroRate => "W107",
             Self::UnusedOrigin => "W108",
             Self::SameHosts => "W109",

@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 use crate::config::pattern::HostPattern;
 use crate::config::pattern::PathPattern;
 use crate::config::units::Rate;
+use crate::line::constants::settings_row;
 use crate::line::ids::KeyHash;
 use crate::line::settings::Mode;
 use crate::line::settings::Settings;
@@ -58,14 +59,31 @@ pub struct Room {
     pub hold: Duration,
     /// How many of those present may wait before the line is full.
     pub line_max: u64,
+    /// When an origin that fails or is slow slows the pace.
+    pub guard: Guard,
+    /// Whether nothing left to book ends the line.
+    pub stock_ends: bool,
     /// What happens to newcomers while the store is away.
     pub on_store_failure: OnStoreFailure,
     /// Protocols an upgrade may lead to, in lower case.
     pub upgrades: Vec<String>,
     /// What visitors are told.
     pub texts: Texts,
-    /// When it opens and closes by itself. Read and checked; not in force yet.
+    /// When it opens and closes by itself.
     pub schedule: Schedule,
+}
+
+/// When an origin that fails or is slow slows the pace by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Guard {
+    /// Whether it may.
+    pub is_on: bool,
+    /// A response that begins later than this after its request is slow.
+    pub latency: Duration,
+    /// The share of failed or slow responses at which it does, in millionths.
+    pub share_ppm: u64,
+    /// How long it takes from a stopped pace back to the whole rate.
+    pub recovery: Duration,
 }
 
 /// What a room's pages say about it.
@@ -135,6 +153,16 @@ impl Room {
             pass_idle_us: micros(self.pass_idle),
             returns: self.returns,
             line_max: self.line_max,
+            guard_share_ppm: if self.guard.is_on {
+                // None would be a share that every response has: one bad one is too much.
+                self.guard.share_ppm.max(1)
+            } else {
+                0
+            },
+            guard_recovery_us: micros(self.guard.recovery),
+            opens_at_us: instant(self.schedule.opens_at),
+            draw: self.schedule.opens_at.is_some() && self.schedule.order == Order::Draw,
+            closes_at_us: instant(self.schedule.closes_at),
         }
     }
 
@@ -142,21 +170,9 @@ impl Room {
     /// same content, and a change of texts or routes alone proposes nothing to the line.
     #[must_use]
     pub fn content(&self) -> KeyHash {
-        let settings = self.settings();
-        let numbers = [
-            settings.rate_per_hour,
-            settings.active_max,
-            settings.mode.code(),
-            settings.presence_us,
-            settings.turn_us,
-            settings.late_share_ppm,
-            settings.pass_idle_us,
-            settings.returns,
-            settings.line_max,
-        ];
         let mut hash = digest::Context::new(&digest::SHA256);
         hash.update(b"anteroom settings 1");
-        for number in numbers {
+        for number in settings_row(&self.settings()) {
             hash.update(&number.to_be_bytes());
         }
         let mut bits = [0; 16];
@@ -165,6 +181,11 @@ impl Room {
         }
         KeyHash(u128::from_be_bytes(bits))
     }
+}
+
+/// A moment in microseconds since 1970; 0 for none.
+fn instant(at: Option<Timestamp>) -> u64 {
+    at.map_or(0, |at| u64::try_from(at.as_microsecond()).unwrap_or(0))
 }
 
 /// Whole microseconds; every duration of a room is bounded far below the type's range.

@@ -25,7 +25,6 @@ use crate::gate::standing::Known;
 use crate::gate::stub;
 use crate::gate::visit::Stay;
 use crate::gate::visit::Visit;
-use crate::gate::visit::visitor;
 use crate::line::exchange::AHEAD_MAX;
 use crate::line::exchange::Standing as LineStanding;
 use crate::line::exchange::Visitor;
@@ -217,11 +216,12 @@ impl Gate {
     async fn hold(&self, visit: &Visit<'_>, ticket: &Ticket) -> Option<Stay> {
         let snapshot = visit.port.snapshot();
         let answer = snapshot.answer()?;
-        if snapshot.mode() != Mode::Open {
+        let visitor = visit.visitor(ticket)?;
+        if snapshot.mode() != Mode::Open || snapshot.awaits().is_some() {
             return None;
         }
         let rate = answer.measured.effective_rate_per_hour;
-        let place = ticket.number.saturating_sub(answer.head);
+        let place = visitor.number.saturating_sub(answer.head);
         // Its own entry included: had there been credit for it, it would have gone straight in.
         let entries = place.max(1) + answer.counts.asking + answer.counts.asking_late;
         let hold = visit.site.config.hold;
@@ -232,8 +232,8 @@ impl Gate {
             return None;
         }
         let _held = Counted::try_take(&self.held, HELD_MAX)?;
-        let mut until_answer = UntilAnswer::new(visit.port, visitor(ticket));
-        let stay = Stay::of(visit.port.ask(visitor(ticket), hold).await);
+        let mut until_answer = UntilAnswer::new(visit.port, visitor);
+        let stay = Stay::of(visit.port.ask(visitor, hold).await);
         if stay.is_some() || ticket.asked {
             until_answer.keep();
         }
@@ -242,11 +242,12 @@ impl Gate {
 
     /// Somebody let in meanwhile fetches its pass and goes on.
     async fn collect(&self, visit: &Visit<'_>, going: Going<'_>) -> Result<Response<Body>, Fault> {
-        let Some(ticket) = visit.ticket() else {
+        let numbered = |ticket| Some((ticket, visit.visitor(&ticket)?));
+        let Some((ticket, visitor)) = visit.ticket().and_then(numbered) else {
             return Ok(self.show(visit, &going.look(visit)));
         };
-        let mut until_answer = UntilAnswer::new(visit.port, visitor(&ticket));
-        let asked = visit.port.ask(visitor(&ticket), COLLECT_WAIT).await;
+        let mut until_answer = UntilAnswer::new(visit.port, visitor);
+        let asked = visit.port.ask(visitor, COLLECT_WAIT).await;
         if let Some(stay) = Stay::of(asked) {
             until_answer.keep();
             let through = Through::entered(visit, &ticket, stay);

@@ -1,5 +1,6 @@
 //! The answers to calls at a room's own addresses, as JSON for apps and as pages for people.
 
+use bytes::Bytes;
 use http::HeaderMap;
 use http::HeaderValue;
 use http::Response;
@@ -7,6 +8,7 @@ use http::StatusCode;
 use http::header;
 
 use crate::gate::decide::PassFact;
+use crate::gate::opening;
 use crate::gate::reply;
 use crate::gate::reply::Media;
 use crate::gate::show;
@@ -14,7 +16,6 @@ use crate::gate::show::Look;
 use crate::gate::stub::Kept;
 use crate::gate::visit::Stay;
 use crate::gate::visit::Visit;
-use crate::gate::visit::visitor;
 use crate::line::exchange::Finish;
 use crate::line::exchange::Visitor;
 use crate::line::settings::Mode;
@@ -114,7 +115,13 @@ pub(crate) fn leave(visit: &Visit<'_>, look: &Look<'_>) -> Response<Body> {
     });
     // A pass from when the doors were open has an id of its own: its visitor's place goes as well.
     let place = ticket.filter(|ticket| held.is_none_or(|(pass, _)| pass.id != ticket.id));
-    let place = place.map(|ticket| (visitor(&ticket), line_us + GIVEN_UP_US));
+    // Before a draw it is nobody's number: the number that will be drawn for it is that of somebody absent.
+    let unnumbered = |ticket: Ticket| Visitor {
+        number: 0,
+        id: ticket.id,
+    };
+    let given_up = |ticket| visit.visitor(&ticket).unwrap_or_else(|| unnumbered(ticket));
+    let place = place.map(|ticket| (given_up(ticket), line_us + GIVEN_UP_US));
     let grace_us = u64::try_from(visit.site.config.grace.as_micros()).unwrap_or(0);
     for (visitor, until_us) in held.into_iter().chain(place) {
         visit.port.finish(Finish {
@@ -165,6 +172,8 @@ pub(crate) fn public(visit: &Visit<'_>) -> Response<Body> {
         _ if snapshot.answer().is_none() => State::Waiting,
         Mode::Paused => State::Paused,
         Mode::Closed | Mode::SoldOut => show::refused_state(visit),
+        _ if snapshot.awaits().is_some() => State::Early,
+        Mode::Open if snapshot.is_stopped() => State::Origin,
         Mode::Open | Mode::Bypass | Mode::Observe if snapshot.tail() > snapshot.head() => {
             State::Waiting
         }
@@ -176,14 +185,17 @@ pub(crate) fn public(visit: &Visit<'_>) -> Response<Body> {
         serving: snapshot.head(),
         wait: show::without_ticket(visit, state).wait,
         stock: snapshot.answer().and_then(|answer| answer.stock),
-        opens_at: None,
+        opens_at: opening::opens_at(visit),
+        draw: opening::draw(visit),
     });
+    for_everybody(body, "public, max-age=2")
+}
+
+/// JSON that is the same for whoever asks, and may be kept this long.
+pub(super) fn for_everybody(body: Bytes, cache: &'static str) -> Response<Body> {
     let mut response = reply::ours(StatusCode::OK, Media::Json, body, "");
     let headers = response.headers_mut();
-    headers.insert(
-        header::CACHE_CONTROL,
-        HeaderValue::from_static("public, max-age=2"),
-    );
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
     headers.insert(
         header::ACCESS_CONTROL_ALLOW_ORIGIN,
         HeaderValue::from_static("*"),

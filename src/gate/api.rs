@@ -15,6 +15,7 @@ use crate::gate::Gate;
 use crate::gate::answers;
 use crate::gate::decide::PassFact;
 use crate::gate::decide::TicketFact;
+use crate::gate::opening;
 use crate::gate::query;
 use crate::gate::reply;
 use crate::gate::reply::Media;
@@ -26,7 +27,6 @@ use crate::gate::stub::Kept;
 use crate::gate::visit::Shown;
 use crate::gate::visit::Stay;
 use crate::gate::visit::Visit;
-use crate::gate::visit::visitor;
 use crate::line::exchange::Standing as LineStanding;
 use crate::line::ids::KeyHash;
 use crate::line::ids::TicketId;
@@ -56,6 +56,7 @@ enum Call {
     Leave,
     AskLeave,
     Public,
+    Draw,
     WrongMethod,
     Unknown,
 }
@@ -67,12 +68,13 @@ impl Call {
         match name {
             "status" if get => Self::Status,
             "public" if get => Self::Public,
+            "draw" if get => Self::Draw,
             "leave" if get => Self::AskLeave,
             "join" if post => Self::Join,
             "enter" if post => Self::Enter,
             "more" if post => Self::More,
             "leave" if post => Self::Leave,
-            "status" | "public" | "leave" | "join" | "enter" | "more" => Self::WrongMethod,
+            "status" | "public" | "draw" | "leave" | "join" | "enter" | "more" => Self::WrongMethod,
             _ => Self::Unknown,
         }
     }
@@ -88,7 +90,7 @@ impl Call {
             Self::Enter => Decision::Enter,
             Self::More => Decision::More,
             Self::Leave | Self::AskLeave => Decision::Leave,
-            Self::Public => Decision::Public,
+            Self::Public | Self::Draw => Decision::Public,
             Self::WrongMethod | Self::Unknown => Decision::Error,
         }
     }
@@ -168,6 +170,7 @@ impl Gate {
             Call::Leave => answers::leave(visit, &look),
             Call::AskLeave => answers::ask_leave(visit, &look),
             Call::Public => answers::public(visit),
+            Call::Draw => opening::published(visit, &look),
             Call::WrongMethod => answers::calm(
                 visit,
                 &look,
@@ -297,12 +300,15 @@ impl Gate {
         let Some(ticket) = visit.ticket() else {
             return self.not_entered(visit, look, None);
         };
-        let called = ticket.number <= visit.snapshot.head();
+        let Some(visitor) = visit.visitor(&ticket) else {
+            return self.not_entered(visit, look, Some(ticket));
+        };
+        let called = visitor.number <= visit.snapshot.head();
         let open = matches!(visit.snapshot.mode(), Mode::Open | Mode::Paused);
         if !open || !visit.snapshot.is_up() || (!called && !ticket.asked) {
             return self.not_entered(visit, look, Some(ticket));
         }
-        let asked = visit.port.ask(visitor(&ticket), ENTER_WAIT).await;
+        let asked = visit.port.ask(visitor, ENTER_WAIT).await;
         if let Some(stay) = Stay::of(asked) {
             return answers::entered(visit, look, &ticket, stay);
         }
@@ -351,12 +357,12 @@ impl Gate {
 
     /// A longer turn.
     async fn more(&self, visit: &Visit<'_>, look: &Look<'_>) -> Response<Body> {
-        let Some(ticket) = visit.ticket() else {
+        let Some(visitor) = visit.ticket().and_then(|ticket| visit.visitor(&ticket)) else {
             return self.show(visit, look);
         };
-        visit.port.more(ticket.number);
+        visit.port.more(visitor.number);
         // Once it is answered, the picture has the longer turn.
-        visit.port.check(visitor(&ticket)).await;
+        visit.port.check(visitor).await;
         let visit = visit.again();
         if visit.wishes.accepts("text/html") {
             return reply::see_other(&look.return_to);
@@ -380,14 +386,19 @@ fn status_of(visit: &Visit<'_>, look: &Look<'_>, ticket: &Ticket) -> Response<Bo
 /// Whether a ticket has done its work, so that its visitor may join anew. What this replica remembers of that runs
 /// out; the line does not forget.
 async fn is_spent(visit: &Visit<'_>, ticket: &Ticket, standing: &Standing) -> bool {
-    let is_called = ticket.number <= visit.snapshot.head();
+    if standing.state == State::Left {
+        return true;
+    }
+    let Some(visitor) = visit.visitor(ticket) else {
+        return false;
+    };
+    let is_called = visitor.number <= visit.snapshot.head();
     let may_be = is_called
         && matches!(
             standing.state,
             State::Late | State::Returning | State::Paused
         );
-    standing.state == State::Left
-        || may_be && visit.port.check(visitor(ticket)).await == Told::Standing(LineStanding::Spent)
+    may_be && visit.port.check(visitor).await == Told::Standing(LineStanding::Spent)
 }
 
 /// Calls that change something come from this very origin, when the browser says where they come from.

@@ -2,8 +2,11 @@
 
 use std::rc::Rc;
 
+use http::Request;
 use http::Response;
 use http::StatusCode;
+use http_body::Body as _;
+use hyper::body::Incoming;
 
 use crate::clock;
 use crate::gate::Gate;
@@ -27,6 +30,7 @@ use crate::page::Calm;
 use crate::page::State;
 use crate::proxy::Command;
 use crate::proxy::OriginError;
+use crate::proxy::OriginErrorKind;
 use crate::proxy::Passage;
 use crate::seal;
 use crate::seal::Pass;
@@ -34,6 +38,8 @@ use crate::seal::Ticket;
 
 /// Preflights one worker forwards at once without a pass.
 const PREFLIGHTS_MAX: usize = 8;
+/// A request with a longer body, or one of unknown length, may be kept waiting by its client.
+const SHORT_BYTES: u64 = 64 * 1024;
 /// When the origin failed somebody inside, it may try again after this many seconds.
 const RETRY_S: u64 = 10;
 
@@ -179,9 +185,19 @@ impl Gate {
         let uri = going.uri;
         let prefix = &visit.live.config.server.prefix;
         let started = clock::monotonic();
+        let guard = &visit.site.config.guard;
+        let is_inside = through.pass.is_some();
+        let out =
+            (guard.is_on && is_inside).then(|| visit.port.watch(started, is_short(&going.request)));
         let mut response = match origin.pool.forward(going.request, &passage).await {
             Ok(forwarded) => {
-                origin.counts.answered(clock::monotonic() - started);
+                let after = clock::monotonic() - started;
+                origin.counts.answered(after);
+                match out {
+                    Some(out) if has_failed(forwarded.response.status()) => out.failed(),
+                    Some(out) => out.answered(after, guard.latency),
+                    None => {}
+                }
                 obey(visit, &through, forwarded.command, forwarded.stock);
                 forwarded.response
             }
@@ -189,6 +205,11 @@ impl Gate {
                 self.origin_failed(&origin.counts, &error);
                 if error.kind.is_client() {
                     return Err(Fault::from(&error));
+                }
+                match out {
+                    Some(out) if error.kind == OriginErrorKind::Busy => out.found_no_room(),
+                    Some(out) => out.failed(),
+                    None => {}
                 }
                 troubled(visit, &Look::navigated(&uri, prefix), &error)
             }
@@ -240,6 +261,17 @@ impl Gate {
     }
 }
 
+/// Whether a request is sent in no time, so that the time to its response is the origin's.
+fn is_short(request: &Request<Incoming>) -> bool {
+    let upper = request.body().size_hint().upper();
+    upper.is_some_and(|bytes| bytes <= SHORT_BYTES)
+}
+
+/// Whether a response says that the origin is not well (RFC 9110 §15.6): not merely that it lacks something.
+fn has_failed(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 500 | 502 | 503 | 504)
+}
+
 /// Does what the origin said with its response.
 fn obey(visit: &Visit<'_>, through: &Through, command: Option<Command>, stock: Option<u64>) {
     match (command, through.pass) {
@@ -255,6 +287,9 @@ fn obey(visit: &Visit<'_>, through: &Through, command: Option<Command>, stock: O
     }
     let known = visit.snapshot.answer().and_then(|answer| answer.stock);
     if let Some(stock) = stock.filter(|stock| Some(*stock) != known) {
+        if stock == 0 && visit.site.config.stock_ends {
+            visit.port.sold_out();
+        }
         visit
             .port
             .stock(stock.min(crate::line::settings::INTEGER_MAX / 2));

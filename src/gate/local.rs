@@ -1,8 +1,16 @@
 //! What one worker has of a configuration: its ends of the rooms, its connections to the origins, its counters.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
+use tracing::warn;
+
+use crate::gate::divide;
+use crate::gate::divide::Part;
+use crate::gate::divide::Place;
+use crate::gate::divide::Replicas;
 use crate::gate::live::Live;
 use crate::gate::visit::Here;
 use crate::message::Client;
@@ -37,6 +45,9 @@ pub(crate) struct LocalRoom {
 pub(crate) struct LocalOrigin {
     pub(crate) pool: Rc<OriginPool>,
     pub(crate) counts: Arc<WorkerOrigin>,
+    replicas: Replicas,
+    /// There are more replicas than requests the origin may have in flight.
+    is_exceeded: Cell<bool>,
 }
 
 impl Local {
@@ -60,6 +71,8 @@ impl Local {
             LocalOrigin {
                 pool: kept.unwrap_or_else(|| OriginPool::new(settings.clone(), background.clone())),
                 counts: metrics.origin(&settings.name),
+                replicas: Replicas::default(),
+                is_exceeded: Cell::new(false),
             }
         });
         let (rooms, origins) = (rooms.collect(), origins.collect());
@@ -68,6 +81,36 @@ impl Local {
             origins,
             outside: metrics.room(""),
             live,
+        }
+    }
+
+    /// Gives this worker its part of what each origin may have in flight, by how many replicas there are now.
+    pub(crate) fn divide(&self, place: Place, now: Instant) {
+        for (index, origin) in self.origins.iter().enumerate() {
+            let name = self.live.origins[index].name.as_str();
+            let Some(config) = self.live.config.origins.get(name) else {
+                continue;
+            };
+            let total = config.max_in_flight;
+            let counted = divide::live_replicas(&self.live, index);
+            let replicas = origin.replicas.count(counted, now);
+            let share = divide::of_replica(total, replicas);
+            match divide::of_worker(share, place) {
+                Part::Own(max) => origin.pool.set_in_flight_max(max),
+                Part::Pot(max) => origin.pool.share_in_flight_max(max),
+            }
+            origin
+                .counts
+                .in_flight(origin.pool.stats().in_flight, share);
+            let is_exceeded = replicas.is_some_and(|replicas| replicas > total);
+            if is_exceeded && !origin.is_exceeded.replace(is_exceeded) && place.index == 0 {
+                let replicas = replicas.unwrap_or(0);
+                warn!(
+                    origin.name = %name, max_in_flight = total, replicas,
+                    "there are more replicas than requests the origin may have in flight: each has one all the same",
+                );
+            }
+            origin.is_exceeded.set(is_exceeded);
         }
     }
 

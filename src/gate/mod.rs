@@ -11,9 +11,11 @@ mod api;
 mod cookies;
 mod counted;
 mod decide;
+mod divide;
 mod forward;
 mod live;
 mod local;
+mod opening;
 mod poll;
 mod query;
 mod reply;
@@ -73,6 +75,7 @@ use crate::telemetry::metrics::WorkerMetrics;
 use crate::telemetry::metrics::WorkerOrigin;
 
 pub use cookies::CookieNames;
+pub use divide::Place;
 pub use live::Live;
 pub use live::Site;
 pub use routes::Route;
@@ -83,6 +86,7 @@ pub use routes::Routes;
 pub struct Gate {
     live: Arc<ArcSwap<Live>>,
     local: RefCell<Rc<Local>>,
+    place: Place,
     background: Background,
     metrics: Arc<WorkerMetrics>,
     log: Option<RefCell<WorkerLog>>,
@@ -103,11 +107,14 @@ impl Gate {
         background: Background,
         metrics: Arc<WorkerMetrics>,
         log: Option<WorkerLog>,
+        place: Place,
     ) -> Rc<Self> {
         let local = Local::new(live.load_full(), None, &background, &metrics);
+        local.divide(place, clock::monotonic());
         Rc::new(Self {
             live,
             local: RefCell::new(Rc::new(local)),
+            place,
             background,
             metrics,
             log: log.map(RefCell::new),
@@ -121,10 +128,12 @@ impl Gate {
     /// Hands over what has gathered: presence to the rooms, counts, lines of the log. Called every 250 ms.
     pub fn tick(&self) {
         let local = self.local();
-        for room in &local.rooms {
-            room.port.flush();
+        let now = clock::monotonic();
+        for (room, site) in local.rooms.iter().zip(&local.live.sites) {
+            room.port.flush(now, site.config.guard.latency);
         }
-        self.streams.tick(clock::monotonic());
+        local.divide(self.place, now);
+        self.streams.tick(now);
         self.metrics.flush();
         if let Some(log) = &self.log {
             log.borrow_mut().tick(clock::monotonic(), clock::wall_us());
@@ -144,6 +153,7 @@ impl Gate {
             &self.background,
             &self.metrics,
         ));
+        fresh.divide(self.place, clock::monotonic());
         *self.local.borrow_mut() = Rc::clone(&fresh);
         fresh
     }

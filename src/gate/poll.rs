@@ -3,11 +3,16 @@
 use std::time::Instant;
 
 use crate::gate::standing::Standing;
+use crate::line::exchange::Answer;
 use crate::page::State;
 use crate::room::Snapshot;
 
 /// Polls a second that one replica plans for.
 const BUDGET_PER_S: u64 = 2_000;
+/// How long somebody waits between two polls long before the opening, in milliseconds.
+const EARLY_MS: u64 = 60_000;
+/// Those who came before the opening ask again within this time after it, or more when they are many; milliseconds.
+const SPREAD_MS_MIN: u64 = 20_000;
 /// Polls a second from one ticket, at one worker, that are answered.
 const POLLS_PER_S_MAX: u8 = 5;
 /// Tickets that are counted at once, a power of two.
@@ -50,6 +55,17 @@ pub(crate) fn poll_ms(snapshot: &Snapshot, standing: &Standing) -> u64 {
     }
     let waiting_here = answer.tail.saturating_sub(answer.head) / answer.counts.instances.max(1);
     tier_ms.max(waiting_here * 1_000 / BUDGET_PER_S)
+}
+
+/// How long to tell somebody who waits for the opening to wait, in milliseconds, this long before it. Until shortly
+/// before, rarely; then until its own moment after it, so that those who came do not all ask in the same second.
+pub(crate) fn early_ms(answer: &Answer, left_ms: u64, ticket: u128) -> u64 {
+    let here = answer.tail / answer.counts.instances.max(1);
+    let spread_ms = (here * 1_000 / BUDGET_PER_S).max(SPREAD_MS_MIN);
+    let presence_ms = answer.settings.presence_us / 1_000;
+    let tier_ms = (presence_ms * 2 / 5).clamp(1_000, EARLY_MS).max(spread_ms);
+    let own_ms = u64::try_from(ticket >> 64).unwrap_or(0) % spread_ms;
+    (left_ms + 1_000 + own_ms).min(tier_ms)
 }
 
 /// For whoever has no number yet, by how many of them there are at this replica.
@@ -132,8 +148,45 @@ mod tests {
 
     use super::*;
     use crate::clock;
+    use crate::line::Line;
+    use crate::line::exchange::Exchange;
 
     const SECOND: Duration = Duration::from_secs(1);
+
+    /// The answer of a line in which this many wait for the opening.
+    fn early(joins: u64) -> Answer {
+        let mut line = Line::new();
+        let exchange = Exchange {
+            sequence: 1,
+            joins: 1,
+            ..Exchange::default()
+        };
+        let answer = line.apply(1_000_000_000, &exchange).unwrap();
+        Answer {
+            tail: joins,
+            ..answer
+        }
+    }
+
+    #[test]
+    fn whoever_waits_for_the_opening_asks_rarely_and_then_in_a_moment_of_its_own_after_it() {
+        for (joins, spread_ms) in [(100, 20_000), (1_000_000, 500_000)] {
+            let answer = early(joins);
+            let longest_ms = early_ms(&answer, 86_400_000, 0);
+            assert_eq!(longest_ms, spread_ms.max(60_000));
+            let mut tenths = [0; 10];
+            for ticket in 0..1_000_u128 {
+                // Ids are random: here they are spread as evenly as can be.
+                let id = ticket * (u128::MAX / 1_000);
+                let after_ms = early_ms(&answer, 5_000, id) - 5_000;
+                assert!((1_000..=1_000 + spread_ms).contains(&after_ms));
+                let tenth = (after_ms - 1_000) * 10 / spread_ms;
+                tenths[usize::try_from(tenth).unwrap()] += 1;
+            }
+            let few = tenths.into_iter().min().unwrap();
+            assert!(few > 50, "{joins}: {tenths:?}");
+        }
+    }
 
     #[test]
     fn whoever_has_no_number_comes_back_soon_and_a_crowd_of_them_within_the_budget() {

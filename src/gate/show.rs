@@ -14,6 +14,7 @@ use jiff::Timestamp;
 
 use crate::config::room::Enter;
 use crate::gate::decide::TicketFact;
+use crate::gate::opening;
 use crate::gate::poll;
 use crate::gate::query;
 use crate::gate::reply;
@@ -22,7 +23,6 @@ use crate::gate::standing;
 use crate::gate::standing::Known;
 use crate::gate::standing::Standing;
 use crate::gate::visit::Visit;
-use crate::gate::visit::visitor;
 use crate::line::settings::Mode;
 use crate::message::Body;
 use crate::page::Code;
@@ -117,11 +117,15 @@ pub(crate) fn stand_with(visit: &Visit<'_>, ticket: &Ticket, known: Known) -> St
 
 /// Notes that a waiting visitor was heard from, and repeats that it is asking.
 pub(crate) fn hear(visit: &Visit<'_>, ticket: &Ticket, standing: &Standing, poll_ms: u64) {
-    visit.port.hear(&visit.snapshot, ticket.number);
     visit.port.told(poll_ms.saturating_mul(1_000));
+    // Whoever has no number is heard from when it has one.
+    let Some(visitor) = visit.visitor(ticket) else {
+        return;
+    };
+    visit.port.hear(&visit.snapshot, visitor.number);
     let inside = matches!(standing.state, State::Entered | State::Left);
-    if standing.asked && ticket.number <= visit.snapshot.head() && !inside {
-        visit.port.ask_again(visitor(ticket));
+    if standing.asked && visitor.number <= visit.snapshot.head() && !inside {
+        visit.port.ask_again(visitor);
     }
 }
 
@@ -141,7 +145,7 @@ pub(crate) fn view<'v>(
     view.base = &visit.site.base;
     view.return_to = &look.return_to;
     view.code = ticket.map(|ticket| Code::of(ticket.id.0));
-    view.number = ticket.map(|ticket| ticket.number);
+    view.number = ticket.and_then(|ticket| visit.number(ticket));
     view.held = ticket.is_none() && visit.stub().is_some();
     // Before the line has told where it is, a place would be guessed: the page comes back by itself.
     view.placed = visit.snapshot.epoch().is_some();
@@ -157,6 +161,7 @@ pub(crate) fn view<'v>(
     view.poll_ms = poll::poll_ms(&visit.snapshot, standing);
     view.auto_enter = visit.site.config.enter == Enter::Auto;
     view.auto_refresh = look.auto_refresh;
+    opening::show(visit, ticket, &mut view);
     view
 }
 
@@ -176,7 +181,8 @@ fn turn(visit: &Visit<'_>, standing: &Standing, now: Timestamp) -> Option<Turn> 
 
 fn since(visit: &Visit<'_>) -> Option<Timestamp> {
     let since = visit.snapshot.mode_since_us;
-    (since > 0 && visit.snapshot.mode() != Mode::Open).then(|| Timestamp::now_from(since))
+    (since > 0 && (visit.snapshot.mode() != Mode::Open || visit.snapshot.is_stopped()))
+        .then(|| Timestamp::now_from(since))
 }
 
 fn micros(us: u64) -> SignedDuration {
@@ -184,7 +190,7 @@ fn micros(us: u64) -> SignedDuration {
 }
 
 /// Times of ours as the renderer's.
-trait FromMicros {
+pub(super) trait FromMicros {
     fn now_from(us: u64) -> Self;
 }
 

@@ -46,12 +46,13 @@ pub(crate) fn stand(
     wall_us: u64,
 ) -> Standing {
     let head = snapshot.head();
+    let number = snapshot.number_of(ticket.number);
     let wall_us = i64::try_from(wall_us).unwrap_or(i64::MAX);
     let mut standing = Standing {
         state: State::Waiting,
         asked: ticket.asked || (!known.has_unasked && snapshot.is_asking(ticket.id)),
         asked_wait_s: asked_wait_s(snapshot),
-        place: ticket.number.saturating_sub(head),
+        place: number.map_or(0, |number| number.saturating_sub(head)),
         turn_left_us: None,
         wait: Wait::UNKNOWN,
     };
@@ -67,12 +68,19 @@ pub(crate) fn stand(
         Mode::Closed => State::Closed,
         Mode::SoldOut => State::SoldOut,
         Mode::Paused => State::Paused,
-        Mode::Open | Mode::Bypass | Mode::Observe => {
-            open(snapshot, ticket, known, now, &mut standing)
-        }
+        Mode::Open | Mode::Bypass | Mode::Observe => match number {
+            Some(number) => open(snapshot, number, known, now, &mut standing),
+            None if snapshot.awaits().is_some() => State::Early,
+            // Another replica can tell the number.
+            None => State::Waiting,
+        },
     };
+    let goes_in = matches!(standing.state, State::Entered | State::Entering);
+    if snapshot.is_stopped() && !goes_in {
+        standing.state = State::Origin;
+    }
     if standing.state == State::Waiting {
-        standing.wait = wait(snapshot, ticket.number, wall_us);
+        standing.wait = number.map_or(Wait::UNKNOWN, |number| wait(snapshot, number, wall_us));
         if standing.wait.is_near() {
             standing.state = State::Near;
         }
@@ -82,17 +90,17 @@ pub(crate) fn stand(
 
 fn open(
     snapshot: &Snapshot,
-    ticket: &Ticket,
+    number: u64,
     known: Known,
     now: Instant,
     standing: &mut Standing,
 ) -> State {
-    if ticket.number > snapshot.head() {
+    if number > snapshot.head() {
         return State::Waiting;
     }
     let turn_us = snapshot.turn_us(now);
     standing.turn_left_us = snapshot
-        .turn_until_us(ticket.number)
+        .turn_until_us(number)
         .map(|until| until.saturating_sub(turn_us))
         .filter(|&left| left > 0);
     let called = if known.had_pass {

@@ -242,11 +242,41 @@ impl<'a> Visit<'a> {
             return self.stand_in(&stub);
         }
         let numbered = self.held_pass.filter(|pass| pass.number > 0);
-        match numbered.filter(|_| fact == TicketFact::None && self.pass != PassFact::Finished) {
+        let let_go = fact == TicketFact::None && self.pass != PassFact::Finished;
+        match numbered
+            .filter(|_| let_go)
+            .and_then(|pass| self.ticket_of(&pass))
+        {
             // The browser has let go of the ticket before the pass: its place is known all the same.
-            Some(pass) => (TicketFact::Valid { inside: false }, Some(ticket_of(&pass))),
+            Some(ticket) => (TicketFact::Valid { inside: false }, Some(ticket)),
             None => (fact, None),
         }
+    }
+
+    /// The number of a ticket: its index, or what was drawn for that. None before the opening, and where this replica
+    /// cannot tell. This and [`Self::ticket_of`] are the only places where one becomes the other.
+    pub(crate) fn number(&self, ticket: &Ticket) -> Option<u64> {
+        self.snapshot.number_of(ticket.number)
+    }
+
+    /// A ticket as the line meets its visitor, once it has a number.
+    pub(crate) fn visitor(&self, ticket: &Ticket) -> Option<Visitor> {
+        let number = self.number(ticket)?;
+        Some(Visitor {
+            number,
+            id: ticket.id,
+        })
+    }
+
+    /// The ticket a pass came from, as far as the pass tells.
+    fn ticket_of(&self, pass: &Pass) -> Option<Ticket> {
+        Some(Ticket {
+            epoch: pass.epoch,
+            number: self.snapshot.index_of(pass.number)?,
+            id: pass.id,
+            issued_us: pass.entered_us,
+            asked: false,
+        })
     }
 
     /// What is no ticket for this reason may be a stub.
@@ -275,7 +305,7 @@ impl<'a> Visit<'a> {
 
     /// The ticket of a stub whose number is known here.
     pub(crate) fn ticket_by(&self, stub: &Stub) -> Option<Ticket> {
-        let number = self.snapshot.number_of(&stub::arrival(stub))?;
+        let number = self.snapshot.number_by(&stub::arrival(stub))?;
         Some(Ticket {
             epoch: self.snapshot.epoch()?,
             number,
@@ -327,7 +357,8 @@ impl<'a> Visit<'a> {
         }
         Pass {
             epoch: ticket.epoch,
-            number: ticket.number,
+            // Nobody enters before it has a number.
+            number: self.number(ticket).unwrap_or(ticket.number),
             id: ticket.id,
             signed_us: now_us,
             until_us: stay.until_us,
@@ -399,25 +430,6 @@ pub(crate) struct Shown<'h> {
     /// The request is to one of the room's own addresses: the ticket matters even if the pass holds, and what kind of
     /// request it is does not.
     pub(crate) is_own: bool,
-}
-
-/// The ticket a pass came from, as far as the pass tells.
-fn ticket_of(pass: &Pass) -> Ticket {
-    Ticket {
-        epoch: pass.epoch,
-        number: pass.number,
-        id: pass.id,
-        issued_us: pass.entered_us,
-        asked: false,
-    }
-}
-
-/// A ticket as the line meets its visitor.
-pub(crate) fn visitor(ticket: &Ticket) -> Visitor {
-    Visitor {
-        number: ticket.number,
-        id: ticket.id,
-    }
 }
 
 /// The texts shown in a header or under a cookie's name; the header outranks the cookies.

@@ -68,8 +68,11 @@ impl Line {
                 delay_us: self.delay_us,
                 share_ppm: self.share_ppm,
                 effective_rate_per_hour: self.effective_rate_per_hour(),
+                held_back_ppm: self.held_back_ppm,
             },
             stock: self.stock,
+            clock_us: self.clock_us,
+            opening: self.opening,
             stubs,
             stubs_to,
         };

@@ -2,6 +2,7 @@
 
 use crate::line::bits;
 use crate::line::exchange;
+use crate::line::guard;
 use crate::line::heal;
 use crate::line::pace;
 use crate::line::settings::Settings;
@@ -38,6 +39,15 @@ pub fn constants() -> Vec<(&'static str, u64)> {
         ("SHARE_PPM_MIN", pace::SHARE_PPM_MIN),
         ("AGED_MAX", pace::AGED_MAX),
         ("SPENT", u64::from(bits::SPENT)),
+        ("GUARD_SAMPLE", guard::GUARD_SAMPLE),
+        ("GUARD_EVIDENCE", guard::GUARD_EVIDENCE),
+        ("GUARD_WINDOW_US_MIN", guard::GUARD_WINDOW_US_MIN),
+        ("GUARD_WINDOW_US_MAX", guard::GUARD_WINDOW_US_MAX),
+        ("GUARD_WINDOW_US_HOURS", guard::GUARD_WINDOW_US_HOURS),
+        ("GUARD_SETTLE_US", guard::GUARD_SETTLE_US),
+        ("GUARD_LEAST_PPM", guard::GUARD_LEAST_PPM),
+        ("GUARD_COUNT_MAX", guard::GUARD_COUNT_MAX),
+        ("PROBE_PER_HOUR", guard::PROBE_PER_HOUR),
         ("STUB_ROWS_MAX", stubs::STUB_ROWS_MAX),
         ("STUB_NUMBERS_MAX", stubs::STUB_NUMBERS_MAX),
         ("BLOCKS_MAX", stubs::BLOCKS_MAX),
@@ -47,7 +57,7 @@ pub fn constants() -> Vec<(&'static str, u64)> {
 
 /// Settings as plain integers, in the order the store writes them.
 #[must_use]
-pub fn settings_row(settings: &Settings) -> [u64; 9] {
+pub fn settings_row(settings: &Settings) -> [u64; 14] {
     [
         settings.rate_per_hour,
         settings.active_max,
@@ -58,5 +68,10 @@ pub fn settings_row(settings: &Settings) -> [u64; 9] {
         settings.pass_idle_us,
         settings.returns,
         settings.line_max,
+        settings.guard_share_ppm,
+        settings.guard_recovery_us,
+        settings.opens_at_us,
+        u64::from(settings.draw),
+        settings.closes_at_us,
     ]
 }

@@ -10,6 +10,7 @@ use crate::line::ids::InstanceId;
 use crate::line::ids::KeyHash;
 use crate::line::ids::Nonce;
 use crate::line::ids::TicketId;
+use crate::line::opening::Opening;
 use crate::line::settings::Settings;
 
 /// Most joins in one exchange.
@@ -24,6 +25,8 @@ pub const HEARD_MAX: usize = 1_500;
 pub const CALLS_MAX: u64 = 250;
 /// Most visitors let in by each of the two entering steps of one exchange.
 pub const ENTRIES_MAX: u64 = 250;
+/// Most requests of each kind that one exchange tells of the origin.
+pub const HEALTH_MAX: u64 = 1_000_000;
 /// Most rows of each kind of news in one answer.
 pub const NEWS_MAX: usize = 500;
 /// How far ahead of `head` somebody asking is remembered.
@@ -120,6 +123,9 @@ pub struct Known {
     pub entries: u64,
     /// Finished ids up to this sequence number have been received.
     pub finished: u64,
+    /// What was last answered of the opening; and where no seed is committed to, what this replica's hashes to.
+    #[serde(default)]
+    pub opening: Opening,
     /// Blocks of numbered stubs up to this sequence number have been received.
     #[serde(default)]
     pub stubs: u64,
@@ -182,10 +188,23 @@ pub struct Exchange {
     pub sold_out: bool,
     /// The replica's last exchange: it stops and need not be waited for.
     pub leaving: bool,
+    /// How the origin did since the last exchange.
+    pub origin: Health,
     /// Newcomers who were given stubs and have no numbers yet, all of them in every exchange, in order of index; at most
     /// [`STUB_SLICES_MAX`].
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub stubs: Vec<StubSlice>,
+}
+
+/// How the origin did with the requests of those inside, as one replica counted it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub struct Health {
+    /// Requests that were answered, be it late; at most [`HEALTH_MAX`].
+    pub answered: u64,
+    /// Requests that failed: no connection, no answer, or a status that says so; at most [`HEALTH_MAX`].
+    pub failed: u64,
+    /// Those answered, or still not answered, after longer than the operator wants it to take; at most `answered`.
+    pub slow: u64,
 }
 
 /// Where a visitor stands, answered to those who asked or were checked.
@@ -265,6 +284,18 @@ pub struct Measured {
     pub share_ppm: u64,
     /// What the pace really lets through, in entries per hour.
     pub effective_rate_per_hour: u64,
+    /// How much of the rate the guard holds back, in millionths: 0 when the origin is well, 1,000,000 when the pace is
+    /// stopped but for a probe.
+    #[serde(default)]
+    pub held_back_ppm: u64,
+}
+
+impl Measured {
+    /// Whether the guard has stopped the pace.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.held_back_ppm >= 1_000_000
+    }
 }
 
 /// The answer to an exchange.
@@ -320,6 +351,12 @@ pub struct Answer {
     pub measured: Measured,
     /// How many the origin says are left to book.
     pub stock: Option<u64>,
+    /// The store's clock, in microseconds since 1970.
+    #[serde(default)]
+    pub clock_us: u64,
+    /// What is agreed of the opening.
+    #[serde(default)]
+    pub opening: Opening,
     /// Stubs of any replica that got numbers since the replica's known sequence number.
     #[serde(default)]
     pub stubs: Vec<StubBlock>,

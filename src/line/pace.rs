@@ -23,17 +23,17 @@ pub(crate) const DELAY_US_MAX: u64 = 60 * SECOND_US;
 pub(crate) const AGED_MAX: u64 = 1_000;
 
 impl Line {
-    /// Most credit that can be held: one second of the rate, at least one entry.
+    /// Most credit that can be held: one second of the pace, at least one entry.
     pub(crate) fn credit_max(&self) -> u64 {
-        (self.settings.rate_per_hour * ENTRY / 3_600).max(ENTRY)
+        (self.pace_per_hour() * ENTRY / 3_600).max(ENTRY)
     }
 
-    /// Fills the credit for the time that passed, at the rate that was in force.
+    /// Fills the credit for the time that passed, at the pace that was in force.
     pub(crate) fn accrue(&mut self, step: &Step) {
-        if self.settings.mode != Mode::Open || step.healing {
+        if self.settings.mode != Mode::Open || step.healing || self.opening.is_awaited() {
             return;
         }
-        let filled = step.elapsed_us * self.settings.rate_per_hour + self.credit_rest;
+        let filled = step.elapsed_us * self.pace_per_hour() + self.credit_rest;
         self.credit += filled / 3_600;
         self.credit_rest = filled % 3_600;
         if self.credit >= self.credit_max() {
@@ -115,7 +115,7 @@ impl Line {
 
     /// What the pace really lets through, in entries per hour.
     pub(crate) fn effective_rate_per_hour(&self) -> u64 {
-        let rate = self.settings.rate_per_hour;
+        let rate = self.pace_per_hour();
         if self.inside.len() < self.settings.active_max {
             return rate;
         }

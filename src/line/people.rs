@@ -183,7 +183,8 @@ impl Line {
     fn ask_one(&mut self, visitor: Visitor) -> Standing {
         let Visitor { number, id } = visitor;
         let standing = self.standing(visitor);
-        if !matches!(self.settings.mode, Mode::Open | Mode::Paused) {
+        let asks = matches!(self.settings.mode, Mode::Open | Mode::Paused);
+        if !asks || self.opening.is_awaited() {
             return standing;
         }
         match standing {

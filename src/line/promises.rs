@@ -150,7 +150,7 @@ pub(crate) struct Outline {
     head: u64,
     entered: u64,
     credit: u64,
-    rate_per_hour: u64,
+    pace_per_hour: u64,
     now_us: u64,
 }
 
@@ -163,7 +163,7 @@ impl Outline {
             head: line.head,
             entered: line.entered,
             credit: line.credit,
-            rate_per_hour: line.settings.rate_per_hour,
+            pace_per_hour: line.pace_per_hour(),
             now_us: line.now_us,
         }
     }
@@ -244,7 +244,7 @@ fn pace(before: &Outline, after: &Line) -> [Claim; 4] {
     let entered = after.entered - if same_epoch { before.entered } else { 0 };
     let elapsed = after.now_us.saturating_sub(before.now_us).min(STEP_US_MAX);
     let earned = if same_epoch {
-        before.credit + (elapsed * before.rate_per_hour).div_ceil(3_600)
+        before.credit + (elapsed * before.pace_per_hour).div_ceil(3_600)
     } else {
         ENTRY
     };

@@ -104,6 +104,22 @@ pub struct Settings {
     pub returns: u64,
     /// How many may wait at once; further visitors are told that the line is full.
     pub line_max: u64,
+    /// The share of failed or slow responses at which the guard slows the pace, in millionths (1 to 1,000,000); 0
+    /// switches the guard off.
+    #[serde(default)]
+    pub guard_share_ppm: u64,
+    /// How long the guard takes from a stopped pace back to the whole rate, in microseconds (1 s to 1 h).
+    #[serde(default = "default_guard_recovery_us")]
+    pub guard_recovery_us: u64,
+    /// When the line opens, by the store's clock (microseconds since 1970); 0 for a line that is open.
+    #[serde(default)]
+    pub opens_at_us: u64,
+    /// Places of those who came before the opening are drawn.
+    #[serde(default)]
+    pub draw: bool,
+    /// When the mode becomes closed, by the store's clock (microseconds since 1970); 0 for never.
+    #[serde(default)]
+    pub closes_at_us: u64,
 }
 
 impl Default for Settings {
@@ -118,6 +134,15 @@ impl Default for Settings {
             pass_idle_us: 900_000_000,
             returns: 3,
             line_max: 1_000_000,
+            guard_share_ppm: 500_000,
+            guard_recovery_us: default_guard_recovery_us(),
+            opens_at_us: 0,
+            draw: false,
+            closes_at_us: 0,
         }
     }
+}
+
+fn default_guard_recovery_us() -> u64 {
+    60_000_000
 }

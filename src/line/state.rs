@@ -20,6 +20,7 @@ use crate::line::ids::Epoch;
 use crate::line::ids::InstanceId;
 use crate::line::ids::KeyHash;
 use crate::line::ids::TicketId;
+use crate::line::opening::Opening;
 use crate::line::promises;
 use crate::line::settings::Mode;
 use crate::line::settings::Settings;
@@ -219,6 +220,22 @@ pub struct Line {
     pub(crate) entered: u64,
     pub(crate) entries_seq: u64,
     pub(crate) finished_seq: u64,
+    /// How much of the rate the guard holds back, in millionths.
+    #[serde(default)]
+    pub(crate) held_back_ppm: u64,
+    /// When the guard last judged the origin, when it last cut the pace, and what it was told since it judged.
+    #[serde(default)]
+    pub(crate) judged_us: u64,
+    #[serde(default)]
+    pub(crate) cut_us: u64,
+    #[serde(default)]
+    pub(crate) origin_answered: u64,
+    #[serde(default)]
+    pub(crate) origin_failed: u64,
+    #[serde(default)]
+    pub(crate) origin_slow: u64,
+    #[serde(default)]
+    pub(crate) opening: Opening,
 
     /// Numbers heard from, in three slices that are used in turn.
     pub(crate) present: [Bits; 3],
@@ -350,7 +367,10 @@ impl Line {
         self.age_turns();
         self.expire(&mut step);
         self.accrue(&step);
+        self.guard(&exchange.origin);
         self.follow(exchange);
+        self.close();
+        self.open(&step);
         // A ticket means nothing in another epoch.
         let same_epoch = exchange.known.epoch == self.epoch;
         if same_epoch {
@@ -382,7 +402,10 @@ impl Line {
 
     /// Whether visitors can be called and let in.
     pub(crate) fn moves(&self) -> bool {
-        self.settings.mode == Mode::Open && self.settings.rate_per_hour > 0 && !self.is_healing()
+        self.settings.mode == Mode::Open
+            && self.settings.rate_per_hour > 0
+            && !self.is_healing()
+            && !self.opening.is_awaited()
     }
 
     /// The presence window, in microseconds.

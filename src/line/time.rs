@@ -3,6 +3,7 @@
 use crate::line::exchange::Exchange;
 use crate::line::ids::Epoch;
 use crate::line::ids::KeyHash;
+use crate::line::opening::Opening;
 use crate::line::pace::DELAY_US;
 use crate::line::settings::Mode;
 use crate::line::settings::Settings;
@@ -57,6 +58,7 @@ impl Line {
             clock_us,
             // Line time of a known epoch goes on from where it was, whatever the clock has done since.
             now_us: shown.map_or(clock_us, |_| exchange.known.now_us),
+            opening: Opening::of(&self.settings),
             share_ppm: 1_000_000,
             delay_us: DELAY_US,
             slice: 1,
@@ -67,6 +69,7 @@ impl Line {
         self.minute_us = self.now_us;
         self.slice_us = self.now_us;
         self.listen_us = self.now_us;
+        self.judged_us = self.now_us;
         // Whoever was heard from in another line is to be heard from again.
         let heard: Vec<_> = self.seen.iter().map(|(_, instance)| instance).collect();
         for instance in heard {
@@ -104,6 +107,7 @@ impl Line {
         self.head = self.head.max(known.head);
         self.entries_seq = self.entries_seq.max(known.entries);
         self.finished_seq = self.finished_seq.max(known.finished);
+        self.recall_opening(exchange);
         self.stub_seq = self.stub_seq.max(known.stubs);
         if self.has_lost() && known.now_us > self.now_us {
             self.catch_up(known.now_us - self.now_us);
@@ -122,7 +126,7 @@ impl Line {
         if unheard {
             self.listen_us = self.now_us;
         }
-        if self.moves() {
+        if self.moves() && self.held_back_ppm < ENTRY {
             self.turn_now_us += step.elapsed_us;
         }
         if self.now_us - self.minute_us >= 60 * SECOND_US {
@@ -192,6 +196,7 @@ impl Line {
             if (proposal.changed || !known) && proposal.content != self.content {
                 self.content = proposal.content;
                 self.set(proposal.settings);
+                self.announce();
             }
             if !known {
                 self.contents.put(proposal.content, self.revision);
@@ -210,7 +215,7 @@ impl Line {
     }
 
     /// Puts settings in force.
-    fn set(&mut self, settings: Settings) {
+    pub(crate) fn set(&mut self, settings: Settings) {
         let opens = settings.mode == Mode::Open && self.settings.mode != Mode::Open;
         self.settings = settings;
         self.revision += 1;

@@ -2,6 +2,7 @@
 
 use crate::line::exchange::EAGER_MAX;
 use crate::line::exchange::Exchange;
+use crate::line::exchange::HEALTH_MAX;
 use crate::line::exchange::HEARD_MAX;
 use crate::line::exchange::ITEMS_MAX;
 use crate::line::exchange::JOINS_MAX;
@@ -45,6 +46,10 @@ impl Exchange {
         if self.told_us > HOUR_US {
             return Err(Refused::OutOfRange("told_us"));
         }
+        let origin = &self.origin;
+        if origin.answered.max(origin.failed) > HEALTH_MAX || origin.slow > origin.answered {
+            return Err(Refused::OutOfRange("origin"));
+        }
         self.validate_numbers()?;
         self.validate_stubs()?;
         self.proposal
@@ -64,7 +69,9 @@ impl Exchange {
             .iter()
             .flat_map(|r| [r.until_us, r.entered_us])
             .chain(self.finishes.iter().map(|f| f.until_us));
-        let floors = [self.known.tail, self.known.head];
+        let opening = &self.known.opening;
+        let early = opening.early.unwrap_or(0);
+        let floors = [self.known.tail, self.known.head, opening.after, early];
         let finishes = self.finishes.iter().map(|f| f.visitor.number);
         if numbers
             .chain(finishes)
@@ -79,6 +86,7 @@ impl Exchange {
             self.known.turns,
             self.known.entries,
             self.known.finished,
+            opening.at_us,
             self.known.stubs,
             self.known.instances,
         ];
@@ -123,6 +131,10 @@ impl Settings {
             ("pass_idle", self.pass_idle_us, SECOND, DAY),
             ("returns", self.returns, 0, 13),
             ("line_max", self.line_max, 0, INTEGER_MAX),
+            ("guard_share", self.guard_share_ppm, 0, 1_000_000),
+            ("guard_recovery", self.guard_recovery_us, SECOND, HOUR_US),
+            ("opens_at", self.opens_at_us, 0, INTEGER_MAX / 2),
+            ("closes_at", self.closes_at_us, 0, INTEGER_MAX / 2),
         ];
         ranges
             .into_iter()

@@ -34,6 +34,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::estimate::Wait;
+use crate::line::opening::Commitment;
 use crate::page::assets::Assets;
 use crate::page::catalogue::Catalogue;
 use crate::page::speaker::Speaker;
@@ -101,6 +102,17 @@ pub struct Public {
     pub stock: Option<u64>,
     /// When the room opens, if it is yet to.
     pub opens_at: Option<Timestamp>,
+    /// Places of those who come before the opening are drawn.
+    pub draw: Option<PublicDraw>,
+}
+
+/// What everybody may know of a draw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PublicDraw {
+    /// What the seed hashes to; shown from the announcement on.
+    pub commitment: Commitment,
+    /// The line has opened: the seed is published.
+    pub published: bool,
 }
 
 /// The renderer: every text in every language, the script, the style. Loaded once, shared, never changed.

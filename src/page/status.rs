@@ -129,6 +129,12 @@ pub(crate) fn public(public: &Public) -> String {
         None => json.null("opens_at"),
         Some(at) => json.moment("opens_at", at),
     }
+    if let Some(draw) = public.draw {
+        json.open("draw");
+        json.text("commitment", &draw.commitment.to_string());
+        json.flag("published", draw.published);
+        json.close();
+    }
     json.finish()
 }
 
@@ -137,6 +143,9 @@ fn own_state(json: &mut Json, view: &View<'_>) {
     json.text("state", view.state.name());
     json.flag("final", view.state.is_final());
     json.maybe("number", view.number);
+    if let Some(index) = view.index {
+        json.number("index", index);
+    }
     json.number("serving", view.serving);
     json.maybe("place", view.shown_place());
     let known = wait(view).is_some();

@@ -60,6 +60,8 @@ pub struct View<'a> {
     pub until: Option<Timestamp>,
     /// How many wait for the opening; read in `early`.
     pub early: Option<u64>,
+    /// The ticket's index in a draw: what whoever checks it looks up. It is no place.
+    pub index: Option<u64>,
     /// The places in the line are drawn by lot at the opening; read in `early`.
     pub draw: bool,
     /// How many are left to book, as the origin says.
@@ -129,6 +131,7 @@ impl<'a> View<'a> {
             since: None,
             until: None,
             early: None,
+            index: None,
             draw: false,
             stock: None,
             scarce: false,

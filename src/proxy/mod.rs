@@ -49,6 +49,7 @@ pub use settings::HostHeader;
 pub use settings::OriginAddress;
 pub use settings::OriginSettings;
 pub use settings::OriginTimeouts;
+pub use share::Pot;
 pub use ticker::Alarm;
 pub use ticker::Ticker;
 

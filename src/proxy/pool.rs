@@ -7,6 +7,7 @@ use std::cell::Cell;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::rc::Weak;
+use std::sync::Arc;
 use std::task::Context;
 use std::task::Waker;
 use std::time::Duration;
@@ -114,7 +115,11 @@ impl OriginPool {
         let (tasks, looking_after) = (background.tasks.clone(), background.clone());
         let pool = Rc::new(Self {
             servers: settings.servers.iter().map(server).collect(),
-            share: Share::new(settings.in_flight_max, settings.waiting_max),
+            share: Share::new(
+                settings.in_flight_max,
+                settings.waiting_max,
+                Arc::clone(&settings.pot),
+            ),
             teller: Teller::new(settings.forwarding),
             tunnels: Cell::new(0),
             next_server: Cell::new(0),
@@ -132,6 +137,11 @@ impl OriginPool {
     /// Changes how many requests this worker may have in flight.
     pub fn set_in_flight_max(&self, max: usize) {
         self.share.set_max(max);
+    }
+
+    /// Has this worker take from what all workers of this replica may have in flight together.
+    pub fn share_in_flight_max(&self, max: usize) {
+        self.share.set_pooled(max);
     }
 
     /// What this pool is doing.

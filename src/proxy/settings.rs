@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::HeaderValue;
 
 use crate::message::Forwarding;
+use crate::proxy::share::Pot;
 
 /// One origin as one worker sees it.
 #[derive(Debug, Clone)]
@@ -22,6 +23,8 @@ pub struct OriginSettings {
     pub forwarding: Forwarding,
     /// Requests in flight to all servers together, from this worker (1 or more).
     pub in_flight_max: usize,
+    /// What the workers of this replica take from together where a share is too small to be divided among them.
+    pub pot: Arc<Pot>,
     /// Requests of this worker that may wait for one in flight to end.
     pub waiting_max: usize,
     /// Idle connections kept for each server, by this worker.
@@ -107,6 +110,7 @@ impl OriginSettings {
             host: HostHeader::default(),
             forwarding: Forwarding::default(),
             in_flight_max: 1_024,
+            pot: Arc::default(),
             waiting_max: 1_024,
             idle_max: 512,
             upgrades: vec!["websocket".to_owned()],

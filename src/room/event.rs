@@ -1,16 +1,20 @@
 //! What the workers tell a room's exchanger, and what it tells them back.
 
+use std::sync::Arc;
+
 use tokio::sync::oneshot;
 
 use crate::line::exchange::Finish;
-use crate::line::exchange::Proposal;
+use crate::line::exchange::Health;
 use crate::line::exchange::Renewal;
 use crate::line::exchange::Standing;
 use crate::line::exchange::Visitor;
 use crate::line::ids::Epoch;
 use crate::line::ids::KeyHash;
 use crate::line::ids::TicketId;
+use crate::room::plan::Plan;
 use crate::room::stubs::Arrival;
+use crate::seal::KeyRing;
 
 /// What became of a join.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,7 +86,14 @@ pub(crate) enum Event {
     },
     Stock(u64),
     SoldOut,
-    Propose(Proposal),
+    /// How the origin did.
+    Origin(Health),
+    Follow {
+        plan: Plan,
+        changed: bool,
+    },
+    /// The keys it draws with.
+    DrawWith(Arc<KeyRing>),
     Leave(oneshot::Sender<()>),
 }
 
@@ -97,7 +108,7 @@ impl Event {
             | Self::Finish(_)
             | Self::More(_)
             | Self::SoldOut
-            | Self::Propose(_)
+            | Self::Follow { .. }
             | Self::Leave(_) => true,
             Self::Ask { reply: None, .. }
             | Self::Unask(_)
@@ -105,7 +116,9 @@ impl Event {
             | Self::Heard(_)
             | Self::Told(_)
             | Self::Floor { .. }
-            | Self::Stock(_) => false,
+            | Self::DrawWith(_)
+            | Self::Stock(_)
+            | Self::Origin(_) => false,
         }
     }
 }

@@ -29,6 +29,7 @@ use crate::room::gather::Waiting;
 use crate::room::mirror::Mirror;
 use crate::room::mirror::Moment;
 use crate::room::mirror::News;
+use crate::room::plan::Follower;
 use crate::room::snapshot::Health;
 use crate::room::snapshot::Snapshot;
 use crate::room::stubs::Arrival;
@@ -38,6 +39,7 @@ use crate::store::Store;
 use crate::store::StoreError;
 use crate::telemetry::metrics::RoomMetrics;
 use crate::telemetry::metrics::clamped;
+use crate::telemetry::metrics::ratio;
 
 /// An exchange leaves at least this often, so that the line moves when nobody asks.
 const TICK: Duration = Duration::from_millis(250);
@@ -69,6 +71,8 @@ struct Course {
     numbered: u64,
     /// Somebody is stopping the room, and waits until the line has been told.
     leaving: Option<oneshot::Sender<()>>,
+    /// How far it has followed its file.
+    follower: Follower,
 }
 
 impl Exchanger {
@@ -83,7 +87,9 @@ impl Exchanger {
             healing_since: None,
             numbered: 0,
             leaving: None,
+            follower: Follower::default(),
         };
+        course.mirror.draws.room.clone_from(&self.shared.name);
         let mut batch = Vec::new();
         let mut at_once = true;
         loop {
@@ -94,6 +100,7 @@ impl Exchanger {
             if course.leaving.is_some() {
                 return self.leave(course).await;
             }
+            course.propose(matches!(self.store, Store::Memory(_)));
             let (mut exchange, waiting) = course.gathered.take(course.mirror.known);
             course.sequence += 1;
             exchange.instance = self.instance;
@@ -159,6 +166,7 @@ impl Exchanger {
                     self.say_back(course);
                     self.metrics.exchange_seconds.observe(now - started);
                     self.watch(course, exchange, &answer);
+                    self.say_guarded(course, &answer);
                     return self.take_answer(course, (exchange, answer), waiting, batch);
                 }
                 Err(error) => {
@@ -294,6 +302,29 @@ impl Exchanger {
         }
     }
 
+    /// Says when the guard begins to hold back some of the rate, stops the pace, and lets go.
+    fn say_guarded(&self, course: &Course, answer: &Answer) {
+        let before = course.mirror.picture.answer();
+        let before_ppm = before.map_or(0, |before| before.measured.held_back_ppm);
+        let (now, room) = (&answer.measured, &self.shared.name);
+        match (before_ppm, now.held_back_ppm) {
+            (before, now) if before == now => {}
+            (_, 0) => {
+                info!(room.name = %room, "the origin is well: the guard gives back the whole rate");
+            }
+            (0..1_000_000, 1_000_000..) => {
+                warn!(room.name = %room, "the origin is not well: the guard has stopped the pace");
+            }
+            (0, held_back_ppm) => {
+                warn!(room.name = %room, held_back_ppm, "the origin is not well: the guard slows the pace");
+            }
+            (1_000_000.., held_back_ppm) => {
+                info!(room.name = %room, held_back_ppm, "the origin is better: the guard gives back some of the rate");
+            }
+            (1.., _) => {}
+        }
+    }
+
     fn count(&self, picture: &Snapshot, news: News) {
         let metrics = &self.metrics;
         metrics.joined.inc_by(news.joined);
@@ -319,6 +350,8 @@ impl Exchanger {
                     .settings(settings.rate_per_hour, settings.active_max, settings.mode);
             }
             metrics.shown.stock(answer.stock);
+            let held_back_ppm = answer.measured.held_back_ppm.min(1_000_000);
+            metrics.guard_ratio.set(ratio(1_000_000 - held_back_ppm));
         }
     }
 
@@ -399,6 +432,15 @@ impl Exchanger {
 }
 
 impl Course {
+    /// Proposes what the file says for now. The time is the store's; the embedded one goes by this machine's.
+    fn propose(&mut self, embedded: bool) {
+        let told_us = self.mirror.picture.clock_us(clock::monotonic());
+        let clock_us = told_us.or(embedded.then(clock::wall_us));
+        if let Some(due) = self.follower.due(clock_us) {
+            self.gathered.proposal = Some(due);
+        }
+    }
+
     #[expect(
         clippy::wildcard_enum_match_arm,
         reason = "all events but these are gathered as they are"
@@ -407,6 +449,11 @@ impl Course {
         for event in batch.drain(..) {
             match event {
                 Event::Leave(left) => self.leaving = Some(left),
+                Event::Follow { plan, changed } => {
+                    self.mirror.picture.may_draw = plan.draws();
+                    self.follower.follow(plan, changed);
+                }
+                Event::DrawWith(keys) => self.mirror.draws.use_keys(keys),
                 Event::Floor { epoch, tail, head } if self.mirror.known.epoch == Some(epoch) => {
                     self.mirror.known.tail = self.mirror.known.tail.max(tail);
                     self.mirror.known.head = self.mirror.known.head.max(head);

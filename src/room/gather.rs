@@ -9,7 +9,9 @@ use tokio::sync::oneshot;
 use crate::line::exchange::EAGER_MAX;
 use crate::line::exchange::Exchange;
 use crate::line::exchange::Finish;
+use crate::line::exchange::HEALTH_MAX;
 use crate::line::exchange::HEARD_MAX;
+use crate::line::exchange::Health;
 use crate::line::exchange::ITEMS_MAX;
 use crate::line::exchange::JOINS_MAX;
 use crate::line::exchange::Known;
@@ -66,6 +68,7 @@ pub(crate) struct Gathered {
     told_us: u64,
     stock: Option<u64>,
     sold_out: bool,
+    origin: Health,
     pub(crate) proposal: Option<Proposal>,
 }
 
@@ -128,9 +131,16 @@ impl Gathered {
             Event::Told(told_us) => self.told_us = self.told_us.max(told_us.min(TOLD_US_MAX)),
             Event::Stock(stock) => self.stock = Some(stock),
             Event::SoldOut => self.sold_out = true,
-            Event::Propose(proposal) => self.proposal = Some(proposal),
-            Event::Floor { .. } | Event::Leave(_) => {}
+            Event::Origin(health) => self.note_origin(health),
+            Event::Floor { .. } | Event::Leave(_) | Event::Follow { .. } | Event::DrawWith(_) => {}
         }
+    }
+
+    fn note_origin(&mut self, health: Health) {
+        let add = |sum: &mut u64, seen: u64| *sum = sum.saturating_add(seen).min(HEALTH_MAX);
+        add(&mut self.origin.answered, health.answered);
+        add(&mut self.origin.failed, health.failed);
+        add(&mut self.origin.slow, health.slow);
     }
 
     fn ask(&mut self, visitor: Visitor) {
@@ -243,6 +253,7 @@ impl Gathered {
             proposal: self.proposal.take(),
             stock: self.stock.take(),
             sold_out: std::mem::take(&mut self.sold_out),
+            origin: std::mem::take(&mut self.origin),
             ..Exchange::default()
         };
         for visitor in &exchange.asks {

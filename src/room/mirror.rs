@@ -22,6 +22,7 @@ use crate::line::settings::Mode;
 use crate::room::event::Asked;
 use crate::room::event::Joined;
 use crate::room::gather::Waiting;
+use crate::room::opening::Draws;
 use crate::room::report::Report;
 use crate::room::snapshot::Health;
 use crate::room::snapshot::Snapshot;
@@ -40,6 +41,7 @@ const SPENT_US: u64 = 600_000_000;
 pub(crate) struct Mirror {
     pub(crate) known: Known,
     pub(crate) picture: Snapshot,
+    pub(crate) draws: Draws,
     estimator: Estimator,
     sampled_us: u64,
     /// Line time of the answer before the last.
@@ -79,6 +81,7 @@ impl Mirror {
         Self {
             known: Known::default(),
             picture: Snapshot::new(at),
+            draws: Draws::default(),
             estimator: Estimator::new(),
             sampled_us: 0,
             told_us: 0,
@@ -149,6 +152,10 @@ impl Mirror {
             self.picture.health = Health::Up;
             self.report.is_over();
         }
+        let before = self.picture.answer.as_ref();
+        self.told_us = before.map_or(0, |before| before.now_us);
+        self.draws.note(before.map(Arc::as_ref), &answer);
+        self.picture.draw = self.draws.of(&answer);
         self.picture.at = moment.at;
         self.picture.answer = Some(Arc::new(answer));
         self.settle();
@@ -192,6 +199,7 @@ impl Mirror {
         self.known.turns = answer.turns_to;
         self.known.entries = answer.entries;
         self.known.finished = answer.finished_to;
+        self.known.opening = self.draws.reported(self.known.opening, answer);
         if !answer.healing {
             // While it heals, it may have heard from this one only.
             self.known.instances = answer.counts.instances;
@@ -312,13 +320,14 @@ impl Mirror {
         }
     }
 
-    /// Since when the mode is what it is.
+    /// Since when the mode is what it is, or the pace stopped.
     fn note_mode(&mut self, answer: &Answer, wall_us: u64) {
+        let looks = |answer: &Answer| (answer.settings.mode, answer.measured.is_stopped());
         if self
             .picture
             .answer
             .as_ref()
-            .is_none_or(|last| last.settings.mode != answer.settings.mode)
+            .is_none_or(|last| looks(last) != looks(answer))
         {
             self.picture.mode_since_us = wall_us;
         }
@@ -330,14 +339,16 @@ impl Mirror {
             return;
         }
         self.sampled_us = answer.now_us;
-        let open = answer.settings.mode == Mode::Open && !answer.healing;
+        let open =
+            answer.settings.mode == Mode::Open && !answer.healing && !answer.opening.is_awaited();
+        let left_ppm = 1_000_000 - answer.measured.held_back_ppm.min(1_000_000);
         self.estimator.sample(Sample {
             now_us: answer.now_us,
             wall_us: i64::try_from(wall_us).unwrap_or(i64::MAX),
             head: answer.head,
             tail: answer.tail,
             rate_per_hour: if open {
-                answer.settings.rate_per_hour
+                answer.settings.rate_per_hour * left_ppm / 1_000_000
             } else {
                 0
             },
@@ -405,7 +416,13 @@ fn tell(
         } else {
             Joined::Refused
         };
-        if let (Err(_), Joined::Numbered { number, .. }) = (newcomer.reply.send(joined), joined) {
+        let gone = newcomer.reply.send(joined).is_err();
+        // Before a draw it is nobody's number yet: whoever gets it must not find it spent.
+        let drawn = answer.opening.is_awaited() && answer.opening.draws;
+        if let Joined::Numbered { number, .. } = joined
+            && gone
+            && !drawn
+        {
             unclaimed.push(Visitor { number, id });
         }
     }

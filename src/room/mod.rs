@@ -14,10 +14,13 @@ mod exchanger;
 mod gather;
 mod layered;
 mod mirror;
+mod opening;
+mod plan;
 mod port;
 mod report;
 mod snapshot;
 mod stubs;
+mod watch;
 
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -29,18 +32,21 @@ use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 
 use crate::clock;
-use crate::line::exchange::Proposal;
 use crate::room::stubs::Stubs;
 use crate::seal;
+use crate::seal::KeyRing;
 use crate::store::Store;
 use crate::telemetry::metrics::RoomMetrics;
 
 pub use event::Asked;
 pub use event::Joined;
+pub use opening::Draw;
+pub use plan::Plan;
 pub use port::Port;
 pub use snapshot::Health;
 pub use snapshot::Snapshot;
 pub use stubs::Arrival;
+pub use watch::Out;
 
 /// Most events that wait for the exchanger.
 const EVENTS_MAX: usize = 65_536;
@@ -55,10 +61,13 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    fn new(name: &str, stubs: Stubs) -> Arc<Self> {
+    fn new(name: &str, stubs: Stubs, may_draw: bool) -> Arc<Self> {
         Arc::new(Self {
             name: name.to_owned(),
-            snapshot: ArcSwap::from_pointee(Snapshot::new(clock::monotonic())),
+            snapshot: ArcSwap::from_pointee(Snapshot {
+                may_draw,
+                ..Snapshot::new(clock::monotonic())
+            }),
             stubs: Mutex::new(stubs),
         })
     }
@@ -82,13 +91,14 @@ pub struct Room {
 }
 
 impl Room {
-    /// Begins to exchange with the store, proposing these settings. Needs a tokio runtime.
+    /// Begins to exchange with the store, proposing what this plan says. Needs a tokio runtime.
     #[must_use]
-    pub fn start(name: &str, store: Store, proposal: Proposal, metrics: RoomMetrics) -> Arc<Self> {
+    pub fn start(name: &str, store: Store, plan: Plan, metrics: RoomMetrics) -> Arc<Self> {
         let (sender, events) = mpsc::channel(EVENTS_MAX);
         let instance = seal::instance_id();
         let (given, waiting) = (metrics.stubs.clone(), metrics.stubs_waiting.clone());
-        let shared = Shared::new(name, Stubs::new(instance, given, waiting));
+        let stubs = Stubs::new(instance, given, waiting);
+        let shared = Shared::new(name, stubs, plan.draws());
         let exchanger = exchanger::Exchanger {
             shared: Arc::clone(&shared),
             store,
@@ -101,7 +111,7 @@ impl Room {
             shared,
             events: sender,
         };
-        room.propose(proposal);
+        room.follow(plan, false);
         Arc::new(room)
     }
 
@@ -117,10 +127,15 @@ impl Room {
         self.shared.snapshot.load()
     }
 
-    /// Proposes settings read from the file.
-    pub fn propose(&self, proposal: Proposal) {
+    /// Proposes what the file says; `changed` when it changed while the replica ran.
+    pub fn follow(&self, plan: Plan, changed: bool) {
         // A full channel means tens of thousands of events wait: the next reload proposes again.
-        drop(self.send(event::Event::Propose(proposal)));
+        drop(self.send(event::Event::Follow { plan, changed }));
+    }
+
+    /// Draws with these keys from now on.
+    pub fn draw_with(&self, keys: Arc<KeyRing>) {
+        drop(self.send(event::Event::DrawWith(keys)));
     }
 
     /// Tells the line that this replica stops, and waits until that is done or the store is found away.

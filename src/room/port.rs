@@ -7,6 +7,7 @@ use std::cell::Cell;
 use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
+use std::time::Instant;
 
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -14,6 +15,7 @@ use tokio::time::timeout;
 use crate::clock;
 use crate::line::exchange::Finish;
 use crate::line::exchange::HEARD_MAX;
+use crate::line::exchange::Health as OriginHealth;
 use crate::line::exchange::Renewal;
 use crate::line::exchange::Visitor;
 use crate::line::ids::Epoch;
@@ -26,6 +28,8 @@ use crate::room::event::Joined;
 use crate::room::snapshot::Health;
 use crate::room::snapshot::Snapshot;
 use crate::room::stubs::Arrival;
+use crate::room::watch::Out;
+use crate::room::watch::Watch;
 
 /// How long a newcomer waits for its number before it is told to come back.
 const JOIN_DEADLINE: Duration = Duration::from_secs(3);
@@ -39,6 +43,7 @@ pub struct Port {
     heard: RefCell<Heard>,
     told_us: Cell<u64>,
     signed_us: Cell<u64>,
+    watch: Watch,
 }
 
 /// Whom this worker heard from in the current slice, a bit each, and who of them is still to be told.
@@ -59,6 +64,7 @@ impl Port {
             heard: RefCell::default(),
             told_us: Cell::new(0),
             signed_us: Cell::new(0),
+            watch: Watch::default(),
         }
     }
 
@@ -263,8 +269,18 @@ impl Port {
         self.told_us.set(self.told_us.get().max(poll_us));
     }
 
-    /// Tells the exchanger what has gathered; called by the worker every 250 ms.
-    pub fn flush(&self) {
+    /// A request of somebody inside leaves for the origin; `is_timed` unless its client may be what takes long.
+    pub fn watch(&self, now: Instant, is_timed: bool) -> Out<'_> {
+        self.watch.leave(now, is_timed)
+    }
+
+    /// Tells the exchanger what has gathered; called by the worker every 250 ms. A request that has been out for longer
+    /// than `slow_after` is slow.
+    pub fn flush(&self, now: Instant, slow_after: Duration) {
+        let health = self.watch.take(now, slow_after);
+        if health != OriginHealth::default() {
+            self.tell(Event::Origin(health));
+        }
         let told_us = self.told_us.take();
         if told_us > 0 {
             self.tell(Event::Told(told_us));

@@ -9,9 +9,11 @@ use crate::estimate::Forecast;
 use crate::line::exchange::Answer;
 use crate::line::ids::Epoch;
 use crate::line::ids::TicketId;
+use crate::line::opening::Opening;
 use crate::line::settings::Mode;
 use crate::room::blocks::Blocks;
 use crate::room::layered::Layered;
+use crate::room::opening::Draw;
 use crate::room::stubs::Arrival;
 use crate::room::stubs::Now;
 
@@ -49,7 +51,7 @@ pub struct Snapshot {
     pub(crate) at: Instant,
     /// Since when the line issues numbers without a break, as far as `health` says so.
     pub(crate) up_since: Instant,
-    /// Since when the mode is what it is, in microseconds since 1970.
+    /// Since when the mode is what it is, or the guard has stopped the pace, in microseconds since 1970.
     pub mode_since_us: u64,
     /// Open turns: number → when it runs out, in the turns' own time.
     pub(crate) turns: Layered<u64, u64>,
@@ -63,6 +65,10 @@ pub struct Snapshot {
     pub(crate) blocks: Arc<Blocks>,
     /// How long the line's places take to be called.
     pub forecast: Arc<Forecast>,
+    /// Whose draw it is, where places are drawn.
+    pub draw: Draw,
+    /// The file announces a draw: before the line has told, nobody's index is taken for a number.
+    pub(crate) may_draw: bool,
 }
 
 impl Snapshot {
@@ -80,6 +86,8 @@ impl Snapshot {
             asking: Layered::default(),
             blocks: Arc::default(),
             forecast: Arc::default(),
+            draw: Draw::None,
+            may_draw: false,
         }
     }
 
@@ -117,6 +125,14 @@ impl Snapshot {
         self.answer
             .as_ref()
             .map_or(Mode::Open, |answer| answer.settings.mode)
+    }
+
+    /// Whether the room is open and its origin so unwell that the guard has stopped the pace.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.answer.as_ref().is_some_and(|answer| {
+            answer.settings.mode == Mode::Open && answer.measured.is_stopped()
+        })
     }
 
     /// Highest number called.
@@ -157,7 +173,7 @@ impl Snapshot {
 
     /// The number of whoever came then, as soon as any replica of the line has told of it.
     #[must_use]
-    pub fn number_of(&self, arrival: &Arrival) -> Option<u64> {
+    pub fn number_by(&self, arrival: &Arrival) -> Option<u64> {
         self.blocks.number(arrival.instance, arrival.index)
     }
 
@@ -169,7 +185,7 @@ impl Snapshot {
             && now.saturating_duration_since(self.up_since) >= LOST_AFTER
             // A replica may be away by itself, for a moment. A time far ahead is of a clock that was wrong.
             && self.line_us(now).abs_diff(arrival.at_us) >= lost_us
-            && self.number_of(arrival).is_none()
+            && self.number_by(arrival).is_none()
     }
 
     /// The turns' own time now, in microseconds.
@@ -178,8 +194,57 @@ impl Snapshot {
         let Some(answer) = &self.answer else { return 0 };
         let moves = answer.settings.mode == Mode::Open
             && answer.settings.rate_per_hour > 0
-            && !answer.healing;
+            && !answer.measured.is_stopped()
+            && !answer.healing
+            && !answer.opening.is_awaited();
         answer.turn_now_us + if moves { self.carried_us(now) } else { 0 }
+    }
+
+    /// What the store's clock says now, in microseconds since 1970: the last answer's, carried on as line time is.
+    #[must_use]
+    pub fn clock_us(&self, now: Instant) -> Option<u64> {
+        let answer = self.answer.as_ref()?;
+        Some(answer.clock_us + self.carried_us(now))
+    }
+
+    /// The opening that is waited for.
+    #[must_use]
+    pub fn awaits(&self) -> Option<&Opening> {
+        let opening = self.answer.as_ref().map(|answer| &answer.opening);
+        opening.filter(|opening| opening.is_awaited())
+    }
+
+    /// The number of a ticket with this index, or none before the opening, and where the draw cannot be told.
+    #[must_use]
+    pub fn number_of(&self, index: u64) -> Option<u64> {
+        let Some(answer) = &self.answer else {
+            return (!self.may_draw).then_some(index);
+        };
+        let opening = &answer.opening;
+        if index <= opening.after || opening.at_us == 0 {
+            return Some(index);
+        }
+        let early = opening.early?;
+        if index > early || opening.draw.is_none() {
+            return Some(index);
+        }
+        match self.draw {
+            Draw::Ours { drawn, .. } => drawn.map(|drawn| drawn.number(index)),
+            Draw::None | Draw::Foreign => None,
+        }
+    }
+
+    /// The index of the ticket that has this number; the other way round from [`Self::number_of`].
+    #[must_use]
+    pub fn index_of(&self, number: u64) -> Option<u64> {
+        match (&self.answer, self.draw) {
+            (None, _) => (!self.may_draw).then_some(number),
+            (Some(_), Draw::Ours { drawn, .. }) => {
+                Some(drawn.map_or(number, |drawn| drawn.index(number)))
+            }
+            (Some(_), Draw::None) => Some(number),
+            (Some(_), Draw::Foreign) => None,
+        }
     }
 
     fn carried_us(&self, now: Instant) -> u64 {

@@ -348,11 +348,11 @@ fn whoever_was_turned_away_is_numbered_before_those_who_come_later() {
     let arrivals: Vec<_> = (0..3).map(|_| world.stubs.give(now())).collect();
     let mut later = world.join(9, false);
     let picture = &world.mirror.picture;
-    assert!(arrivals.iter().all(|a| picture.number_of(a).is_none()));
+    assert!(arrivals.iter().all(|a| picture.number_by(a).is_none()));
     let exchange = world.exchange();
     assert_eq!(exchange.stubs.iter().map(|s| s.count).sum::<u64>(), 3);
     let picture = &world.mirror.picture;
-    let numbers: Vec<_> = arrivals.iter().map(|a| picture.number_of(a)).collect();
+    let numbers: Vec<_> = arrivals.iter().map(|a| picture.number_by(a)).collect();
     assert_eq!(numbers, [Some(2), Some(3), Some(4)]);
     let later = later.try_recv().unwrap();
     assert!(
@@ -364,7 +364,7 @@ fn whoever_was_turned_away_is_numbered_before_those_who_come_later() {
     let (instance, index) = (InstanceId(8), 4);
     let [first, ..] = arrivals[..] else { panic!() };
     for other in [Arrival { instance, ..first }, Arrival { index, ..first }] {
-        assert_eq!(world.mirror.picture.number_of(&other), None);
+        assert_eq!(world.mirror.picture.number_by(&other), None);
     }
 }
 

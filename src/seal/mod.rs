@@ -16,6 +16,7 @@
 //! Integers are big-endian and of fixed width, so a value has exactly one text. Kind 4 (invitations) is set aside for
 //! values not issued yet.
 
+mod draw;
 mod encode;
 mod key_file;
 mod key_text;
@@ -23,6 +24,10 @@ mod random;
 mod ring;
 mod value;
 
+pub use draw::Drawn;
+pub use draw::NotDrawn;
+pub use draw::Published;
+pub use draw::Seed;
 pub use key_file::KeyFileError;
 pub use key_file::KeyInfo;
 pub use key_file::KeyProblem;

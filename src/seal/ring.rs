@@ -6,8 +6,10 @@ use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use crate::line::ids::Epoch;
 use crate::line::ids::KeyHash;
 use crate::line::ids::TicketId;
+use crate::seal::draw::Seed;
 use crate::seal::encode::BYTES_MAX;
 use crate::seal::encode::Parts;
 use crate::seal::encode::Payload;
@@ -61,6 +63,17 @@ pub enum RingError {
 struct SigningKey {
     id: KeyId,
     mac: hmac::Key,
+    draws: hmac::Key,
+}
+
+impl SigningKey {
+    fn new(key: &SecretKey) -> Self {
+        Self {
+            id: key.id,
+            mac: key.derive("anteroom signed values"),
+            draws: key.derive("anteroom draws"),
+        }
+    }
 }
 
 impl KeyRing {
@@ -81,13 +94,7 @@ impl KeyRing {
             }
         }
         Ok(Self {
-            keys: keys
-                .iter()
-                .map(|key| SigningKey {
-                    id: key.id,
-                    mac: key.derive("anteroom signed values"),
-                })
-                .collect(),
+            keys: keys.iter().map(SigningKey::new).collect(),
             signer,
             // The oldest key: replicas that are given a new key a moment apart still agree, and a repeat of a join
             // finds the same number across a rotation.
@@ -100,13 +107,12 @@ impl KeyRing {
     #[must_use]
     pub fn random() -> Self {
         let key = SecretKey::random();
-        let (mac, hash_key, id_key) = (
-            key.derive("anteroom signed values"),
+        let (hash_key, id_key) = (
             key.derive("anteroom keyed joins"),
             key.derive("anteroom keyed ids"),
         );
         Self {
-            keys: vec![SigningKey { id: key.id, mac }],
+            keys: vec![SigningKey::new(&key)],
             signer: 0,
             hash_key,
             id_key,
@@ -130,6 +136,20 @@ impl KeyRing {
     /// Every key's id, oldest first.
     pub fn ids(&self) -> impl Iterator<Item = KeyId> + '_ {
         self.keys.iter().map(|key| key.id)
+    }
+
+    /// The seeds this ring can draw with at an opening, one for each of its keys, oldest first. The first is what a
+    /// replica commits to; whichever was committed to is found again for as long as its key is there, so neither a new
+    /// key nor a dropped one changes a draw.
+    pub fn draw_seeds(
+        &self,
+        room: &str,
+        epoch: Epoch,
+        opens_at_us: u64,
+    ) -> impl Iterator<Item = Seed> {
+        self.keys
+            .iter()
+            .map(move |key| Seed::of(&key.draws, room, epoch, opens_at_us))
     }
 
     /// The text of a ticket of this room.

@@ -15,11 +15,14 @@ mod calm;
 mod cookies;
 mod drain;
 mod forged;
+mod guard;
 mod hostile;
+mod in_flight;
 #[path = "../support/machines.rs"]
 mod machines;
 mod memory;
 mod metrics;
+mod opening;
 mod outage;
 mod redis;
 mod redis_guarded;

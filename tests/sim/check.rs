@@ -33,6 +33,7 @@ impl World {
         self.plan.latency_us = (MILLI, 20 * MILLI);
         self.plan.tick_us = SECOND;
         self.store.away_until_us = 0;
+        self.origin_until_us = 0;
         for replica in &mut self.replicas {
             replica.cut_until_us = 0;
         }
@@ -48,6 +49,9 @@ impl World {
                 pass_idle_us: 60 * SECOND,
                 line_max: NO_LIMIT,
                 late_share_ppm: 500_000,
+                // A clock that was put back would keep the line closed for longer than anybody waits here.
+                opens_at_us: (self.plan.settings.opens_at_us)
+                    .min(self.store.clock_at_zero_us + self.now_us),
                 ..self.plan.settings
             },
         };

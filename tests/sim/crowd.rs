@@ -77,6 +77,7 @@ impl Crowd {
             turns: answer.turns_to,
             entries: answer.entries,
             finished: answer.finished_to,
+            opening: answer.opening,
             stubs: answer.stubs_to,
             instances: answer.counts.instances,
         };

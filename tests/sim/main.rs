@@ -9,6 +9,7 @@
 
 mod check;
 mod crowd;
+mod guard;
 mod histories;
 mod million;
 mod outages;

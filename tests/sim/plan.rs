@@ -40,10 +40,12 @@ pub(crate) enum Trouble {
     Homecoming,
     /// The origin says that nothing is left.
     SoldOut,
+    /// The origin is slow, fails at times, or is down for a while.
+    Origin,
 }
 
 impl Trouble {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 15] = [
         Self::Edit,
         Self::OldFile,
         Self::StoreClock,
@@ -58,6 +60,7 @@ impl Trouble {
         Self::Exodus,
         Self::Homecoming,
         Self::SoldOut,
+        Self::Origin,
     ];
 }
 
@@ -106,6 +109,8 @@ pub(crate) struct Plan {
     pub(crate) troubles: Vec<Trouble>,
     /// Troubles in a thousand steps.
     pub(crate) trouble: u64,
+    /// The file says that the line opens this long after the beginning; 0 for a line that is open.
+    pub(crate) opens_after_us: u64,
 }
 
 impl Plan {
@@ -151,6 +156,7 @@ impl Plan {
             settings: settings(rng, embedded),
             troubles,
             trouble: rng.pick(&[0, 5, 15, 40]),
+            opens_after_us: rng.pick(&[0, 0, 0, 20 * SECOND, 90 * SECOND]),
         }
     }
 }
@@ -190,5 +196,8 @@ pub(crate) fn settings(rng: &mut Rng, gentle: bool) -> Settings {
         pass_idle_us: rng.pick(&[5, 20, 60, 900]) * SECOND,
         returns: rng.pick(&[0, 1, 3, 13]),
         line_max: rng.pick(&[NO_LIMIT, 1_000_000, 1_000_000, 60]),
+        guard_share_ppm: rng.pick(&[0, 1, 300_000, 500_000, 1_000_000]),
+        guard_recovery_us: rng.pick(&[1, 10, 60, 300]) * SECOND,
+        ..Settings::default()
     }
 }

@@ -94,6 +94,7 @@ impl Rush {
             turns: answer.turns_to,
             entries: answer.entries,
             finished: answer.finished_to,
+            opening: answer.opening,
             stubs: answer.stubs_to,
             instances: answer.counts.instances,
         };

@@ -199,8 +199,8 @@ impl Record {
         let elapsed_us = clock_us.saturating_sub(self.clock_us).min(2 * SECOND);
         self.clock_us = clock_us;
         self.now_us += elapsed_us;
-        if shadow.settings.mode == Mode::Open {
-            self.pace.fill(elapsed_us, shadow.settings.rate_per_hour);
+        if shadow.settings.mode == Mode::Open && !shadow.is_closed_yet() {
+            self.pace.fill(elapsed_us, shadow.pace_per_hour());
         }
     }
 
@@ -227,7 +227,7 @@ impl Record {
                 done.granted.len()
             )
         })?;
-        self.pace.limit(shadow.settings.rate_per_hour);
+        self.pace.limit(shadow.pace_per_hour());
         for &(number, id, _) in &done.granted {
             self.enter(number, id)?;
         }

@@ -10,6 +10,7 @@ use anteroom::line::exchange::EAGER_MAX;
 use anteroom::line::exchange::Exchange;
 use anteroom::line::exchange::Finish;
 use anteroom::line::exchange::HEARD_MAX;
+use anteroom::line::exchange::Health;
 use anteroom::line::exchange::ITEMS_MAX;
 use anteroom::line::exchange::Known;
 use anteroom::line::exchange::Proposal;
@@ -21,11 +22,15 @@ use anteroom::line::ids::InstanceId;
 use anteroom::line::ids::KeyHash;
 use anteroom::line::ids::Nonce;
 use anteroom::line::ids::TicketId;
+use anteroom::line::opening::Commitment;
 use anteroom::line::settings::Settings;
 
 use crate::plan::SECOND;
 use crate::rng::Rng;
 use crate::stubs::Stubs;
+
+/// What every replica commits to: they all have the same key.
+const DRAW: [u8; 32] = [7; 32];
 
 /// Somebody who waits for a number.
 #[derive(Debug, Clone, Copy)]
@@ -86,6 +91,7 @@ struct Gathered {
     told_us: u64,
     sold_out: bool,
     proposal: Option<Proposal>,
+    origin: Health,
 }
 
 /// One running anteroom.
@@ -214,6 +220,9 @@ impl Replica {
                 View::Calm
             };
         }
+        if answer.opening.is_awaited() {
+            return View::Calm;
+        }
         self.known.tail = self.known.tail.max(number);
         if self.finished.contains_key(&id) {
             return View::Stands(Standing::Spent);
@@ -283,6 +292,14 @@ impl Replica {
         self.gathered.finishes.push(Finish { visitor, until_us });
     }
 
+    /// The origin did so with some of those inside.
+    pub(crate) fn saw(&mut self, health: Health) {
+        let seen = &mut self.gathered.origin;
+        seen.answered += health.answered;
+        seen.failed += health.failed;
+        seen.slow += health.slow;
+    }
+
     pub(crate) fn sold_out(&mut self) {
         self.gathered.sold_out = true;
     }
@@ -346,6 +363,7 @@ impl Replica {
             stock: None,
             sold_out: std::mem::take(&mut g.sold_out),
             leaving: self.leaving,
+            origin: std::mem::take(&mut g.origin),
             stubs,
         };
         let joiners = Rc::new(joiners);
@@ -379,6 +397,12 @@ impl Replica {
         self.known.tail = self.known.tail.max(answer.tail);
         self.known.head = self.known.head.max(answer.head);
         self.known.now_us = self.known.now_us.max(answer.now_us);
+        if answer.opening.early.is_some() || self.known.opening.early.is_none() {
+            self.known.opening = answer.opening;
+        }
+        if answer.opening.draws && answer.opening.draw.is_none() && !answer.healing {
+            self.known.opening.draw = Some(Commitment(DRAW));
+        }
         self.known.turns = answer.turns_to;
         self.known.entries = answer.entries;
         self.known.finished = answer.finished_to;
@@ -428,6 +452,7 @@ impl Replica {
             proposal: self.gathered.proposal.take(),
             told_us: self.gathered.told_us,
             sold_out: self.gathered.sold_out,
+            origin: self.gathered.origin,
             ..Gathered::default()
         };
         self.turns.clear();

@@ -13,7 +13,7 @@ use crate::replica::File;
 use crate::rng::Rng;
 use crate::world::World;
 
-const MINUTE: u64 = 60 * SECOND;
+pub(crate) const MINUTE: u64 = 60 * SECOND;
 
 /// Visitors who wait, press after a while and stay inside.
 pub(crate) fn steady(press_us: u64) -> Manners {
@@ -53,6 +53,7 @@ pub(crate) fn world(seed: u64, people: usize, manners: Manners, settings: Settin
         settings,
         troubles: Vec::new(),
         trouble: 0,
+        opens_after_us: 0,
     };
     let mut world = World::with(Rng::new(seed), plan);
     // Nobody leaves by chance.

@@ -1,5 +1,6 @@
 //! What goes wrong in a world, and what its operator does.
 
+use anteroom::line::exchange::Health;
 use anteroom::line::ids::KeyHash;
 
 use crate::plan;
@@ -9,7 +10,43 @@ use crate::replica::File;
 use crate::world::Event;
 use crate::world::World;
 
+/// How the portal does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    Well,
+    /// Answers everything, too late.
+    Slow,
+    /// Fails about half of the time.
+    Flaky,
+    Down,
+}
+
 impl World {
+    /// Those inside use the portal, and a replica sees how it does.
+    pub(crate) fn use_origin(&mut self, at: usize) {
+        if self.now_us >= self.origin_until_us {
+            self.origin = Origin::Well;
+        }
+        let inside = self.store.shadow.inside.len() as u64;
+        let requests = self.rng.below(inside.min(40) + 1);
+        let failed = match self.origin {
+            Origin::Well | Origin::Slow => 0,
+            Origin::Flaky => self.rng.below(requests + 1),
+            Origin::Down => requests,
+        };
+        let answered = requests - failed;
+        let slow = if self.origin == Origin::Slow {
+            answered
+        } else {
+            0
+        };
+        self.replicas[at].saw(Health {
+            answered,
+            failed,
+            slow,
+        });
+    }
+
     /// One trouble of those this run has.
     pub(crate) fn trouble(&mut self) {
         if self.plan.troubles.is_empty() {
@@ -71,6 +108,10 @@ impl World {
             Trouble::SoldOut => {
                 let at = self.rng.index(self.replicas.len());
                 self.replicas[at].sold_out();
+            }
+            Trouble::Origin => {
+                self.origin = self.rng.pick(&[Origin::Slow, Origin::Flaky, Origin::Down]);
+                self.origin_until_us = self.now_us + self.rng.between(SECOND, 120 * SECOND);
             }
         }
     }

@@ -21,6 +21,7 @@ use crate::rng::Rng;
 use crate::shadow::Verdict;
 use crate::shadow::claim;
 use crate::store::Store;
+use crate::trouble::Origin;
 
 /// How long a replica waits for an answer before it repeats itself.
 const PATIENCE_US: u64 = SECOND;
@@ -65,6 +66,9 @@ pub(crate) struct World {
     pub(crate) loud: bool,
     /// How many stubs were given.
     pub(crate) given: u64,
+    /// How the portal does, and until when if it is not well.
+    pub(crate) origin: Origin,
+    pub(crate) origin_until_us: u64,
     events: BTreeMap<(u64, u64), Event>,
     planned: u64,
     next_arrival_us: u64,
@@ -81,6 +85,10 @@ impl World {
     /// A world after this plan.
     pub(crate) fn with(mut rng: Rng, plan: Plan) -> Self {
         let store = Store::new(&mut rng, plan.embedded);
+        let mut plan = plan;
+        if plan.opens_after_us > 0 {
+            plan.settings.opens_at_us = store.clock_at_zero_us + plan.opens_after_us;
+        }
         let file = File {
             content: KeyHash(rng.wide()),
             settings: plan.settings,
@@ -97,6 +105,8 @@ impl World {
             trace: 0xcbf2_9ce4_8422_2325,
             loud: false,
             given: 0,
+            origin: Origin::Well,
+            origin_until_us: 0,
             events: BTreeMap::new(),
             planned: 0,
             next_arrival_us: 0,
@@ -210,6 +220,7 @@ impl World {
 
     /// A replica's exchange leaves, if there is none on its way.
     pub(crate) fn send(&mut self, at: usize) {
+        self.use_origin(at);
         let process = self.store.process;
         let (replica, rng) = (&mut self.replicas[at], &mut self.rng);
         let Some(sent) = replica.exchange(rng, process, self.now_us) else {

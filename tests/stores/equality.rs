@@ -1,6 +1,7 @@
 //! The same histories, played to the pure line, to the embedded store and to a real Redis server.
 
 use std::env;
+use std::sync::Mutex;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -19,9 +20,10 @@ use tempfile::TempDir;
 
 use crate::history::Event;
 use crate::history::History;
+use crate::met::Met;
 use crate::server::Server;
 use crate::state;
-use crate::stubs::Met;
+use crate::stubs::Met as StubsMet;
 
 /// Histories played unless `ANTEROOM_HISTORIES` says otherwise.
 const HISTORIES: u64 = 1_000;
@@ -31,6 +33,8 @@ const ENOUGH: u64 = 200;
 const EVENTS: u64 = 220;
 /// How long a busy machine may take over one exchange.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// With as many histories as this, all that is looked for is met.
+const HISTORIES_ENOUGH: u64 = 50;
 /// Histories played side by side.
 const PLAYERS: u64 = 3;
 
@@ -43,7 +47,9 @@ fn line_memory_and_redis_agree_on_random_histories() {
         |_| 1,
     );
     let next = AtomicU64::new(0);
-    let met = Met::default();
+    let met = Mutex::new(Met::default());
+    let guarded = Guarded::default();
+    let stubs = StubsMet::default();
     thread::scope(|scope| {
         for _ in 0..PLAYERS {
             scope.spawn(|| {
@@ -56,13 +62,52 @@ fn line_memory_and_redis_agree_on_random_histories() {
                     if index >= histories {
                         return;
                     }
-                    runtime.block_on(play(&server, &met, one_seed.unwrap_or(index)));
+                    let seed = one_seed.unwrap_or(index);
+                    let one = runtime.block_on(play(&server, seed, &guarded, &stubs));
+                    let mut met = met.lock().expect("nobody panicked");
+                    *met = met.and(one);
                 }
             });
         }
     });
     if histories >= ENOUGH {
-        met.check();
+        stubs.check();
+    }
+    let met = met.into_inner().expect("nobody panicked");
+    let Met {
+        awaited,
+        opened,
+        drawn,
+        recalled,
+        closed,
+    } = met;
+    let least = awaited.min(opened).min(drawn).min(recalled).min(closed);
+    assert!(least > 0 || histories < 100, "no history had all: {met:?}");
+    let guarded = [guarded.slowed, guarded.stopped, guarded.let_in].map(AtomicU64::into_inner);
+    println!("slowed, stopped, let in while held back: {guarded:?}");
+    assert!(
+        histories < HISTORIES_ENOUGH || !guarded.contains(&0),
+        "the histories do not meet all there is: {guarded:?}"
+    );
+}
+
+/// How many answers there were of what the histories are to meet of the guard.
+#[derive(Default)]
+struct Guarded {
+    slowed: AtomicU64,
+    stopped: AtomicU64,
+    /// Entries granted at a pace that was held back.
+    let_in: AtomicU64,
+}
+
+impl Guarded {
+    fn note(&self, before: u64, answer: &Answer) {
+        let add = |to: &AtomicU64, is: bool| to.fetch_add(u64::from(is), Ordering::Relaxed);
+        let stopped = answer.measured.is_stopped();
+        let held_back = answer.measured.held_back_ppm > 0;
+        add(&self.stopped, stopped);
+        add(&self.slowed, held_back && !stopped);
+        add(&self.let_in, held_back && answer.counts.entered > before);
     }
 }
 
@@ -171,17 +216,20 @@ fn refusal(result: Result<Answer, StoreError>) -> Result<Answer, Refused> {
 }
 
 /// Plays one history to its end.
-async fn play(server: &Server, met: &Met, seed: u64) {
+async fn play(server: &Server, seed: u64, guarded: &Guarded, stubs: &StubsMet) -> Met {
     let _seed = Seed(seed);
     let mut history = History::new(seed);
     let mut redis = server.connect();
     let mut players = Players::open(server, seed).await;
     let mut event = history.opening();
+    let mut entered = 0;
     for _ in 0..EVENTS {
         match event {
             Event::Exchange(clock_us, exchange) => {
                 if let Ok(answer) = players.exchange(clock_us, &exchange).await {
-                    met.answer(&exchange, &answer);
+                    guarded.note(entered, &answer);
+                    entered = answer.counts.entered;
+                    stubs.answer(&exchange, &answer);
                     history.learn(&exchange, &answer);
                 }
                 history.sent(&exchange);
@@ -195,10 +243,11 @@ async fn play(server: &Server, met: &Met, seed: u64) {
         event = history.next();
     }
     let expected = state::of_line(&players.line);
-    met.line(&expected);
+    stubs.line(&expected);
     let actual = state::of_redis(&mut redis, "equal", &players.room);
     for (name, value) in expected.as_object().expect("an object") {
         assert_eq!(actual[name], *value, "{name} in Redis");
     }
     players.empty(&mut redis).await;
+    history.met
 }

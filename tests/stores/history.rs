@@ -3,6 +3,8 @@
 use anteroom::line::exchange::Answer;
 use anteroom::line::exchange::Exchange;
 use anteroom::line::exchange::Finish;
+use anteroom::line::exchange::HEALTH_MAX;
+use anteroom::line::exchange::Health;
 use anteroom::line::exchange::Known;
 use anteroom::line::exchange::Proposal;
 use anteroom::line::exchange::Renewal;
@@ -12,10 +14,14 @@ use anteroom::line::ids::InstanceId;
 use anteroom::line::ids::KeyHash;
 use anteroom::line::ids::Nonce;
 use anteroom::line::ids::TicketId;
+use anteroom::line::opening::Commitment;
+use anteroom::line::opening::Opening;
 use anteroom::line::settings::Mode;
 use anteroom::line::settings::NO_LIMIT;
 use anteroom::line::settings::Settings;
 
+use crate::met::Met;
+use crate::met::moment;
 use crate::random::Random;
 use crate::random::mix;
 use crate::stubs::Stubs;
@@ -65,7 +71,11 @@ pub struct History {
     calm: bool,
     /// Millions of numbers are known to be issued, of whom few are heard from.
     vast: bool,
+    /// How the origin does: not told of at all, well, at times bad, slow, dead.
+    origin: u64,
     healing: bool,
+    /// What of openings this history has come through.
+    pub met: Met,
 }
 
 impl History {
@@ -82,6 +92,8 @@ impl History {
             calm,
             vast: calm && random.chance(100),
             healing: false,
+            origin: random.below(5),
+            met: Met::default(),
             random,
             seed,
             clock_us: 1_700_000_000 * SECOND,
@@ -104,6 +116,8 @@ impl History {
             settings: Settings {
                 rate_per_hour: self.random.pick(&[3_600, 36_000, 3_600_000, 360_000_000]),
                 presence_us: self.presence(),
+                opens_at_us: moment(&mut self.random, self.clock_us, 300),
+                draw: self.random.chance(700),
                 ..Settings::default()
             },
         });
@@ -142,6 +156,7 @@ impl History {
     /// Learns what the line answered to the last exchange.
     pub fn learn(&mut self, exchange: &Exchange, answer: &Answer) {
         let known = &mut self.replicas[self.sender].known;
+        self.met.note(known, answer);
         if known.epoch != Some(answer.epoch) {
             self.old_epochs.extend(known.epoch);
             *known = Known {
@@ -159,6 +174,14 @@ impl History {
         }
         let known = &mut self.replicas[self.sender].known;
         known.instances = answer.counts.instances;
+        known.opening = answer.opening;
+        if answer.opening.draws && answer.opening.draw.is_none() && self.random.chance(500) {
+            known.opening.draw = Some(self.random.pick(&[
+                Commitment([7; 32]),
+                Commitment([7; 32]),
+                Commitment([9; 32]),
+            ]));
+        }
         known.tail = known.tail.max(answer.tail);
         known.head = known.head.max(answer.head);
         known.now_us = known.now_us.max(answer.now_us);
@@ -222,7 +245,22 @@ impl History {
             .old_epochs
             .get(usize::try_from(old).expect("small"))
             .copied();
-        match self.random.below(8) {
+        match self.random.below(10) {
+            8 => Known {
+                opening: Opening {
+                    early: Some(self.random.below(self.tail + 3)),
+                    ..known.opening
+                },
+                ..known
+            },
+            9 => Known {
+                opening: Opening {
+                    at_us: self.random.pick(&[0, self.clock_us, known.opening.at_us]),
+                    after: self.random.below(self.tail + 1),
+                    ..known.opening
+                },
+                ..known
+            },
             0 => Known::default(),
             1 => Known {
                 epoch: old,
@@ -326,6 +364,9 @@ impl History {
         let stubs = &mut self.replicas[self.sender].stubs;
         stubs.fill(&mut self.random, self.now_us, self.healing, exchange);
         self.fill_inside(exchange);
+        if self.random.chance(700) {
+            self.fill_origin(exchange);
+        }
         self.fill_orders(exchange);
     }
 
@@ -356,6 +397,40 @@ impl History {
                 exchange.finishes.push(Finish { visitor, until_us });
             }
         }
+    }
+
+    /// How the origin did.
+    fn fill_origin(&mut self, exchange: &mut Exchange) {
+        if self.random.chance(10) {
+            self.origin = self.random.below(5);
+        }
+        let most = if self.random.chance(5) {
+            HEALTH_MAX
+        } else {
+            self.random.pick(&[1, 4, 40])
+        };
+        let answered = self.random.within(0, most);
+        exchange.origin = match self.origin {
+            0 => Health::default(),
+            1 => Health {
+                answered,
+                ..Health::default()
+            },
+            2 => Health {
+                answered,
+                failed: self.random.within(0, most),
+                slow: self.random.within(0, answered),
+            },
+            3 => Health {
+                answered,
+                failed: 0,
+                slow: answered,
+            },
+            _ => Health {
+                failed: answered,
+                ..Health::default()
+            },
+        };
     }
 
     /// What operators and the origin say.
@@ -416,6 +491,11 @@ impl History {
             pass_idle_us: random.pick(&[SECOND, 30 * SECOND, 900 * SECOND]),
             returns: random.below(14),
             line_max: random.pick(&[0, 10, 1_000, 1_000_000, 1_000_000, NO_LIMIT]),
+            guard_share_ppm: random.pick(&[0, 1, 200_000, 500_000, 1_000_000]),
+            guard_recovery_us: random.pick(&[SECOND, 7 * SECOND, 60 * SECOND, 3_600 * SECOND]),
+            opens_at_us: moment(random, self.clock_us, 150),
+            draw: random.chance(500),
+            closes_at_us: moment(random, self.clock_us, 30),
         }
     }
 

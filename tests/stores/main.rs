@@ -20,6 +20,7 @@ mod faults;
 mod history;
 #[path = "../support/machines.rs"]
 mod machines;
+mod met;
 mod power;
 mod random;
 mod server;

@@ -10,12 +10,13 @@ use anteroom::line::Line;
 /// The scalars in the order the script packs them.
 const SCALARS: &str = "created nonce provisional store tail head clock_us now_us turn_now_us heal_until_us credit \
     credit_rest late_due share_ppm delay_us aged_us minute_us minute minute_before listen_us told_us told_before_us told_at_us slice \
-    slice_us rate_per_hour active_max mode presence_us turn_us late_share_ppm pass_idle_us returns line_max revision \
-    content stock entered entries_seq finished_seq stubs_n stub_seq heal_from_us heal_live heal_heard gathers gap_first \
-    gap_last issued_minute issued_minute_before";
+    slice_us rate_per_hour active_max mode presence_us turn_us late_share_ppm pass_idle_us returns line_max \
+    opens_at_us draw closes_at_us revision content stock entered entries_seq finished_seq opening guard_share_ppm \
+    guard_recovery_us held_back_ppm judged_us cut_us origin_answered origin_failed origin_slow stubs_n stub_seq \
+    heal_from_us heal_live heal_heard gathers gap_first gap_last issued_minute issued_minute_before";
 
 /// The settings among them.
-const SETTINGS: [&str; 9] = [
+const SETTINGS: [&str; 14] = [
     "rate_per_hour",
     "active_max",
     "mode",
@@ -25,6 +26,11 @@ const SETTINGS: [&str; 9] = [
     "pass_idle_us",
     "returns",
     "line_max",
+    "guard_share_ppm",
+    "guard_recovery_us",
+    "opens_at_us",
+    "draw",
+    "closes_at_us",
 ];
 
 /// The pure line's state, with bitmaps as bytes, maps as sorted rows, and of each kept answer only its sequence.
@@ -153,6 +159,7 @@ fn scalars(redis: &mut Connection, key: &str) -> Map<String, Value> {
         let value = match name {
             "nonce" => json!(String::from_utf8_lossy(take(16))),
             "store" | "content" => json!(String::from_utf8_lossy(take(32))),
+            "opening" => opening(take(96)),
             _ => json!(u64::from_be_bytes(take(8).try_into().expect("8 bytes"))),
         };
         fields.insert(name.to_owned(), value);
@@ -171,6 +178,7 @@ fn scalars(redis: &mut Connection, key: &str) -> Map<String, Value> {
         .as_u64()
         .and_then(|mode| modes.get(usize::try_from(mode).ok()?));
     settings["mode"] = json!(mode);
+    settings["draw"] = json!(settings["draw"] == 1);
     let gathers = json!(gone("gathers") == 1);
     fields.insert("gathers".to_owned(), gathers);
     fields.insert("epoch".to_owned(), epoch);
@@ -178,6 +186,22 @@ fn scalars(redis: &mut Connection, key: &str) -> Map<String, Value> {
     fields.insert("stock".to_owned(), json!(stock));
     fields.insert("settings".to_owned(), Value::Object(settings));
     fields
+}
+
+/// What is agreed of an opening, as the pure line writes it down.
+fn opening(packed: &[u8]) -> Value {
+    let number = |at: usize| {
+        let bytes = packed[at..at + 8].try_into().expect("8 bytes");
+        u64::from_be_bytes(bytes)
+    };
+    let draw = String::from_utf8_lossy(&packed[24..88]);
+    json!({
+        "at_us": number(0),
+        "draws": number(8) == 1,
+        "after": number(16),
+        "draw": Some(&draw).filter(|draw| draw.bytes().any(|byte| byte != b'0')),
+        "early": number(88).checked_sub(1),
+    })
 }
 
 fn number(text: &str) -> u64 {

@@ -1,6 +1,7 @@
 //! A room's section: what its values mean, and what in them does not go together.
 
 use jiff::Timestamp;
+use jiff::tz::AmbiguousOffset;
 use jiff::tz::TimeZone;
 
 use crate::config::check::Check;
@@ -9,6 +10,7 @@ use crate::config::fault::Fault;
 use crate::config::keys::forms;
 use crate::config::keys::forms::Moment;
 use crate::config::room::Enter;
+use crate::config::room::Guard;
 use crate::config::room::OnStoreFailure;
 use crate::config::room::Order;
 use crate::config::room::Room;
@@ -65,6 +67,8 @@ impl Check<'_> {
             returns: values.number("returns"),
             hold: values.duration("hold"),
             line_max: values.number("line_max"),
+            guard: guard(values),
+            stock_ends: values.flag("stock_ends"),
             on_store_failure: self.on_store_failure(values),
             upgrades: values
                 .list("upgrades")
@@ -113,17 +117,6 @@ impl Check<'_> {
         } else {
             Order::Arrival
         };
-        for name in ["opens_at", "closes_at", "order"] {
-            if values.written(name) && (name != "order" || order == Order::Draw) {
-                let reason = "it is read and checked, and changes nothing in this version";
-                let remedy = "use `mode` to open and close the room";
-                self.note(
-                    values,
-                    name,
-                    Fault::new(Code::NotInForce, "not in force yet", reason, remedy),
-                );
-            }
-        }
         let opens_at = self.instant(values, "opens_at", zone);
         let closes_at = self.instant(values, "closes_at", zone);
         if opens_at
@@ -145,30 +138,39 @@ impl Check<'_> {
         }
     }
 
-    /// A moment; a clock time that is skipped or repeated when clocks change is told.
-    fn instant(&mut self, values: &Values, name: &str, zone: &TimeZone) -> Option<Timestamp> {
-        match forms::moment(values.text(name)?).ok()? {
-            Moment::Instant(instant) => Some(instant),
-            Moment::Clock(clock) => {
-                let found = zone.to_ambiguous_timestamp(clock);
-                let doubtful = found.is_ambiguous();
-                let instant = found.compatible().ok();
-                if doubtful {
-                    let taken = instant
-                        .map(|instant| instant.to_string())
-                        .unwrap_or_default();
-                    let message = "a clock time that does not exist, or exists twice";
-                    let reason = format!("clocks change then; it is taken as {taken}");
-                    let remedy = "write the offset from UTC, or another time";
-                    self.note(
-                        values,
-                        name,
-                        Fault::new(Code::ClockChange, message, reason, remedy),
-                    );
-                }
-                instant
-            }
-        }
+    /// A moment; a clock time that does not exist or exists twice when clocks change is refused.
+    pub(super) fn instant(
+        &mut self,
+        values: &Values,
+        name: &str,
+        zone: &TimeZone,
+    ) -> Option<Timestamp> {
+        let clock = match forms::moment(values.text(name)?).ok()? {
+            Moment::Instant(instant) => return Some(instant),
+            Moment::Clock(clock) => clock,
+        };
+        let found = zone.to_ambiguous_timestamp(clock);
+        let message = match found.offset() {
+            AmbiguousOffset::Unambiguous { .. } => return found.unambiguous().ok(),
+            AmbiguousOffset::Gap { .. } => "a clock time that does not exist",
+            AmbiguousOffset::Fold { .. } => "a clock time that exists twice",
+        };
+        let written = |reading: Result<Timestamp, jiff::Error>| {
+            let at = reading.ok()?.to_zoned(zone.clone());
+            Some(at.strftime("\"%Y-%m-%dT%H:%M:%S%:z\"").to_string())
+        };
+        let readings = [found.earlier(), found.later()].map(written);
+        let remedy = match readings {
+            [Some(one), Some(other)] => format!("write {one} or {other}"),
+            [_, _] => String::from("write the offset from UTC, or another time"),
+        };
+        let reason = "clocks change then: it can be meant in two ways";
+        self.note(
+            values,
+            name,
+            Fault::new(Code::ClockChange, message, reason, remedy),
+        );
+        None
     }
 
     /// Windows of time that do not go together.
@@ -252,6 +254,16 @@ impl Check<'_> {
                     .push(values.problem_at(name, fault, span.clone()));
             }
         }
+    }
+}
+
+/// When an origin in trouble slows the pace.
+fn guard(values: &Values) -> Guard {
+    Guard {
+        is_on: values.flag("guard"),
+        latency: values.duration("guard_latency"),
+        share_ppm: values.number("guard_share"),
+        recovery: values.duration("guard_recovery"),
     }
 }
 

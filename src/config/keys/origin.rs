@@ -50,8 +50,9 @@ pub(super) const ORIGIN: Section = Section {
             kind: Kind::Integer(1, 1_000_000),
             default: Default::Value("200"),
             apply: Apply::Live,
-            why: "Most requests it works on at once, over all replicas. A little below what it survives; it is the \
-                  last guard when those inside are busier than expected.",
+            why: "Most requests it works on at once, over all replicas: each takes the whole divided by how many there \
+                  are, rounded down but at least one. A little below what it survives; it is the last guard when \
+                  those inside are busier than expected.",
         },
         Key {
             name: "connect_timeout",

@@ -176,6 +176,50 @@ pub(super) const ROOM: Section = Section {
                   visitors are told that the line is full and when to try again.",
         },
         Key {
+            name: "guard",
+            kind: Kind::Boolean,
+            default: Default::Value("true"),
+            apply: Apply::Live,
+            why: "Whether an origin that fails those inside, or is slow with them, slows the pace by itself: it is halved \
+                  every few seconds while that lasts, stopped when everything fails (but for a probe every five \
+                  seconds), and comes back step by step. Places and turns are kept meanwhile.",
+        },
+        Key {
+            name: "guard_latency",
+            kind: Kind::Duration(
+                Span::from_micros(SECOND / 10),
+                Span::from_micros(60 * SECOND),
+            ),
+            default: Default::Value(r#""5s""#),
+            apply: Apply::Live,
+            why: "A response that begins later than this after its request counts as slow. Longer than the origin's \
+                  slowest honest page under load.",
+        },
+        Key {
+            name: "guard_share",
+            kind: Kind::Share,
+            default: Default::Value("0.5"),
+            apply: Apply::Live,
+            why: "The share of failed (no connection, no answer, status 500, 502, 503 or 504) and slow responses from \
+                  which the pace is slowed, over a second of them, or ten where they are few.",
+        },
+        Key {
+            name: "guard_recovery",
+            kind: seconds(1, 3_600),
+            default: Default::Value(r#""60s""#),
+            apply: Apply::Live,
+            why: "How long it takes, once the origin is well, from a stopped pace back to the whole `rate`.",
+        },
+        Key {
+            name: "stock_ends",
+            kind: Kind::Boolean,
+            default: Default::Value("false"),
+            apply: Apply::Live,
+            why: "Whether the line ends when nothing is left: when the origin says `Anteroom-Stock: 0`, or an operator \
+                  through the API, the room becomes \"sold-out\". If there is more later, opening it again is yours \
+                  to do: set `mode` to something else and back.",
+        },
+        Key {
             name: "on_store_failure",
             kind: Kind::Choice(&["hold", "paced", "open"]),
             default: Default::Value(r#""hold""#),
@@ -243,24 +287,28 @@ pub(super) const ROOM: Section = Section {
             kind: Kind::Text(MOMENT),
             default: Default::Nothing(r#""2026-12-03T09:00""#),
             apply: Apply::Live,
-            why: "When the room opens. Not in force yet: it is read and checked, and until a later version the mode \
-                  alone opens a room.",
+            why: "When the room opens, by the clock of the store. Until then whoever comes is early: it holds a ticket \
+                  and nobody is let in. It can be moved until it has come; a line that has opened stays open. A clock \
+                  time that does not exist or exists twice, as when summer time begins or ends, is refused: write its \
+                  offset from UTC.",
         },
         Key {
             name: "closes_at",
             kind: Kind::Text(MOMENT),
             default: Default::Nothing(r#""2026-12-03T20:00""#),
             apply: Apply::Live,
-            why: "When booking ends. Not in force yet: it is read and checked, and until a later version the mode \
-                  alone closes a room.",
+            why: "When booking ends, by the clock of the store: the mode becomes \"closed\". To open the room again, \
+                  write a later time or none.",
         },
         Key {
             name: "order",
             kind: Kind::Choice(&["arrival", "draw"]),
             default: Default::Value(r#""arrival""#),
             apply: Apply::Live,
-            why: "How those who came before the opening are ordered: as they came, or by a draw anybody can check. \
-                  Not in force yet, as `opens_at`.",
+            why: "How those who came before the opening are ordered: as they came, or by a draw anybody can check. The \
+                  seed of a draw is made from the oldest key of the key file, the room, the line and `opens_at`; its \
+                  hash is shown from the announcement on, the seed itself from the opening on, under \
+                  /.anteroom/ROOM/draw. Whoever comes later queues behind.",
         },
     ],
 };

@@ -1,7 +1,9 @@
 //! What the line promises, one behaviour at a time.
 
+mod guard;
 mod healing;
 mod losses;
+mod opening;
 mod presence;
 mod replicas;
 mod stubs;

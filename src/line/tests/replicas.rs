@@ -103,6 +103,7 @@ impl Replicas {
             turns: answer.turns_to,
             entries: answer.entries,
             finished: answer.finished_to,
+            opening: answer.opening,
             stubs: answer.stubs_to,
             instances: if answer.healing {
                 known.instances

@@ -284,6 +284,7 @@ fn the_public_status_is_the_same_for_everybody() {
         wait: Wait::UNKNOWN,
         stock: None,
         opens_at: None,
+        draw: None,
     };
     let value: Value = serde_json::from_slice(&pages().public_json(&public)).unwrap();
     assert_eq!(

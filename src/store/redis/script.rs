@@ -12,9 +12,11 @@ use crate::line::settings::Settings;
 use crate::store::redis::wire;
 
 /// The parts of the script, in order.
-const PARTS: [&str; 7] = [
+const PARTS: [&str; 9] = [
     include_str!("lua/begin.lua"),
+    include_str!("lua/guard.lua"),
     include_str!("lua/follow.lua"),
+    include_str!("lua/opening.lua"),
     include_str!("lua/stubs.lua"),
     include_str!("lua/lists.lua"),
     include_str!("lua/pace.lua"),
@@ -86,6 +88,12 @@ impl Script {
     }
 }
 
+/// An opening of which nothing is agreed, as the script writes it down.
+fn no_opening() -> String {
+    let zeros = |count: usize| "\\000".repeat(count);
+    format!("'{}{:064}{}'", zeros(24), 0, zeros(8))
+}
+
 /// Replaces the names of constants by their values.
 fn fill_in(text: &str) -> String {
     let mut values: Vec<(&str, String)> = constants()
@@ -97,10 +105,16 @@ fn fill_in(text: &str) -> String {
         ("DEFAULT_SETTINGS", defaults.join(", ")),
         ("NO_ID", format!("'{:032}'", 0)),
         ("NO_NONCE", format!("'{:016}'", 0)),
+        ("NO_HEALTH", format!("'{}'", "\\0".repeat(24))),
         ("EXCHANGE_FORMAT", format!("'{}'", wire::EXCHANGE_FORMAT)),
         ("PROPOSAL_FORMAT", format!("'{}'", wire::PROPOSAL_FORMAT)),
         ("STATE_FORMAT", format!("'{}'", wire::STATE_FORMAT)),
         ("ANSWER_FORMAT", format!("'{}'", wire::ANSWER_FORMAT)),
+        ("OPENING_FORMAT", format!("'{}'", wire::OPENING_FORMAT)),
+        // An opening of which nothing is agreed, its last field, and a seed that nobody committed to.
+        ("NO_OPENING", no_opening()),
+        ("EARLY_AT", "89".to_owned()),
+        ("NO_COMMITMENT", format!("'{:064}'", 0)),
         ("SLICE_FORMAT", format!("'{}'", wire::SLICE_FORMAT)),
         ("BLOCK_FORMAT", format!("'{}'", wire::BLOCK_FORMAT)),
         (

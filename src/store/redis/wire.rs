@@ -22,19 +22,20 @@ use crate::line::exchange::Turn;
 use crate::line::exchange::Visitor;
 use crate::line::ids::Epoch;
 use crate::line::ids::KeyHash;
+use crate::line::opening::Commitment;
+use crate::line::opening::Opening;
 use crate::line::settings::Mode;
 use crate::line::settings::Settings;
 use crate::store::StoreError;
 
 /// The line's scalars as the script packs them; `answer.lua` has their names.
-pub(crate) const STATE_FORMAT: &str = ">I8c16I8c32I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8c32I8I8I8I8I8I8I8I8I8I8I8I8I8I8";
+pub(crate) const STATE_FORMAT: &str = ">I8c16I8c32I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8c32I8I8I8I8c96I8I8I8c40I8I8I8I8I8I8I8I8I8I8";
 /// The answer's fixed fields as the script packs them; [`answer`] reads them.
-pub(crate) const ANSWER_FORMAT: &str =
-    ">I8I8c16I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8c32I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8";
+pub(crate) const ANSWER_FORMAT: &str = ">I8I8c16I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8c32I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8c96I8I8";
 
 /// An exchange's fixed fields as the script unpacks them; [`header`] writes them.
 pub(crate) const EXCHANGE_FORMAT: &str =
-    ">I8c16I8c32c16I8c16I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8";
+    ">I8c16I8c32c16I8c16I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8c24c96I8I8I8";
 /// A slice of stubs, as the exchange carries it and the store keeps it.
 pub(crate) const SLICE_FORMAT: &str = ">I8I8I8";
 /// A block of numbered stubs, as the store keeps it and the answer carries it.
@@ -42,7 +43,11 @@ pub(crate) const BLOCK_FORMAT: &str = ">c16I8I8I8";
 /// Length of a slice of stubs, as the exchange carries it and the store keeps it.
 pub(crate) const SLICE_BYTES: usize = 24;
 /// A proposal as the script unpacks it.
-pub(crate) const PROPOSAL_FORMAT: &str = ">c32I8I8I8I8I8I8I8I8I8I8";
+pub(crate) const PROPOSAL_FORMAT: &str = ">c32I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8";
+/// What is agreed of an opening, within the others: nothing is zeros.
+pub(crate) const OPENING_FORMAT: &str = ">I8I8I8c64I8";
+/// A seed that nobody committed to.
+const NO_COMMITMENT: Commitment = Commitment([0; 32]);
 /// The names that the codes of standings have in the script.
 pub(crate) const STANDINGS: [&str; 8] = [
     "S_WAITING",
@@ -123,6 +128,14 @@ fn header(clock_us: Option<u64>, store: KeyHash, exchange: &Exchange) -> Vec<u8>
     ] {
         number(&mut to, length as u64);
     }
+    for count in [
+        exchange.origin.answered,
+        exchange.origin.failed,
+        exchange.origin.slow,
+    ] {
+        number(&mut to, count);
+    }
+    opening(&mut to, &known.opening);
     for value in [known.stubs, known.instances, exchange.stubs.len() as u64] {
         number(&mut to, value);
     }
@@ -138,6 +151,16 @@ fn slices(slices: &[StubSlice]) -> Vec<u8> {
         number(&mut to, slice.count);
     }
     to
+}
+
+/// The opening; what there is none of is zero.
+fn opening(to: &mut Vec<u8>, opening: &Opening) {
+    for value in [opening.at_us, u64::from(opening.draws), opening.after] {
+        number(to, value);
+    }
+    // Written as the script itself writes nothing: all of it.
+    text(to, opening.draw.unwrap_or(NO_COMMITMENT));
+    number(to, opening.early.map_or(0, |early| early + 1));
 }
 
 fn proposal(proposal: &Proposal) -> Vec<u8> {
@@ -235,6 +258,9 @@ pub(crate) fn answer(bytes: &[u8]) -> Result<Answer, StoreError> {
     let [inside, asking, asking_late, turns, entered, instances] = from.numbers()?;
     let [delay_us, share_ppm, effective_rate_per_hour, stock] = from.numbers()?;
     let [keyed_n, standing_n, entered_n, finished_n, turns_n] = from.numbers()?;
+    let held_back_ppm = from.number()?;
+    let clock_us = from.number()?;
+    let opening = read_opening(&mut from)?;
     let [stubs_n, stubs_to] = from.numbers()?;
     let answer = Answer {
         sequence,
@@ -271,8 +297,11 @@ pub(crate) fn answer(bytes: &[u8]) -> Result<Answer, StoreError> {
             delay_us,
             share_ppm,
             effective_rate_per_hour,
+            held_back_ppm,
         },
         stock: stock.checked_sub(1),
+        clock_us,
+        opening,
         stubs: from.rows(stubs_n, block_row)?,
         stubs_to,
     };
@@ -280,7 +309,20 @@ pub(crate) fn answer(bytes: &[u8]) -> Result<Answer, StoreError> {
     Ok(answer)
 }
 
-fn settings(row: [u64; 9]) -> Result<Settings, StoreError> {
+fn read_opening(from: &mut Reader<'_>) -> Result<Opening, StoreError> {
+    let [at_us, draws, after] = from.numbers()?;
+    let draw: Commitment = from.id::<_, 64>()?;
+    let early = from.number()?;
+    Ok(Opening {
+        at_us,
+        draws: draws != 0,
+        after,
+        draw: Some(draw).filter(|&draw| draw != NO_COMMITMENT),
+        early: early.checked_sub(1),
+    })
+}
+
+fn settings(row: [u64; 14]) -> Result<Settings, StoreError> {
     let [
         rate_per_hour,
         active_max,
@@ -291,6 +333,11 @@ fn settings(row: [u64; 9]) -> Result<Settings, StoreError> {
         pass_idle_us,
         returns,
         line_max,
+        guard_share_ppm,
+        guard_recovery_us,
+        opens_at_us,
+        draw,
+        closes_at_us,
     ] = row;
     Ok(Settings {
         rate_per_hour,
@@ -302,6 +349,11 @@ fn settings(row: [u64; 9]) -> Result<Settings, StoreError> {
         pass_idle_us,
         returns,
         line_max,
+        guard_share_ppm,
+        guard_recovery_us,
+        opens_at_us,
+        draw: draw != 0,
+        closes_at_us,
     })
 }
 

@@ -158,6 +158,8 @@ metrics! {
     active_max: IntGaugeVec = gauges(&["room"]);
     /// Entries per second that the operator set
     rate_target: GaugeVec = float_gauges(&["room"]);
+    /// What the guard leaves of the rate: 1 when the origin is well, 0 when the pace is stopped
+    guard_ratio: GaugeVec = float_gauges(&["room"]);
     /// 1 for the mode the room is in, 0 for the others
     state: IntGaugeVec = gauges(&["room", "mode"]);
     /// Numbers issued to newcomers
@@ -192,6 +194,10 @@ metrics! {
 
     /// Time from sending a request to the origin to the head of its response
     origin_seconds: SecondsVec = seconds("origin", ORIGIN_US);
+    /// Requests in flight to the origin from this replica
+    origin_in_flight: IntGaugeVec = gauges(&["origin"]);
+    /// Most requests in flight to the origin from this replica: its share of `max_in_flight`
+    origin_in_flight_max: IntGaugeVec = gauges(&["origin"]);
     /// Requests that failed at the origin
     origin_errors_total: IntCounterVec = counters(&["origin", "reason"]);
 }
@@ -242,6 +248,7 @@ impl Metrics {
                 state: self.state.clone(),
                 stock: self.stock.clone(),
             },
+            guard_ratio: self.guard_ratio.with_label_values(label),
             waiting: self.waiting.with_label_values(label),
             inside: self.inside.with_label_values(label),
             asking: self.asking.with_label_values(label),
@@ -305,6 +312,7 @@ impl Metrics {
             series.remove_label_values(label).ok();
         }
         self.rate_target.remove_label_values(label).ok();
+        self.guard_ratio.remove_label_values(label).ok();
         for promise in WATCHED {
             let labels = &[room, &promise.to_string()];
             self.promise_broken_total.remove_label_values(labels).ok();
@@ -324,6 +332,9 @@ impl Metrics {
     /// Shows an origin no more, once no configuration has it.
     pub fn forget_origin(&self, origin: &str) {
         self.origin_seconds.forget(origin);
+        for series in [&self.origin_in_flight, &self.origin_in_flight_max] {
+            series.remove_label_values(&[origin]).ok();
+        }
         for reason in OriginFailure::ALL {
             let labels = &[origin, reason.name()];
             self.origin_errors_total.remove_label_values(labels).ok();
@@ -336,6 +347,8 @@ impl Metrics {
 pub struct RoomMetrics {
     /// What the room goes by.
     pub shown: Shown,
+    /// See [`Metrics::guard_ratio`].
+    pub guard_ratio: Gauge,
     /// See [`Metrics::waiting`].
     pub waiting: IntGauge,
     /// See [`Metrics::inside`].
@@ -404,6 +417,12 @@ impl Shown {
     pub fn stock(&self, stock: Option<u64>) {
         set_or_remove(&self.stock, &self.room, stock);
     }
+}
+
+/// Millionths as a gauge takes a share of the whole.
+#[must_use]
+pub fn ratio(ppm: u64) -> f64 {
+    f64::from(u32::try_from(ppm).unwrap_or(u32::MAX)) / 1_000_000.0
 }
 
 /// A count as a gauge takes it.

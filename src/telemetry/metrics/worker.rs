@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use prometheus::IntCounter;
 use prometheus::IntCounterVec;
+use prometheus::IntGauge;
 
 use crate::seal::Rejected;
 use crate::telemetry::metrics::Class;
@@ -197,6 +198,10 @@ pub struct WorkerOrigin {
     failures: Tallies,
     seconds: Seconds,
     total: Arc<Seconds>,
+    /// In flight when last told, and where that goes.
+    told: AtomicI64,
+    in_flight: IntGauge,
+    in_flight_max: IntGauge,
 }
 
 impl WorkerOrigin {
@@ -209,7 +214,19 @@ impl WorkerOrigin {
             }),
             seconds: metrics.origin_seconds.local(),
             total: metrics.origin_seconds.of(name),
+            told: AtomicI64::new(0),
+            in_flight: metrics.origin_in_flight.with_label_values(&[name]),
+            in_flight_max: metrics.origin_in_flight_max.with_label_values(&[name]),
         }
+    }
+
+    /// This worker has so many requests in flight, and all workers of this replica may have so many.
+    pub fn in_flight(&self, count: usize, max: usize) {
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        self.in_flight
+            .add(count - self.told.swap(count, Ordering::Relaxed));
+        self.in_flight_max
+            .set(i64::try_from(max).unwrap_or(i64::MAX));
     }
 
     /// The head of a response came, this long after its request was sent.

@@ -5,7 +5,9 @@
 //! how far it called and whom it let in. It travels with the store's snapshots: what the store forgets, it forgets.
 
 mod calls;
+mod guard;
 mod heal;
+mod opening;
 mod pace;
 mod people;
 mod stubs;
@@ -20,6 +22,7 @@ use anteroom::line::ids::Epoch;
 use anteroom::line::ids::InstanceId;
 use anteroom::line::ids::KeyHash;
 use anteroom::line::ids::TicketId;
+use anteroom::line::opening::Opening;
 use anteroom::line::promises::Broken;
 use anteroom::line::promises::Promise;
 use anteroom::line::settings::Mode;
@@ -129,6 +132,8 @@ pub(crate) struct Shadow {
     issued: u64,
     issued_before: u64,
     minute_us: u64,
+    guard: guard::Guard,
+    opening: Opening,
 }
 
 impl Shadow {
@@ -149,7 +154,9 @@ impl Shadow {
         self.listen(exchange);
         self.expire();
         self.accrue(&done);
+        self.guard(exchange.origin);
         self.obey(exchange);
+        self.clocks(done.healing);
         let known_here = exchange.known.epoch == self.epoch;
         if known_here {
             self.hear(exchange);
@@ -173,7 +180,9 @@ impl Shadow {
                 answer.standings, exchange.asks, exchange.checks
             )
         })?;
+        self.guarded(answer.measured.held_back_ppm)?;
         self.compare(answer, &done)?;
+        self.tells_opening(exchange, answer)?;
         Ok(done)
     }
 
@@ -185,7 +194,10 @@ impl Shadow {
 
     /// Whether visitors can be called and let in.
     fn moves(&self) -> bool {
-        self.settings.mode == Mode::Open && self.settings.rate_per_hour > 0 && !self.is_healing()
+        self.settings.mode == Mode::Open
+            && self.settings.rate_per_hour > 0
+            && !self.is_healing()
+            && !self.is_closed_yet()
     }
 
     /// What the answer says of the whole line is what the shadow counts.

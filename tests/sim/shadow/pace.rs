@@ -63,8 +63,8 @@ impl Pace {
 
 impl Shadow {
     pub(super) fn accrue(&mut self, done: &Done) {
-        if self.settings.mode == Mode::Open && !done.healing {
-            self.pace.fill(done.elapsed_us, self.settings.rate_per_hour);
+        if self.settings.mode == Mode::Open && !done.healing && !self.is_closed_yet() {
+            self.pace.fill(done.elapsed_us, self.pace_per_hour());
         }
     }
 

@@ -190,7 +190,8 @@ impl Shadow {
     pub(super) fn ask(&mut self, visitor: Visitor) -> Standing {
         let Visitor { number, id } = visitor;
         let standing = self.standing(visitor);
-        if !matches!(self.settings.mode, Mode::Open | Mode::Paused) {
+        let asks = matches!(self.settings.mode, Mode::Open | Mode::Paused);
+        if !asks || self.is_closed_yet() {
             return standing;
         }
         match standing {

@@ -30,7 +30,8 @@ impl Shadow {
         if gap {
             self.unbroken_us = self.now_us;
         }
-        if self.moves() {
+        // Nobody's turn runs out while the guard keeps everybody out.
+        if self.moves() && self.guard.taken < 1_000_000 {
             self.turn_us += elapsed_us;
         }
         if self.now_us >= self.minute_us + 60 * SECOND {
@@ -74,9 +75,11 @@ impl Shadow {
         let before_us = self.now_us.saturating_sub(LIVE_US);
         self.seen.values_mut().for_each(|at| *at = before_us);
         self.minute_us = self.now_us;
+        self.announced();
         self.turn_us = self.now_us;
         self.unbroken_us = self.now_us;
         self.window_since_us = self.now_us;
+        self.guard.since_us = self.now_us;
         if exchange.store.0 != 0 || shown.is_some() {
             self.await_all(false);
         }
@@ -112,6 +115,7 @@ impl Shadow {
             self.now_us = known.now_us;
             self.unbroken_us = self.now_us;
         }
+        self.remember(&known.opening);
     }
 
     /// The presence window: at least `presence`, and 2.5 times the longest interval told within one window.
@@ -176,6 +180,7 @@ impl Shadow {
             if (proposal.changed || never_seen) && proposal.content != self.content {
                 self.content = proposal.content;
                 self.set(proposal.settings);
+                self.announced();
             }
         }
         if exchange.sold_out && matches!(self.settings.mode, Mode::Open | Mode::Paused) {
@@ -187,14 +192,14 @@ impl Shadow {
         }
     }
 
-    fn set(&mut self, settings: Settings) {
+    pub(super) fn set(&mut self, settings: Settings) {
         let before = self.window_us();
         if settings.mode == Mode::Open && self.settings.mode != Mode::Open {
             self.unbroken_us = self.now_us;
         }
         self.settings = settings;
         self.revision += 1;
-        self.pace.limit(settings.rate_per_hour);
+        self.pace.limit(self.pace_per_hour());
         self.window_changed(before);
     }
 }

@@ -62,25 +62,27 @@ end
 inside_n = inside_n or call('ZCARD', INSIDE)
 on_time_n = on_time_n or call('ZCOUNT', ASKING_TURN, '-inf', head)
 late_n = late_n or call('ZCARD', ASKING_LATE)
-local effective = rate
+local effective = pace
 if inside_n >= active_max then
   local fading = 60 * SECOND_US - min(now_us - minute_us, 60 * SECOND_US)
-  effective = min(rate, (minute + floor(minute_before * fading / (60 * SECOND_US))) * 60)
+  effective = min(pace, (minute + floor(minute_before * fading / (60 * SECOND_US))) * 60)
 end
 -- An epoch that may yet give way to an older one must not be remembered by anybody.
 local certain = provisional == 0
 local answer = struct.pack(ANSWER_FORMAT, sequence, certain and created or 0, certain and nonce or NO_NONCE,
   healing and 1 or 0, more and 1 or 0, now_us, turn_now_us, tail, head, first, issued, entries_to, turns_to,
   finished_to, slice, rate, active_max, mode, presence_us, turn_us, late_share_ppm, pass_idle_us, returns, line_max,
-  revision, content, inside_n, on_time_n, late_n, call('ZCARD', TURNS), entered, live, delay_us, share_ppm, effective,
-  stock, keyed_n, standing_n, entered_n, finished_n, turns_n, blocks_n, stubs_to)
+  guard_share_ppm, guard_recovery_us, opens_at, draw, closes_at, revision, content, inside_n, on_time_n, late_n,
+  call('ZCARD', TURNS), entered, live, delay_us, share_ppm, effective, stock, keyed_n, standing_n, entered_n,
+  finished_n, turns_n, held_back_ppm, clock_us, opening, blocks_n, stubs_to)
 if #rows > 0 then answer = answer .. table.concat(rows) end
 call('HSET', ANSWERED, instance, answer)
 call('SET', STATE, struct.pack(STATE_FORMAT, created, nonce, provisional, store, tail, head, clock_us, now_us,
   turn_now_us, heal_until_us, credit, credit_rest, late_due, share_ppm, delay_us, aged_us, minute_us, minute,
   minute_before, listen_us, told_us, told_before_us, told_at_us, slice, slice_us, rate, active_max, mode, presence_us,
-  turn_us, late_share_ppm, pass_idle_us, returns, line_max, revision, content, stock, entered, entries_seq,
-  finished_seq, stubs_n, stub_seq, heal_from_us, heal_live, heal_heard, gathers, gap_first, gap_last, issued_minute,
+  turn_us, late_share_ppm, pass_idle_us, returns, line_max, opens_at, draw, closes_at, revision, content,
+  stock, entered, entries_seq, finished_seq, opening, guard_share_ppm, guard_recovery_us, held_back_ppm, guarded,
+  stubs_n, stub_seq, heal_from_us, heal_live, heal_heard, gathers, gap_first, gap_last, issued_minute,
   issued_minute_before), 'KEEPTTL')
 if touch then
   for i = 1, #KEYS do call('EXPIRE', KEYS[i], KEYS_KEPT_S) end

@@ -11,7 +11,8 @@ local call, floor, min, max, format = redis.call, math.floor, math.min, math.max
 local KEYS = KEYS
 local clock, instance, sequence, given_store, given_nonce, known_created, known_nonce, known_tail, known_head,
   known_now_us, known_turns, known_entries, known_finished, told, joins, given_stock, sold_out, leaving, eager_n,
-  keyed_n, heard_n, asks_n, checks_n, more_n, finishes_n, unasks_n, renewals_n, known_stubs, known_instances, slices_n =
+  keyed_n, heard_n, asks_n, checks_n, more_n, finishes_n, unasks_n, renewals_n, given_health, known_opening,
+  known_stubs, known_instances, slices_n =
   struct.unpack(EXCHANGE_FORMAT, ARGV[1])
 
 -- Where each list begins in ARGV, less one; identifiers, numbers and times are columns of their own.
@@ -45,7 +46,8 @@ local stored = call('GET', STATE)
 local created, nonce, provisional, store, tail, head, clock_us, now_us, turn_now_us, heal_until_us, credit,
   credit_rest, late_due, share_ppm, delay_us, aged_us, minute_us, minute, minute_before, listen_us, told_us,
   told_before_us, told_at_us, slice, slice_us, rate, active_max, mode, presence_us, turn_us, late_share_ppm,
-  pass_idle_us, returns, line_max, revision, content, stock, entered, entries_seq, finished_seq, stubs_n, stub_seq,
+  pass_idle_us, returns, line_max, opens_at, draw, closes_at, revision, content, stock, entered, entries_seq,
+  finished_seq, opening, guard_share_ppm, guard_recovery_us, held_back_ppm, guarded, stubs_n, stub_seq,
   heal_from_us, heal_live, heal_heard, gathers, gap_first, gap_last, issued_minute, issued_minute_before
 if stored then
   -- What a release before this one did not know of is zero.
@@ -53,11 +55,13 @@ if stored then
   created, nonce, provisional, store, tail, head, clock_us, now_us, turn_now_us, heal_until_us, credit,
   credit_rest, late_due, share_ppm, delay_us, aged_us, minute_us, minute, minute_before, listen_us, told_us,
   told_before_us, told_at_us, slice, slice_us, rate, active_max, mode, presence_us, turn_us, late_share_ppm,
-  pass_idle_us, returns, line_max, revision, content, stock, entered, entries_seq, finished_seq, stubs_n, stub_seq,
+  pass_idle_us, returns, line_max, opens_at, draw, closes_at, revision, content, stock, entered, entries_seq,
+  finished_seq, opening, guard_share_ppm, guard_recovery_us, held_back_ppm, guarded, stubs_n, stub_seq,
   heal_from_us, heal_live, heal_heard, gathers, gap_first, gap_last, issued_minute, issued_minute_before =
     struct.unpack(STATE_FORMAT, stored)
 else
-  rate, active_max, mode, presence_us, turn_us, late_share_ppm, pass_idle_us, returns, line_max = DEFAULT_SETTINGS
+  rate, active_max, mode, presence_us, turn_us, late_share_ppm, pass_idle_us, returns, line_max, guard_share_ppm,
+    guard_recovery_us, opens_at, draw, closes_at = DEFAULT_SETTINGS
   revision, content, stubs_n = 0, NO_ID, 0
   call('UNLINK', STUBS)
 end
@@ -95,7 +99,9 @@ for round = 1, 2 do
     heal_from_us, heal_live, heal_heard, gathers = 0, 0, 0, 0
     gap_first, gap_last, issued_minute, issued_minute_before = 0, 0, 0, 0
     share_ppm, delay_us, slice = 1000000, DELAY_US, 1
+    held_back_ppm, guarded = 0, struct.pack('>I8I8I8I8I8', now_us, 0, 0, 0, 0)
     turn_now_us, aged_us, minute_us, slice_us, listen_us = now_us, now_us, now_us, now_us, now_us
+    opening = opens_at == 0 and NO_OPENING or struct.pack(OPENING_FORMAT, opens_at, draw, 0, NO_COMMITMENT, 0)
     -- Whoever was heard from in another line is to be heard from again.
     if #seen > 0 then
       local again = {}
@@ -117,7 +123,10 @@ for round = 1, 2 do
     clock_us, elapsed_us = clock, min(elapsed_us, STEP_US_MAX)
     now_us = now_us + elapsed_us
     if unheard then listen_us = now_us end
-    if mode == 0 and rate > 0 and now_us >= heal_until_us then turn_now_us = turn_now_us + elapsed_us end
+    if mode == 0 and rate > 0 and now_us >= heal_until_us and held_back_ppm < ENTRY
+      and (opening == NO_OPENING or struct.unpack('>I8', opening, EARLY_AT) > 0) then
+      turn_now_us = turn_now_us + elapsed_us
+    end
     if now_us - minute_us >= 60 * SECOND_US then
       minute_us = minute_us + 60 * SECOND_US
       minute_before, minute = minute, 0
@@ -170,6 +179,21 @@ if same then
       later[i], later[i + 1] = seen[i + 1], seen[i]
     end
     if #later > 0 then call('ZADD', SEEN, unpack(later)) end
+  end
+  if known_opening ~= opening and known_opening ~= NO_OPENING then
+    -- recall_opening: what the store has lost of it, and the first commitment told.
+    local at_us, draws, after, commitment, early = struct.unpack(OPENING_FORMAT, opening)
+    local known_at, known_draws, known_after, known_commitment, known_early =
+      struct.unpack(OPENING_FORMAT, known_opening)
+    if known_at > 0 and early == 0 then
+      if known_early > 0 or (at_us == 0 and revision == 0) then
+        opening = known_opening
+        tail = max(tail, known_early - 1)
+      elseif known_at == at_us and known_draws == draws then
+        if commitment == NO_COMMITMENT then commitment = known_commitment end
+        opening = struct.pack(OPENING_FORMAT, at_us, draws, min(after, known_after), commitment, 0)
+      end
+    end
   end
 else
   -- A ticket means nothing in another epoch: of such an exchange only the newcomers are looked at.

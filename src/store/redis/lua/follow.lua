@@ -30,38 +30,37 @@ do
   end
 end
 
--- accrue: credit fills for the time that passed, at the rate that was in force.
-if mode == 0 and not healing then
-  local filled = elapsed_us * rate + credit_rest
-  local credit_max = max(floor(rate * ENTRY / 3600), ENTRY)
-  credit, credit_rest = credit + floor(filled / 3600), filled % 3600
-  if credit >= credit_max then credit, credit_rest = credit_max, 0 end
-end
-
 -- follow: settings from a replica's file, and what the origin said of its stock.
+local proposed = false
 if ARGV[2] ~= '' or sold_out == 1 then
   local function set(...)
     local before = mode
-    rate, active_max, mode, presence_us, turn_us, late_share_ppm, pass_idle_us, returns, line_max = ...
+    rate, active_max, mode, presence_us, turn_us, late_share_ppm, pass_idle_us, returns, line_max, guard_share_ppm,
+      guard_recovery_us, opens_at, draw, closes_at = ...
     revision = revision + 1
-    credit = min(credit, max(floor(rate * ENTRY / 3600), ENTRY))
+    -- pace_per_hour
+    pace = rate
+    if held_back_ppm > 0 then
+      pace = max(floor(rate * (ENTRY - held_back_ppm) / ENTRY), min(floor((rate + 3) / 4), PROBE_PER_HOUR))
+    end
+    credit = min(credit, max(floor(pace * ENTRY / 3600), ENTRY))
     if mode == 0 and before ~= 0 then listen_us = now_us end
   end
   if ARGV[2] ~= '' then
-    local proposed, changed = struct.unpack(PROPOSAL_FORMAT, ARGV[2])
-    local known = call('ZSCORE', CONTENTS, proposed)
-    if (changed == 1 or not known) and proposed ~= content then
-      content = proposed
+    local given, changed = struct.unpack(PROPOSAL_FORMAT, ARGV[2])
+    local known = call('ZSCORE', CONTENTS, given)
+    if (changed == 1 or not known) and given ~= content then
+      content, proposed = given, true
       set(select(3, struct.unpack(PROPOSAL_FORMAT, ARGV[2])))
     end
     if not known then
-      call('ZADD', CONTENTS, revision, proposed)
+      call('ZADD', CONTENTS, revision, given)
       call('ZREMRANGEBYRANK', CONTENTS, 0, -CONTENTS_MAX - 1)
     end
   end
   if sold_out == 1 and mode <= 1 then
-    set(rate, active_max, 3, presence_us, turn_us, late_share_ppm, pass_idle_us, returns, line_max)
+    set(rate, active_max, 3, presence_us, turn_us, late_share_ppm, pass_idle_us, returns, line_max, guard_share_ppm,
+      guard_recovery_us, opens_at, draw, closes_at)
   end
 end
 if given_stock > 0 then stock = given_stock end
-window_us = max(presence_us, floor(max(told_us, told_before_us) * 5 / 2))

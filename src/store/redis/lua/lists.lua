@@ -212,7 +212,7 @@ if keyed_n + asks_n + checks_n + more_n + finishes_n + unasks_n > 0 then
   -- ask: who wants to enter now, and where each of them stands.
   local function ask(id, number, member)
     local code, until_us, entered_us = standing(id, number, member)
-    if mode > 1 or code == S_SPENT then return code, until_us, entered_us end
+    if mode > 1 or awaited or code == S_SPENT then return code, until_us, entered_us end
     if code == S_INSIDE then
       local signed = known[RESIGNED][id] or 0
       if signed >= RESIGNS_MAX then return S_EXHAUSTED, until_us, entered_us end

@@ -8,7 +8,7 @@ local eager_called, eager_next, eager_called_n = {}, 1, 0
 local turns, turn_n = {}, 0
 local window_listened = now_us - listen_us >= window_us
 
-for pass = 1, (mode == 0 and rate > 0 and not healing) and 2 or 0 do
+for pass = 1, (mode == 0 and rate > 0 and not healing and not awaited) and 2 or 0 do
   -- enter: those asking go in as far as credit and active_max allow: turns by number, then eager newcomers, and among
   -- them the share of the late and returning, by number. The second time there is something to do only when the first
   -- had no place left over or somebody was called since.
@@ -83,10 +83,10 @@ for pass = 1, (mode == 0 and rate > 0 and not healing) and 2 or 0 do
     inside_n = inside_n or call('ZCARD', INSIDE)
     late_n = late_n or call('ZCARD', ASKING_LATE)
     on_time_n = on_time_n or call('ZCOUNT', ASKING_TURN, '-inf', head)
-    local effective = rate
+    local effective = pace
     if inside_n >= active_max then
       local fading = 60 * SECOND_US - min(now_us - minute_us, 60 * SECOND_US)
-      effective = min(rate, (minute + floor(minute_before * fading / (60 * SECOND_US))) * 60)
+      effective = min(pace, (minute + floor(minute_before * fading / (60 * SECOND_US))) * 60)
     end
     local wanted = max(floor(effective * (2 * floor(delay_us / 1000) + 5000) / 3600), 2000)
     local late = min(late_n * 1000, floor(floor(wanted / 1000) * late_share_ppm / 1000))

@@ -1,0 +1,148 @@
+//! How the origin does with those inside a room, as one worker sees it: what was answered, what failed, what takes long.
+//!
+//! A request that is still out when it has taken too long is told of at once and not only when it ends: an origin that
+//! hangs answers nothing for as long as anybody waits.
+
+use std::cell::Cell;
+use std::cell::RefCell;
+use std::time::Duration;
+use std::time::Instant;
+
+use crate::line::exchange::Health;
+
+/// What one worker has sent to the origin for those inside, and has seen of it since it was last asked.
+#[derive(Debug, Default)]
+pub(crate) struct Watch {
+    seen: Cell<Health>,
+    /// As many places as requests were ever in flight at once, and which of them are free.
+    out: RefCell<(Vec<Option<Instant>>, Vec<usize>)>,
+}
+
+/// A request on its way; dropped without a word about its end, it counts for nothing.
+#[derive(Debug)]
+pub struct Out<'a> {
+    watch: &'a Watch,
+    place: usize,
+    is_timed: bool,
+}
+
+impl Watch {
+    /// A request leaves. One that is not timed, as its client may be what takes long, can fail but not be slow.
+    pub(crate) fn leave(&self, now: Instant, is_timed: bool) -> Out<'_> {
+        let (places, free) = &mut *self.out.borrow_mut();
+        let since = is_timed.then_some(now);
+        let place = if let Some(place) = free.pop() {
+            places[place] = since;
+            place
+        } else {
+            places.push(since);
+            places.len() - 1
+        };
+        Out {
+            watch: self,
+            place,
+            is_timed,
+        }
+    }
+
+    /// What was seen since the last time. Requests that are out for longer than `slow_after` are slow from now on.
+    pub(crate) fn take(&self, now: Instant, slow_after: Duration) -> Health {
+        for place in &mut self.out.borrow_mut().0 {
+            if place.is_some_and(|since| now.saturating_duration_since(since) > slow_after) {
+                *place = None;
+                self.saw(1, 0, 1);
+            }
+        }
+        self.seen.take()
+    }
+
+    fn saw(&self, answered: u64, failed: u64, slow: u64) {
+        let seen = self.seen.get();
+        self.seen.set(Health {
+            answered: seen.answered + answered,
+            failed: seen.failed + failed,
+            slow: seen.slow + slow,
+        });
+    }
+}
+
+impl Out<'_> {
+    /// The origin answered, this long after the request left.
+    pub fn answered(self, after: Duration, slow_after: Duration) {
+        if self.is_untold() {
+            let slow = u64::from(self.is_timed && after > slow_after);
+            self.watch.saw(1, 0, slow);
+        }
+    }
+
+    /// The origin failed, or said that it has.
+    pub fn failed(self) {
+        if self.is_untold() {
+            self.watch.saw(0, 1, 0);
+        }
+    }
+
+    /// The origin had no room for it in time.
+    pub fn found_no_room(self) {
+        if self.is_untold() {
+            self.watch.saw(1, 0, 1);
+        }
+    }
+
+    /// Whether it has not been told of as slow.
+    fn is_untold(&self) -> bool {
+        !self.is_timed || self.watch.out.borrow().0[self.place].is_some()
+    }
+}
+
+impl Drop for Out<'_> {
+    fn drop(&mut self) {
+        let (places, free) = &mut *self.watch.out.borrow_mut();
+        places[self.place] = None;
+        free.push(self.place);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock;
+
+    const SLOW: Duration = Duration::from_secs(5);
+
+    fn counts(health: Health) -> (u64, u64, u64) {
+        (health.answered, health.failed, health.slow)
+    }
+
+    #[test]
+    fn what_ends_is_counted_once_and_by_how_it_ended() {
+        let (watch, now) = (Watch::default(), clock::monotonic());
+        watch.leave(now, true).answered(SLOW, SLOW);
+        watch.leave(now, true).answered(SLOW * 2, SLOW);
+        watch.leave(now, false).answered(SLOW * 2, SLOW);
+        watch.leave(now, true).failed();
+        watch.leave(now, false).failed();
+        watch.leave(now, true).found_no_room();
+        drop(watch.leave(now, true));
+        assert_eq!(counts(watch.take(now, SLOW)), (4, 2, 2));
+        assert_eq!(watch.take(now, SLOW), Health::default());
+        // None of them was out at the same time as another.
+        assert_eq!(watch.out.borrow().0.len(), 1);
+    }
+
+    #[test]
+    fn what_hangs_is_slow_before_it_ends_and_not_once_more_then() {
+        let (watch, now) = (Watch::default(), clock::monotonic());
+        let hanging = [(); 3].map(|()| watch.leave(now, true));
+        let upload = watch.leave(now, false);
+        assert_eq!(watch.take(now + SLOW, SLOW), Health::default());
+        let later = now + SLOW * 2;
+        assert_eq!(counts(watch.take(later, SLOW)), (3, 0, 3));
+        let [one, two, three] = hanging;
+        one.answered(SLOW * 2, SLOW);
+        two.failed();
+        drop(three);
+        upload.answered(SLOW * 2, SLOW);
+        assert_eq!(counts(watch.take(later, SLOW)), (1, 0, 0));
+    }
+}

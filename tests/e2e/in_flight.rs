@@ -1,0 +1,169 @@
+//! What an origin may have in flight is a total over replicas: however many there are, it never sees more at once.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::stage::APP;
+use crate::stage::MANY;
+use crate::stage::Over;
+use crate::stage::SOON;
+use crate::stage::Toml;
+use crate::stage::shared;
+use crate::support::anteroom::Anteroom;
+use crate::support::http;
+use crate::support::origin::Answer;
+use crate::support::origin::Origin;
+use crate::support::redis::Redis;
+use crate::support::wait_for;
+
+/// What the origin may have in flight.
+const TOTAL: usize = 7;
+
+/// What an origin works on, which takes its time.
+#[derive(Default)]
+struct Desk {
+    now: AtomicUsize,
+    most: AtomicUsize,
+    seen: AtomicUsize,
+}
+
+impl Desk {
+    fn origin(self: &Arc<Self>) -> Origin {
+        let desk = Arc::clone(self);
+        Origin::answering(move |_| {
+            let now = desk.now.fetch_add(1, Ordering::SeqCst) + 1;
+            desk.most.fetch_max(now, Ordering::SeqCst);
+            thread::park_timeout(Duration::from_millis(5));
+            desk.now.fetch_sub(1, Ordering::SeqCst);
+            desk.seen.fetch_add(1, Ordering::SeqCst);
+            Answer::page("the portal")
+        })
+    }
+
+    /// The most at once while it answers so many more.
+    fn most_in(&self, requests: usize) -> usize {
+        let until = self.seen.load(Ordering::SeqCst) + requests;
+        self.most.store(0, Ordering::SeqCst);
+        wait_for("the origin to be used", SOON, || {
+            (self.seen.load(Ordering::SeqCst) >= until).then_some(())
+        });
+        self.most.load(Ordering::SeqCst)
+    }
+}
+
+/// Waits until every replica knows its share.
+fn settle(replicas: &[Anteroom], share: usize) {
+    let expected = f64::from(u32::try_from(share).unwrap());
+    wait_for("the shares", SOON, || {
+        let knows = |replica: &Anteroom| {
+            replica.metric("anteroom_origin_in_flight_max{origin=\"portal\"}") == Some(expected)
+        };
+        replicas.iter().all(knows).then_some(())
+    });
+}
+
+#[test]
+fn an_origin_never_gets_more_at_once_than_its_total_while_replicas_come_and_go() {
+    let (redis, keys) = (Redis::start(), TempDir::new().unwrap());
+    let desk = Arc::new(Desk::default());
+    let origin = desk.origin();
+    let more = shared(&redis.url(), &keys);
+    let limit = format!("max_in_flight = {TOTAL}");
+    let toml = Toml {
+        more: &more,
+        // Several workers, among whom so few are not divided.
+        server: "",
+        origin: &limit,
+        ..Toml::rate(MANY)
+    };
+    let start = || {
+        Anteroom::start(|place| {
+            let text = toml.text(place, origin.addr());
+            text.replace("workers = 1", "workers = 3")
+        })
+    };
+    let over = AtomicBool::new(false);
+    let failed = AtomicUsize::new(0);
+    let (over, failed) = (&over, &failed);
+    let mut replicas = vec![start()];
+    thread::scope(|scope| {
+        let _over = Over(over);
+        // Eight who want something from it all the time. Whoever finds no room within the second it waits is told so.
+        let press = |addr| {
+            for _ in 0..8 {
+                scope.spawn(move || {
+                    while !over.load(Ordering::Relaxed) {
+                        match http::get(addr, "/elsewhere", &[APP]) {
+                            Ok(reply) if matches!(reply.status, 200 | 503) => {}
+                            Ok(_) | Err(_) => {
+                                failed.fetch_add(1, Ordering::Relaxed);
+                            }
+                        }
+                    }
+                });
+            }
+        };
+        press(replicas[0].addr());
+        settle(&replicas, TOTAL);
+        assert_eq!(desk.most_in(300), TOTAL);
+        for live in [2, 3] {
+            replicas.push(start());
+            press(replicas[live - 1].addr());
+            settle(&replicas, TOTAL / live);
+            // Those that were in flight above it have ended.
+            desk.most_in(4 * TOTAL);
+            assert_eq!(desk.most_in(300), TOTAL / live * live);
+        }
+        assert_eq!(failed.load(Ordering::Relaxed), 0);
+        // One leaves as it should, which cuts those off who press it; the others take over what it had.
+        let mut last = replicas.pop().unwrap();
+        last.drain();
+        settle(&replicas, TOTAL / 2);
+        assert_eq!(desk.most_in(300), TOTAL / 2 * 2);
+        // One dies. It counts until it has been silent for five seconds.
+        let mut last = replicas.pop().unwrap();
+        last.kill();
+        settle(&replicas, TOTAL);
+        assert_eq!(desk.most_in(300), TOTAL);
+    });
+}
+
+#[test]
+fn a_replica_that_is_asked_for_more_than_its_share_lets_it_wait_and_then_says_so() {
+    let answers = Arc::new(AtomicBool::new(false));
+    let answering = Arc::clone(&answers);
+    let origin = Origin::answering(move |_| {
+        while !answering.load(Ordering::Relaxed) {
+            thread::park_timeout(Duration::from_millis(10));
+        }
+        Answer::page("the portal")
+    });
+    let toml = Toml {
+        origin: "max_in_flight = 2",
+        ..Toml::rate(MANY)
+    };
+    let stage = crate::stage::Stage::before(origin, &toml);
+    let get = || http::get(stage.addr(), "/elsewhere", &[APP]).unwrap();
+    thread::scope(|scope| {
+        let _over = Over(&answers);
+        let two = [(); 2].map(|()| scope.spawn(get));
+        wait_for("both to be there", SOON, || {
+            (stage.origin.count() == 2).then_some(())
+        });
+        let third = get();
+        assert_eq!(third.status, 503);
+        assert!(third.header("retry-after").is_some());
+        assert_eq!(stage.origin.count(), 2);
+        answers.store(true, Ordering::Relaxed);
+        for reply in two {
+            assert_eq!(reply.join().unwrap().status, 200);
+        }
+        assert_eq!(get().status, 200);
+    });
+}
