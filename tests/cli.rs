@@ -221,3 +221,41 @@ fn the_program_in_the_manual_gives_the_same_numbers() {
         .expect("python3 runs");
     assert_eq!(String::from_utf8_lossy(&run.stdout), "5 10\n1 7\n");
 }
+
+#[test]
+fn check_at_a_time_shows_what_is_in_force_then_in_the_zone_of_the_room() {
+    let folder = folder(&format!(
+        "{MINIMAL}\ntime_zone = \"Europe/Rome\"\nopens_at = \"2027-03-01T09:00\"\n\
+         closes_at = \"2027-06-01T20:00\"\n\
+         [[room.booking.schedule]]\nat = \"2027-03-01T12:00\"\nrate = \"240/min\"\nactive_max = 2000\n\
+         [[room.booking.schedule]]\nat = \"2027-05-01T00:00+02:00\"\nmode = \"paused\"\n"
+    ));
+    let at = |time: &str| {
+        let (code, out, err) = anteroom(folder.path(), &["check", "--at", time]);
+        assert_eq!(code, 0, "{err}");
+        out.lines()
+            .skip(1)
+            .map(|line| format!("{line}\n"))
+            .collect::<String>()
+    };
+    assert_eq!(
+        at("2027-03-01T08:59:59"),
+        "room booking at 2027-03-01 08:59:59 CET: early, nobody is let in; then open, rate 120/min\n  \
+         from 2027-03-01 09:00:00 CET on: open, rate 120/min\n"
+    );
+    assert_eq!(
+        at("2027-03-01T12:00"),
+        "room booking at 2027-03-01 12:00:00 CET: open, rate 240/min, active_max 2000\n  \
+         since 2027-03-01 12:00:00 CET\n  \
+         from 2027-05-01 00:00:00 CEST on: paused, rate 240/min, active_max 2000\n"
+    );
+    assert_eq!(
+        at("2027-06-01T18:00Z"),
+        "room booking at 2027-06-01 20:00:00 CEST: closed, rate 240/min, active_max 2000\n  \
+         since 2027-06-01 20:00:00 CEST\n  nothing changes after that\n"
+    );
+    let (code, _, err) = anteroom(folder.path(), &["check", "--at", "2027-03-28T02:30"]);
+    assert_eq!(code, 1);
+    let both = "2027-03-28T01:30:00+01:00\" or \"2027-03-28T03:30:00+02:00";
+    assert!(err.contains(both), "{err}");
+}

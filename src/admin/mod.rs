@@ -3,6 +3,8 @@
 //! `GET` never changes anything. On a public address every call needs the bearer token; the health of a replica is
 //! told to anybody who can reach it.
 
+mod rooms;
+
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
@@ -32,6 +34,8 @@ use tracing::warn;
 
 use crate::telemetry::metrics::Metrics;
 
+pub use rooms::Rooms;
+
 /// Operators' connections at once.
 const CONNECTIONS_MAX: usize = 256;
 /// How long a request's head may take.
@@ -49,6 +53,8 @@ pub struct Desk {
     pub unready: Box<dyn Fn() -> Vec<String> + Send + Sync>,
     /// Where orders go.
     pub orders: mpsc::Sender<Order>,
+    /// The rooms, to ask and to tell.
+    pub rooms: Rooms,
     /// The bearer token callers must show; none on loopback.
     pub token: Arc<Token>,
 }
@@ -135,7 +141,7 @@ async fn accept(listener: TcpListener, desk: Arc<Desk>) {
 async fn serve(stream: TcpStream, desk: Arc<Desk>) {
     let service = service_fn(move |request| {
         let desk = Arc::clone(&desk);
-        async move { Ok::<_, Infallible>(answer(&desk, &request).await) }
+        async move { Ok::<_, Infallible>(answer(&desk, request).await) }
     });
     let mut http = hyper::server::conn::http1::Builder::new();
     http.timer(TokioTimer::new())
@@ -146,21 +152,25 @@ async fn serve(stream: TcpStream, desk: Arc<Desk>) {
         .ok();
 }
 
-async fn answer(desk: &Desk, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+async fn answer(desk: &Desk, request: Request<Incoming>) -> Response<Full<Bytes>> {
     let get = *request.method() == Method::GET || *request.method() == Method::HEAD;
-    match request.uri().path() {
+    let path = request.uri().path().to_owned();
+    match path.as_str() {
         "/livez" if get => text(StatusCode::OK, "ok\n"),
         "/readyz" if get => ready(desk),
-        _ if !may(desk, request) => unauthorized(),
+        _ if !may(desk, &request) => unauthorized(),
         "/metrics" if get => metrics(desk),
         "/api/v1/reload" if *request.method() == Method::POST => reload(desk).await,
         "/livez" | "/readyz" | "/metrics" | "/api/v1/reload" => {
             text(StatusCode::METHOD_NOT_ALLOWED, "wrong method\n")
         }
-        _ => text(
-            StatusCode::NOT_FOUND,
-            "nothing is here; try /livez, /readyz, /metrics or POST /api/v1/reload\n",
-        ),
+        other => match other.strip_prefix("/api/v1/rooms/") {
+            Some(path) => rooms::answer(&desk.rooms, path, request).await,
+            None => text(
+                StatusCode::NOT_FOUND,
+                "nothing is here; try /livez, /readyz, /metrics, /api/v1/rooms/{room} or POST /api/v1/reload\n",
+            ),
+        },
     }
 }
 

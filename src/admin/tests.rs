@@ -22,6 +22,10 @@ impl Front {
             metrics: Metrics::try_new(1_795_352_400_000_000).unwrap(),
             unready: Box::new(move || reasons.iter().map(ToString::to_string).collect()),
             orders,
+            rooms: Rooms {
+                status: Box::new(|room| (room == "a").then(|| serde_json::json!({ "room": "a" }))),
+                stock: Box::new(|room, left| (room == "a").then_some(left < 1_000)),
+            },
             token: shown,
         };
         let addr = start("127.0.0.1:0".parse().unwrap(), desk).await.unwrap();
@@ -30,8 +34,13 @@ impl Front {
 
     /// The whole answer to a request with these header lines.
     async fn ask(&self, line: &str, headers: &str) -> String {
+        self.ask_with(line, headers, "").await
+    }
+
+    /// The same with a body.
+    async fn ask_with(&self, line: &str, headers: &str, body: &str) -> String {
         let mut stream = TcpStream::connect(self.addr).await.unwrap();
-        let request = format!("{line} HTTP/1.1\r\nConnection: close\r\n{headers}\r\n");
+        let request = format!("{line} HTTP/1.1\r\nConnection: close\r\n{headers}\r\n{body}");
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         let read = timeout(SOON, stream.read_to_string(&mut answer)).await;
@@ -98,5 +107,57 @@ async fn a_reload_is_ordered_by_post_alone_and_its_outcome_is_told() {
         });
         front.inbox = inbox;
         assert!(answer.contains(status) && answer.contains(word), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_room_is_told_its_stock_by_whoever_may() {
+    let front = Front::start(Some("s3cret"), &[]).await;
+    let post = |room: &str| format!("POST /api/v1/rooms/{room}/stock");
+    let unknown = front.ask(&post("a"), LOCAL).await;
+    assert!(unknown.contains(" 401 "), "{unknown}");
+    for (room, body, status, word) in [
+        ("a", r#"{"stock": 12}"#, " 202 ", "told"),
+        ("a", r#"{"stock": 1000}"#, " 503 ", "busy"),
+        ("b", r#"{"stock": 12}"#, " 404 ", "unknown room"),
+        ("a", r#"{"stock": -1}"#, " 422 ", "whole number"),
+        (
+            "a",
+            r#"{"stock": 4503599627370496}"#,
+            " 422 ",
+            "whole number",
+        ),
+        ("a", r#"{"left": 1}"#, " 422 ", "whole number"),
+        ("a", "12 left", " 422 ", "not JSON"),
+    ] {
+        let headers = format!(
+            "{LOCAL}Authorization: Bearer s3cret\r\nContent-Length: {}\r\n",
+            body.len()
+        );
+        let answer = front.ask_with(&post(room), &headers, body).await;
+        assert!(answer.contains(status) && answer.contains(word), "{answer}");
+    }
+    let long = format!("{LOCAL}Authorization: Bearer s3cret\r\nContent-Length: 2000\r\n");
+    let answer = front.ask_with(&post("a"), &long, &" ".repeat(2_000)).await;
+    assert!(answer.contains(" 422 "), "{answer}");
+}
+
+#[tokio::test]
+async fn a_room_says_how_it_does() {
+    let front = Front::start(None, &[]).await;
+    let answer = front.ask("GET /api/v1/rooms/a", LOCAL).await;
+    assert!(
+        answer.contains(" 200 ") && answer.contains(r#"{"room":"a"}"#),
+        "{answer}"
+    );
+    for (line, status) in [
+        ("GET /api/v1/rooms/b", " 404 "),
+        ("GET /api/v1/rooms/a/stock", " 405 "),
+        ("POST /api/v1/rooms/a", " 405 "),
+        ("GET /api/v1/rooms/a/other", " 404 "),
+        ("GET /api/v1/rooms", " 404 "),
+    ] {
+        let answer = front.ask(line, LOCAL).await;
+        assert!(answer.contains(status), "{line}: {answer}");
     }
 }

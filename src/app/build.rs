@@ -228,12 +228,16 @@ pub(crate) fn access(config: &Config) -> Option<AccessTarget> {
 
 /// What a room's file proposes to its line, now and when its scheduled events come.
 pub(crate) fn plan(room: &crate::config::Room) -> Plan {
-    let proposal = |room: &crate::config::Room| Proposal {
-        content: room.content(),
+    let proposal = |settings, content| Proposal {
+        content,
         changed: false,
-        settings: room.settings(),
+        settings,
     };
-    Plan::new(proposal(room))
+    let first = Plan::new(proposal(room.settings(), room.content()));
+    let events = room.settings_by_time().skip(1);
+    events.fold(first, |plan, (at_us, settings, content)| {
+        plan.then(at_us, proposal(settings, content))
+    })
 }
 
 /// A room's words for its pages.

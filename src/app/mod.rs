@@ -5,6 +5,7 @@
 
 mod build;
 mod control;
+mod rooms;
 mod watch;
 
 use std::net::SocketAddr;
@@ -240,6 +241,7 @@ async fn start_admin(
         metrics: Arc::clone(&control.metrics),
         unready: Box::new(move || ready.unready()),
         orders,
+        rooms: rooms::reach(control),
         token: Arc::clone(&control.token),
     };
     let addr = admin::start(addr, desk).await.map_err(|error| {

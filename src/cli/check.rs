@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
+use jiff::Timestamp;
 
 use crate::cli::CONFIG_FILE;
 use crate::cli::exit::Exit;
@@ -25,6 +26,9 @@ pub struct Check {
     /// Treat warnings as errors
     #[arg(long)]
     pub deny_warnings: bool,
+    /// Also say what is in force in each room at this time: "now", or a date and time, in the room's zone
+    #[arg(long, value_name = "TIME", conflicts_with = "json")]
+    pub at: Option<String>,
     /// Do not look for the files it names: the check is for another machine
     #[arg(long)]
     pub no_files: bool,
@@ -57,6 +61,9 @@ impl Check {
                 if !self.json {
                     writeln!(out, "{}: {}", self.file.display(), summary(loaded))?;
                 }
+                if let Some(at) = &self.at {
+                    return preview(loaded, at, out, err);
+                }
                 Ok(Exit::Ok)
             }
             Ok(_) | Err(_) => Ok(Exit::ConfigInvalid),
@@ -73,4 +80,41 @@ fn summary(loaded: &Loaded) -> String {
         .map(|room| format!("{} ({}, {})", room.name, room.rate, room.mode.name()))
         .collect();
     format!("ok; store {}; rooms {}", config.store.url, rooms.join(", "))
+}
+
+/// What is in force in each room at a time, and when it changes next.
+fn preview(
+    loaded: &Loaded,
+    at: &str,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<Exit> {
+    for room in loaded.config.rooms.values() {
+        let zone = &room.texts.time_zone;
+        let at = match at {
+            "now" => Ok(Timestamp::now()),
+            at => config::schedule::moment_in(at, zone),
+        };
+        let at = match at {
+            Ok(at) => at,
+            Err(fault) => {
+                writeln!(err, "room {}: {fault}; {}", room.name, fault.remedy)?;
+                return Ok(Exit::Failed);
+            }
+        };
+        let shown = |at: Timestamp| {
+            let at = at.to_zoned(zone.clone());
+            at.strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
+        };
+        let now = room.in_force(at);
+        writeln!(out, "room {} at {}: {now}", room.name, shown(at))?;
+        if let Some(since) = now.since {
+            writeln!(out, "  since {}", shown(since))?;
+        }
+        match room.next_change(at) {
+            Some(next) => writeln!(out, "  from {} on: {}", shown(next), room.in_force(next))?,
+            None => writeln!(out, "  nothing changes after that")?,
+        }
+    }
+    Ok(Exit::Ok)
 }

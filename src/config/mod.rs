@@ -17,6 +17,7 @@ mod read;
 pub mod reload;
 pub mod report;
 pub mod room;
+pub mod schedule;
 pub mod secret;
 pub mod server;
 pub mod store;

@@ -15,6 +15,7 @@ use crate::config::keys::Section;
 use crate::config::keys::forms;
 use crate::config::keys::nearest;
 use crate::config::report::Problem;
+use crate::config::schedule::EVENTS_MAX;
 use crate::config::values::Given;
 use crate::config::values::Values;
 
@@ -120,11 +121,50 @@ impl Reading {
                     key,
                     span: name.span(),
                 });
-            } else if matches!(value.get_ref(), DeValue::Table(_)) {
+            } else if let DeValue::Table(inner) = value.get_ref() {
                 self.section(section, &path, value);
+                for listed in SECTIONS.iter().filter(|listed| listed.is_listed()) {
+                    self.listed(listed, &path, inner);
+                }
             } else {
                 self.not_a_table(&path, value.span());
             }
+        }
+    }
+
+    /// Every table of a list within a table the operator named.
+    fn listed(&mut self, section: &'static Section, within: &str, table: &DeTable<'_>) {
+        let Some((stem, name)) = section.path.rsplit_once(".*.") else {
+            return;
+        };
+        let Some(value) = table.get(name) else { return };
+        if !within.starts_with(stem) {
+            return;
+        }
+        let path = format!("{within}.{name}");
+        let DeValue::Array(items) = value.get_ref() else {
+            let remedy = format!("begin each with [[{path}]]");
+            let reason = "it is a list of tables";
+            let fault = Fault::new(Code::WrongType, "not a list of tables", reason, remedy);
+            self.problems.push(Problem {
+                fault,
+                key: path,
+                span: value.span(),
+            });
+            return;
+        };
+        if items.len() > EVENTS_MAX {
+            let reason = format!("there are {}, the most is {EVENTS_MAX}", items.len());
+            let fault = Fault::new(Code::OutOfRange, "too many tables", reason, "");
+            self.problems.push(Problem {
+                fault,
+                key: path,
+                span: value.span(),
+            });
+            return;
+        }
+        for (at, item) in items.iter().enumerate() {
+            self.section(section, &format!("{path}.{at}"), item);
         }
     }
 

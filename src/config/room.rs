@@ -9,6 +9,8 @@ use jiff::tz::TimeZone;
 
 use crate::config::pattern::HostPattern;
 use crate::config::pattern::PathPattern;
+use crate::config::schedule::Event;
+use crate::config::schedule::InForce;
 use crate::config::units::Rate;
 use crate::line::constants::settings_row;
 use crate::line::ids::KeyHash;
@@ -71,6 +73,8 @@ pub struct Room {
     pub texts: Texts,
     /// When it opens and closes by itself.
     pub schedule: Schedule,
+    /// What changes at a time, in order.
+    pub events: Vec<Event>,
 }
 
 /// When an origin that fails or is slow slows the pace by itself.
@@ -140,7 +144,7 @@ pub enum Order {
 }
 
 impl Room {
-    /// The settings the line obeys.
+    /// The settings the line obeys before any scheduled event.
     #[must_use]
     pub fn settings(&self) -> Settings {
         Settings {
@@ -166,21 +170,47 @@ impl Room {
         }
     }
 
-    /// 128 bits of SHA-256 over exactly [`settings`](Self::settings): two files that mean the same pace have the
-    /// same content, and a change of texts or routes alone proposes nothing to the line.
+    /// The settings the line obeys from when on (microseconds since 1970, the first from 0 on), with their content.
+    pub fn settings_by_time(&self) -> impl Iterator<Item = (u64, Settings, KeyHash)> {
+        self.steps().map(|step| {
+            let InForce {
+                since,
+                rate,
+                active_max,
+                mode,
+                ..
+            } = step;
+            let settings = Settings {
+                rate_per_hour: rate.per_hour(),
+                active_max,
+                mode,
+                ..self.settings()
+            };
+            let since_us = instant(since);
+            (since_us, settings, content(&settings, since_us))
+        })
+    }
+
+    /// The content of [`settings`](Self::settings).
     #[must_use]
     pub fn content(&self) -> KeyHash {
-        let mut hash = digest::Context::new(&digest::SHA256);
-        hash.update(b"anteroom settings 1");
-        for number in settings_row(&self.settings()) {
-            hash.update(&number.to_be_bytes());
-        }
-        let mut bits = [0; 16];
-        for (bit, byte) in bits.iter_mut().zip(hash.finish().as_ref()) {
-            *bit = *byte;
-        }
-        KeyHash(u128::from_be_bytes(bits))
+        content(&self.settings(), 0)
     }
+}
+
+/// 128 bits of SHA-256 over exactly these settings, and the event they come from: two files that mean the same pace
+/// have the same content, and a change of texts or routes alone proposes nothing to the line.
+fn content(settings: &Settings, since_us: u64) -> KeyHash {
+    let mut hash = digest::Context::new(&digest::SHA256);
+    hash.update(b"anteroom settings 1");
+    for number in settings_row(settings).into_iter().chain([since_us]) {
+        hash.update(&number.to_be_bytes());
+    }
+    let mut bits = [0; 16];
+    for (bit, byte) in bits.iter_mut().zip(hash.finish().as_ref()) {
+        *bit = *byte;
+    }
+    KeyHash(u128::from_be_bytes(bits))
 }
 
 /// A moment in microseconds since 1970; 0 for none.

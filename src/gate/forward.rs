@@ -109,7 +109,8 @@ impl Through {
         }
     }
 
-    /// With the pass it has, renewed when a quarter of its idle time has gone since it was signed.
+    /// With the pass it has, renewed when a quarter of its idle time has gone since it was signed, or when so much can be
+    /// gained: one that was signed again lasts no longer for that.
     fn renewing(visit: &Visit<'_>, pass: Pass) -> Self {
         let now_us = visit.snapshot.line_us(visit.now);
         let idle_us = micros(visit.site.config.pass_idle);
@@ -117,7 +118,9 @@ impl Through {
             .entered_us
             .saturating_add(micros(visit.site.config.pass_max));
         let until_us = (now_us + idle_us).min(latest_us);
-        if now_us.saturating_sub(pass.signed_us) < idle_us / 4 || until_us <= pass.until_us {
+        let gained_us = until_us.saturating_sub(pass.until_us);
+        let is_due = now_us.saturating_sub(pass.signed_us).max(gained_us) >= idle_us / 4;
+        if !is_due || gained_us == 0 {
             return Self::with(pass);
         }
         let pass = Pass {
@@ -287,12 +290,8 @@ fn obey(visit: &Visit<'_>, through: &Through, command: Option<Command>, stock: O
     }
     let known = visit.snapshot.answer().and_then(|answer| answer.stock);
     if let Some(stock) = stock.filter(|stock| Some(*stock) != known) {
-        if stock == 0 && visit.site.config.stock_ends {
-            visit.port.sold_out();
-        }
-        visit
-            .port
-            .stock(stock.min(crate::line::settings::INTEGER_MAX / 2));
+        let left = stock.min(crate::line::settings::INTEGER_MAX / 2);
+        visit.port.stock(left, visit.site.config.stock_ends);
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use tracing::warn;
 
+use crate::config::Origin;
 use crate::gate::divide;
 use crate::gate::divide::Part;
 use crate::gate::divide::Place;
@@ -136,12 +137,20 @@ impl Local {
         Some(Rc::clone(&self.rooms[at].port))
     }
 
-    /// The connections of an origin that is configured as it was.
+    /// The connections of an origin that is configured as it was, but for how much it may have in flight: that is
+    /// divided anew all the time, and what is in flight already counts.
     fn pool_of(&self, settings: &OriginSettings, live: &Live) -> Option<Rc<OriginPool>> {
         let name = settings.name.as_str();
         let before = self.live.origins.iter().find(|o| o.name == name)?;
         // Bounds come from the server's part, and upgrades from the rooms'.
-        let same = self.live.config.origins.get(name)? == live.config.origins.get(name)?
+        let apart_from_total = |live: &Live| {
+            let origin = live.config.origins.get(name)?;
+            Some(Origin {
+                max_in_flight: 0,
+                ..Origin::clone(origin)
+            })
+        };
+        let same = apart_from_total(&self.live)? == apart_from_total(live)?
             && (&before.upgrades, before.body_max, before.timeouts)
                 == (&settings.upgrades, settings.body_max, settings.timeouts);
         let at = self

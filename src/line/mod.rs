@@ -3,8 +3,8 @@
 //! No I/O, no clock, no randomness, no logging, and integers only: the same histories are played to this machine and
 //! to the script in Redis, and their answers must be equal.
 //!
-//! A step is one exchange, in this order: expire, accrue entry credit, number stubs, issue joins, let in, call, let in
-//! those just called who are asking. [`Line::apply`] is the only way to change a line.
+//! A step is one exchange, in this order: expire, accrue entry credit, judge the origin, number stubs, issue joins, let
+//! in, call, let in those just called who are asking. [`Line::apply`] is the only way to change a line.
 //!
 //! A line whose store may have lost writes heals: nothing is issued, called or entered until every replica that was live
 //! has told what it was last answered, which is half a second at least and a second and a half at most. Who was live is

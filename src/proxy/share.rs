@@ -132,9 +132,19 @@ impl Share {
         let _place = Waiting::new(self);
         let freed = async {
             loop {
+                let pooled = self.pot.freed.notified();
+                tokio::pin!(pooled);
+                pooled.as_mut().enable();
+                // Another worker may have given one back before this one listened.
+                if self.is_pooled.get()
+                    && self.waiting.get() == 1
+                    && let Some(permit) = self.take_free()
+                {
+                    return permit;
+                }
                 tokio::select! {
                     () = self.freed.notified() => {}
-                    () = self.pot.freed.notified() => {}
+                    () = &mut pooled => {}
                 }
                 if let Some(permit) = self.take_free() {
                     return permit;

@@ -436,7 +436,8 @@ impl Course {
     fn propose(&mut self, embedded: bool) {
         let told_us = self.mirror.picture.clock_us(clock::monotonic());
         let clock_us = told_us.or(embedded.then(clock::wall_us));
-        if let Some(due) = self.follower.due(clock_us) {
+        let in_force = self.mirror.picture.answer().map(|answer| &answer.settings);
+        if let Some(due) = self.follower.due(clock_us, in_force) {
             self.gathered.proposal = Some(due);
         }
     }

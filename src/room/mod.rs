@@ -121,6 +121,12 @@ impl Room {
         &self.shared.name
     }
 
+    /// How many newcomers got their places at this replica and have no numbers.
+    #[must_use]
+    pub fn arrivals(&self) -> u64 {
+        self.shared.stubs().waiting()
+    }
+
     /// The latest picture of the room.
     #[must_use]
     pub fn snapshot(&self) -> arc_swap::Guard<Arc<Snapshot>> {
@@ -136,6 +142,13 @@ impl Room {
     /// Draws with these keys from now on.
     pub fn draw_with(&self, keys: Arc<KeyRing>) {
         drop(self.send(event::Event::DrawWith(keys)));
+    }
+
+    /// Tells the line how many are left to book, and with `ends` that none is the end of it; whether that could be told.
+    pub fn stock(&self, left: u64, ends: bool) -> bool {
+        let told = self.send(event::Event::Stock(left)).is_ok();
+        let ended = left > 0 || !ends || self.send(event::Event::SoldOut).is_ok();
+        told && ended
     }
 
     /// Tells the line that this replica stops, and waits until that is done or the store is found away.

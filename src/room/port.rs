@@ -139,7 +139,7 @@ impl Port {
     /// How many got their places at this replica and have no numbers.
     #[must_use]
     pub fn arrivals(&self) -> u64 {
-        self.room.shared.stubs().waiting()
+        self.room.arrivals()
     }
 
     /// Asks to enter and waits at most this long for it; the line goes on knowing that the visitor asks.
@@ -209,9 +209,9 @@ impl Port {
         }
     }
 
-    /// The origin says how many are left.
-    pub fn stock(&self, stock: u64) {
-        self.tell(Event::Stock(stock));
+    /// The origin says how many are left; with `ends`, none is the end of the line.
+    pub fn stock(&self, left: u64, ends: bool) {
+        self.room.stock(left, ends);
     }
 
     /// The origin says that nothing is left.

@@ -10,6 +10,8 @@ use crate::clock;
 use crate::line::Line;
 use crate::line::exchange::Exchange;
 use crate::line::exchange::Finish;
+use crate::line::exchange::HEALTH_MAX;
+use crate::line::exchange::Health as OriginHealth;
 use crate::line::exchange::ITEMS_MAX;
 use crate::line::exchange::Known;
 use crate::line::exchange::Renewal;
@@ -425,4 +427,45 @@ fn a_stub_is_lost_once_the_line_has_been_up_for_long_and_nobody_told_of_it() {
     let now = after(60);
     picture.health = Health::Away { since: now };
     assert!(!picture.is_lost(&lost, now));
+}
+
+#[test]
+fn what_was_seen_of_the_origin_is_told_once_and_kept_while_the_store_is_away() {
+    let mut gathered = Gathered::default();
+    let saw = |answered, failed, slow| {
+        Event::Origin(OriginHealth {
+            answered,
+            failed,
+            slow,
+        })
+    };
+    gathered.add(saw(5, 1, 2));
+    gathered.turn_away(|| unreachable!("nobody waits"));
+    gathered.forget_visitors();
+    gathered.add(saw(u64::MAX, 2, u64::MAX));
+    let (exchange, _) = gathered.take(Known::default());
+    assert!(exchange.validate().is_ok());
+    let told = (exchange.origin.answered, exchange.origin.failed);
+    assert_eq!(told, (HEALTH_MAX, 3));
+    let (next, _) = gathered.take(Known::default());
+    assert_eq!(next.origin, OriginHealth::default());
+}
+
+#[test]
+fn the_picture_says_that_the_pace_is_stopped_and_turns_stand_still_in_it() {
+    let mut world = World::with_one_inside(3);
+    let health = OriginHealth {
+        failed: 20,
+        ..OriginHealth::default()
+    };
+    let before_us = world.mirror.picture.mode_since_us;
+    for _ in 0..8 {
+        world.gathered.add(Event::Origin(health));
+        world.exchange();
+    }
+    let picture = &world.mirror.picture;
+    assert!(picture.is_stopped() && picture.mode_since_us >= before_us);
+    let later = picture.at + Duration::from_secs(1);
+    assert_eq!(picture.turn_us(picture.at), picture.turn_us(later));
+    assert!(picture.line_us(picture.at) < picture.line_us(later));
 }

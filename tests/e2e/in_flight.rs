@@ -13,6 +13,7 @@ use crate::stage::APP;
 use crate::stage::MANY;
 use crate::stage::Over;
 use crate::stage::SOON;
+use crate::stage::Stage;
 use crate::stage::Toml;
 use crate::stage::shared;
 use crate::support::anteroom::Anteroom;
@@ -46,14 +47,23 @@ impl Desk {
         })
     }
 
-    /// The most at once while it answers so many more.
-    fn most_in(&self, requests: usize) -> usize {
+    /// Waits until it has answered so many more.
+    fn answer(&self, requests: usize) {
         let until = self.seen.load(Ordering::SeqCst) + requests;
-        self.most.store(0, Ordering::SeqCst);
         wait_for("the origin to be used", SOON, || {
             (self.seen.load(Ordering::SeqCst) >= until).then_some(())
         });
-        self.most.load(Ordering::SeqCst)
+    }
+
+    /// So many at once are reached, and never more.
+    fn has_at_most(&self, limit: usize) {
+        self.most.store(0, Ordering::SeqCst);
+        self.answer(200);
+        wait_for("all that is allowed to be used", SOON, || {
+            (self.most.load(Ordering::SeqCst) >= limit).then_some(())
+        });
+        self.answer(100);
+        assert_eq!(self.most.load(Ordering::SeqCst), limit);
     }
 }
 
@@ -99,11 +109,11 @@ fn an_origin_never_gets_more_at_once_than_its_total_while_replicas_come_and_go()
             for _ in 0..8 {
                 scope.spawn(move || {
                     while !over.load(Ordering::Relaxed) {
-                        match http::get(addr, "/elsewhere", &[APP]) {
-                            Ok(reply) if matches!(reply.status, 200 | 503) => {}
-                            Ok(_) | Err(_) => {
-                                failed.fetch_add(1, Ordering::Relaxed);
-                            }
+                        let reply = http::get(addr, "/elsewhere", &[APP]);
+                        if !reply.is_ok_and(|reply| matches!(reply.status, 200 | 503)) {
+                            failed.fetch_add(1, Ordering::Relaxed);
+                            // Its replica is gone.
+                            return;
                         }
                     }
                 });
@@ -111,26 +121,26 @@ fn an_origin_never_gets_more_at_once_than_its_total_while_replicas_come_and_go()
         };
         press(replicas[0].addr());
         settle(&replicas, TOTAL);
-        assert_eq!(desk.most_in(300), TOTAL);
+        desk.has_at_most(TOTAL);
         for live in [2, 3] {
             replicas.push(start());
             press(replicas[live - 1].addr());
             settle(&replicas, TOTAL / live);
             // Those that were in flight above it have ended.
-            desk.most_in(4 * TOTAL);
-            assert_eq!(desk.most_in(300), TOTAL / live * live);
+            desk.answer(4 * TOTAL);
+            desk.has_at_most(TOTAL / live * live);
         }
         assert_eq!(failed.load(Ordering::Relaxed), 0);
         // One leaves as it should, which cuts those off who press it; the others take over what it had.
         let mut last = replicas.pop().unwrap();
         last.drain();
         settle(&replicas, TOTAL / 2);
-        assert_eq!(desk.most_in(300), TOTAL / 2 * 2);
+        desk.has_at_most(TOTAL / 2 * 2);
         // One dies. It counts until it has been silent for five seconds.
         let mut last = replicas.pop().unwrap();
         last.kill();
         settle(&replicas, TOTAL);
-        assert_eq!(desk.most_in(300), TOTAL);
+        desk.has_at_most(TOTAL);
     });
 }
 
@@ -148,7 +158,7 @@ fn a_replica_that_is_asked_for_more_than_its_share_lets_it_wait_and_then_says_so
         origin: "max_in_flight = 2",
         ..Toml::rate(MANY)
     };
-    let stage = crate::stage::Stage::before(origin, &toml);
+    let stage = Stage::before(origin, &toml);
     let get = || http::get(stage.addr(), "/elsewhere", &[APP]).unwrap();
     thread::scope(|scope| {
         let _over = Over(&answers);
@@ -165,5 +175,44 @@ fn a_replica_that_is_asked_for_more_than_its_share_lets_it_wait_and_then_says_so
             assert_eq!(reply.join().unwrap().status, 200);
         }
         assert_eq!(get().status, 200);
+    });
+}
+
+#[test]
+fn another_total_holds_at_once_for_those_in_flight_as_well() {
+    let answers = Arc::new(AtomicBool::new(false));
+    let answering = Arc::clone(&answers);
+    let origin = Origin::answering(move |_| {
+        while !answering.load(Ordering::Relaxed) {
+            thread::park_timeout(Duration::from_millis(10));
+        }
+        Answer::page("the portal")
+    });
+    let at_most = |total| Toml {
+        origin: total,
+        ..Toml::rate(MANY)
+    };
+    let stage = Stage::before(origin, &at_most("max_in_flight = 2"));
+    let get = || http::get(stage.addr(), "/elsewhere", &[APP]).unwrap();
+    let arrived = |count| {
+        wait_for("them to be there", SOON, || {
+            (stage.origin.count() == count).then_some(())
+        });
+    };
+    thread::scope(|scope| {
+        let _over = Over(&answers);
+        let mut in_flight = vec![scope.spawn(get), scope.spawn(get)];
+        arrived(2);
+        stage.rewrite(&at_most("max_in_flight = 3"));
+        stage.anteroom.signal("HUP");
+        settle(std::slice::from_ref(&stage.anteroom), 3);
+        in_flight.push(scope.spawn(get));
+        arrived(3);
+        assert_eq!(get().status, 503);
+        assert_eq!(stage.origin.count(), 3);
+        answers.store(true, Ordering::Relaxed);
+        for reply in in_flight {
+            assert_eq!(reply.join().unwrap().status, 200);
+        }
     });
 }

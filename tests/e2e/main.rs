@@ -30,5 +30,6 @@ mod redis_load;
 mod redis_sentinel;
 mod reload;
 mod stage;
+mod stock;
 mod stubs;
 mod walk;

@@ -260,3 +260,38 @@ fn a_room_closes_when_its_time_has_come() {
         (state(&page) == "closed").then_some(())
     });
 }
+
+#[test]
+fn a_scheduled_event_comes_by_itself_and_a_restart_does_not_bring_it_again() {
+    let event = |at: Timestamp| format!("[[room.main.schedule]]\nat = \"{at}\"\nrate = \"7/s\"");
+    let past = event(Timestamp::now() + SignedDuration::from_secs(3));
+    let mut stage = Stage::new(&Toml {
+        room: &past,
+        ..Toml::rate(MANY)
+    });
+    let rate = |stage: &Stage| stage.anteroom.metric("anteroom_rate_target{room=\"main\"}");
+    wait_for("the event", SOON, || {
+        (rate(&stage) == Some(7.0)).then_some(())
+    });
+    let revision = |stage: &Stage| {
+        let series = "anteroom_settings_revision{room=\"main\"}";
+        stage.anteroom.metric(series)
+    };
+    let before = revision(&stage);
+    stage.anteroom.drain();
+    stage.anteroom.restart();
+    wait_for("its line", SOON, || {
+        (rate(&stage) == Some(7.0)).then_some(())
+    });
+    assert_eq!(revision(&stage), before);
+    // A file whose events are all to come says what holds until then.
+    let later = event(much_later());
+    stage.rewrite(&Toml {
+        room: &later,
+        ..Toml::rate(MANY)
+    });
+    stage.anteroom.signal("HUP");
+    wait_for("the rate of before", SOON, || {
+        (rate(&stage) == Some(100.0)).then_some(())
+    });
+}

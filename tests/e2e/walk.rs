@@ -1,5 +1,7 @@
 //! One visitor's way: join, status, turn, enter, the origin's page; as an app and as a browser.
 
+use tempfile::TempDir;
+
 use crate::stage::APP;
 use crate::stage::MANY;
 use crate::stage::ONE;
@@ -50,6 +52,34 @@ fn an_app_joins_asks_for_its_status_enters_and_reaches_the_portal() {
     let posted = http::post(stage.addr(), "/booking/send", &body, b"a=b").unwrap();
     assert_eq!(posted.status, 200);
     assert_eq!(stage.origin.last().body, b"a=b");
+}
+
+#[test]
+fn a_pass_that_is_fetched_late_lives_on_when_it_is_used() {
+    let keys = TempDir::new().unwrap();
+    let file = keys.path().join("ticket.keys");
+    let more = format!("[tickets]\nkey_file = \"{}\"", file.display());
+    let stage = Stage::new(&Toml {
+        room: "pass_idle = \"12s\"",
+        more: &more,
+        ..Toml::rate(MANY)
+    });
+    let ring = ::anteroom::seal::load(&file).unwrap();
+    let read = |text: &str| *ring.verify_pass("main", text.as_bytes()).unwrap();
+    let mine = join(stage.addr());
+    let first = read(&enter(stage.addr(), &mine.text));
+    // Three seconds and more of its twelve go by before it is fetched again.
+    wait_for("line time goes on", SOON, || {
+        let newest = join(stage.addr()).text;
+        let newest = ring.verify_ticket("main", newest.as_bytes()).unwrap();
+        (newest.issued_us > first.signed_us + 3_000_000).then_some(())
+    });
+    let late = enter(stage.addr(), &mine.text);
+    assert_eq!(read(&late).until_us, first.until_us);
+    let page = call(stage.addr(), "/booking/", &late);
+    assert_eq!(page.text(), "the portal");
+    let renewed = read(page.header("anteroom-pass").expect("a pass that lasts"));
+    assert!(renewed.until_us >= first.until_us + 3_000_000);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use anteroom::store::redis::Settings as RedisSettings;
 use anteroom::store::redis::Trouble;
 
 use crate::faults::Replica;
+use crate::machines::Machine;
 use crate::machines::Watched;
 use crate::server::wait_for;
 
@@ -83,6 +84,44 @@ async fn a_fail_over_that_loses_writes_issues_no_number_twice() {
     let mut late = Replica::with(settings(&watched)).await;
     late.instance = InstanceId(3);
     note(&mut issued, late.numbers(1).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_primary_that_wakes_up_after_it_was_replaced_is_not_believed() {
+    let watched = Watched::start("correct-horse");
+    // So patient that it is still waiting for the old primary's answer when that wakes up.
+    let mut one = Replica::with(RedisSettings {
+        answer_deadline: Duration::from_secs(60),
+        ..settings(&watched)
+    })
+    .await;
+    let mut issued = BTreeSet::new();
+    note(&mut issued, one.numbers(5).await);
+    let caught_up: u64 = watched.primary.ask("WAIT 1 10000");
+    assert_eq!(caught_up, 1);
+    watched.primary.freeze();
+    let waiting = tokio::spawn(async move {
+        let numbers = one.numbers(5).await;
+        (one, numbers)
+    });
+    let port = watched.replica.port.to_string();
+    wait_for("every sentinel names the other", || {
+        let named = |sentinel: &Machine| {
+            let told = sentinel.try_ask::<Vec<String>>("SENTINEL get-master-addr-by-name main");
+            told.is_ok_and(|told| told.get(1) == Some(&port))
+        };
+        watched.sentinels.iter().all(named).then_some(())
+    });
+    watched.primary.thaw();
+    let (mut one, numbers) = waiting.await.expect("it gets its numbers");
+    note(&mut issued, numbers);
+    // The old primary calls itself one for many seconds yet; another replica is told who it is now.
+    let mut two = Replica::with(settings(&watched)).await;
+    two.instance = InstanceId(2);
+    for _ in 0..5 {
+        note(&mut issued, one.numbers(2).await);
+        note(&mut issued, two.numbers(2).await);
+    }
 }
 
 async fn the_sentinels_ask_for_their_password(watched: &Watched) {

@@ -223,7 +223,7 @@ fn spawn(dir: &TempDir, options: &[String]) -> Child {
         .expect("redis-server is installed")
 }
 
-/// A primary, its replica, and three sentinels that know them as `main`.
+/// A primary, its replica, and sentinels that know them as `main`.
 #[derive(Debug)]
 pub struct Watched {
     pub primary: Machine,
@@ -232,15 +232,24 @@ pub struct Watched {
 }
 
 impl Watched {
-    /// Starts them, and waits until all know of each other. The sentinels ask for this password, if for any.
+    /// Starts them with three sentinels, and waits until all know of each other. The sentinels ask for this password,
+    /// if for any.
     pub fn start(password: &str) -> Self {
+        Self::with(3, password)
+    }
+
+    /// The same with this many sentinels, most of whom have to agree on a fail-over. A single one has nobody to ask.
+    pub fn with(sentinels: usize, password: &str) -> Self {
         let primary = Machine::start(&["--repl-diskless-sync-delay", "0"]);
         let of = primary.port.to_string();
         let replica = Machine::start(&["--replicaof", "127.0.0.1", &of]);
         wait_for("the replica follows", || {
             (replica.info("master_link_status") == "up").then_some(())
         });
-        let sentinels = (0..3).map(|_| sentinel(primary.port, password)).collect();
+        let known = format!("slaves=1,sentinels={sentinels}");
+        let quorum = sentinels / 2 + 1;
+        let sentinels = (0..sentinels).map(|_| sentinel(primary.port, quorum, password));
+        let sentinels = sentinels.collect();
         let watched = Self {
             primary,
             replica,
@@ -249,7 +258,7 @@ impl Watched {
         wait_for("the sentinels know each other and the replica", || {
             let knows = |sentinel: &Machine| {
                 let info: String = sentinel.ask("INFO sentinel");
-                info.contains("slaves=1,sentinels=3")
+                info.contains(&known)
             };
             watched.sentinels.iter().all(knows).then_some(())
         });
@@ -263,10 +272,10 @@ impl Watched {
     }
 }
 
-fn sentinel(primary: u16, password: &str) -> Machine {
+fn sentinel(primary: u16, quorum: usize, password: &str) -> Machine {
     // Three who vote for themselves at once elect nobody, and try again after twice the time that a fail-over may take.
     let mut text = format!(
-        "sentinel monitor main 127.0.0.1 {primary} 2\n\
+        "sentinel monitor main 127.0.0.1 {primary} {quorum}\n\
          sentinel down-after-milliseconds main 1000\n\
          sentinel failover-timeout main 2000\n"
     );

@@ -3,6 +3,7 @@
 mod cross;
 mod replica;
 mod room;
+mod schedule;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -70,7 +71,14 @@ impl Check<'_> {
         }
         let mut rooms = BTreeMap::new();
         for values in reading.all("room.*") {
-            rooms.insert(values.name().to_owned(), Arc::new(self.room(values)));
+            let mut room = self.room(values);
+            let within = format!("{}.schedule.", values.path);
+            let events: Vec<_> = reading
+                .all("room.*.schedule")
+                .filter(|event| event.path.starts_with(&within))
+                .collect();
+            room.events = self.events(&events, &room);
+            rooms.insert(values.name().to_owned(), Arc::new(room));
         }
         Some(Config {
             server,

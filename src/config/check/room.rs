@@ -1,14 +1,12 @@
 //! A room's section: what its values mean, and what in them does not go together.
 
 use jiff::Timestamp;
-use jiff::tz::AmbiguousOffset;
 use jiff::tz::TimeZone;
 
 use crate::config::check::Check;
 use crate::config::fault::Code;
 use crate::config::fault::Fault;
 use crate::config::keys::forms;
-use crate::config::keys::forms::Moment;
 use crate::config::room::Enter;
 use crate::config::room::Guard;
 use crate::config::room::OnStoreFailure;
@@ -16,6 +14,7 @@ use crate::config::room::Order;
 use crate::config::room::Room;
 use crate::config::room::Schedule;
 use crate::config::room::Texts;
+use crate::config::schedule::moment_in;
 use crate::config::units::Rate;
 use crate::config::units::Span;
 use crate::config::values::Values;
@@ -77,6 +76,7 @@ impl Check<'_> {
                 .collect(),
             texts: texts(values, time_zone.clone()),
             schedule: self.schedule(values, &time_zone),
+            events: Vec::new(),
         };
         self.times(values, &room);
         self.pace(values, &room);
@@ -145,32 +145,13 @@ impl Check<'_> {
         name: &str,
         zone: &TimeZone,
     ) -> Option<Timestamp> {
-        let clock = match forms::moment(values.text(name)?).ok()? {
-            Moment::Instant(instant) => return Some(instant),
-            Moment::Clock(clock) => clock,
-        };
-        let found = zone.to_ambiguous_timestamp(clock);
-        let message = match found.offset() {
-            AmbiguousOffset::Unambiguous { .. } => return found.unambiguous().ok(),
-            AmbiguousOffset::Gap { .. } => "a clock time that does not exist",
-            AmbiguousOffset::Fold { .. } => "a clock time that exists twice",
-        };
-        let written = |reading: Result<Timestamp, jiff::Error>| {
-            let at = reading.ok()?.to_zoned(zone.clone());
-            Some(at.strftime("\"%Y-%m-%dT%H:%M:%S%:z\"").to_string())
-        };
-        let readings = [found.earlier(), found.later()].map(written);
-        let remedy = match readings {
-            [Some(one), Some(other)] => format!("write {one} or {other}"),
-            [_, _] => String::from("write the offset from UTC, or another time"),
-        };
-        let reason = "clocks change then: it can be meant in two ways";
-        self.note(
-            values,
-            name,
-            Fault::new(Code::ClockChange, message, reason, remedy),
-        );
-        None
+        match moment_in(values.text(name)?, zone) {
+            Ok(instant) => Some(instant),
+            Err(fault) => {
+                self.note(values, name, fault);
+                None
+            }
+        }
     }
 
     /// Windows of time that do not go together.

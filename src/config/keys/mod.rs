@@ -73,7 +73,7 @@ pub enum Apply {
 }
 
 /// Every section, in the order of the reference file.
-pub const SECTIONS: [&Section; 8] = [
+pub const SECTIONS: [&Section; 9] = [
     &server::SERVER,
     &server::TLS,
     &server::ADMIN,
@@ -82,6 +82,7 @@ pub const SECTIONS: [&Section; 8] = [
     &server::LOG,
     &origin::ORIGIN,
     &room::ROOM,
+    &room::SCHEDULE,
 ];
 
 impl Section {
@@ -101,6 +102,12 @@ impl Section {
     #[must_use]
     pub fn stem(&self) -> &'static str {
         self.path.strip_suffix(".*").unwrap_or(self.path)
+    }
+
+    /// Whether its tables are the elements of a list.
+    #[must_use]
+    pub fn is_listed(&self) -> bool {
+        self.path.contains(".*.")
     }
 
     /// Whether the operator names tables of this section.

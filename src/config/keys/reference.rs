@@ -39,13 +39,14 @@ pub fn reference() -> String {
         let path = match section.stem() {
             "origin" => "origin.portal",
             "room" => "room.vaccination",
+            "room.*.schedule" => "[room.vaccination.schedule]",
             stem => stem,
         };
         text.push_str(&format!(
             "\n\n# {}\n",
             wrapped(section.about, WIDTH - 2).join("\n# ")
         ));
-        let off = section.path == "server.tls";
+        let off = section.path == "server.tls" || section.is_listed();
         text.push_str(&format!("{}[{path}]\n", if off { "# " } else { "" }));
         for key in section.keys {
             text.push_str(&entry(key, off));

@@ -312,3 +312,41 @@ pub(super) const ROOM: Section = Section {
         },
     ],
 };
+
+/// `[[room.*.schedule]]`.
+pub(super) const SCHEDULE: Section = Section {
+    path: "room.*.schedule",
+    about: "A scheduled event of a room, as often as there are events (at most 32), in the order of their times: from its \
+            time on, what it names holds instead of what held before. `anteroom check --at TIME` shows what is in force.",
+    keys: &[
+        Key {
+            name: "at",
+            kind: Kind::Text(MOMENT),
+            default: Default::Required(r#""2026-12-03T12:00""#),
+            apply: Apply::Live,
+            why: "From when on, by the clock of the store and, without an offset, in the room's `time_zone`.",
+        },
+        Key {
+            name: "rate",
+            kind: Kind::Rate,
+            default: Default::Nothing(r#""240/min""#),
+            apply: Apply::Live,
+            why: "The room's `rate` from then on.",
+        },
+        Key {
+            name: "active_max",
+            kind: Kind::Integer(1, INTEGER_MAX - 1),
+            default: Default::Nothing("4000"),
+            apply: Apply::Live,
+            why: "The room's `active_max` from then on.",
+        },
+        Key {
+            name: "mode",
+            kind: Kind::Choice(&["open", "paused", "closed", "sold-out", "bypass", "observe"]),
+            default: Default::Nothing(r#""paused""#),
+            apply: Apply::Live,
+            why: "The room's `mode` from then on. Without it the mode stays what it is, also where the origin said that \
+                  nothing is left.",
+        },
+    ],
+};

@@ -38,10 +38,17 @@ fn means(path: &str, section: &Section, key: &Key) -> bool {
     let Some((above, name)) = path.rsplit_once('.') else {
         return false;
     };
-    let named = || {
-        above
-            .rsplit_once('.')
-            .is_some_and(|(stem, _)| section.is_named() && stem == section.stem())
+    let above = match above.rsplit_once('.') {
+        // An element of a list of tables.
+        Some((table, at)) if at.bytes().all(|b| b.is_ascii_digit()) && section.is_listed() => table,
+        _ => above,
     };
-    name == key.name && (above == section.path || above == section.stem() || named())
+    let same = |given: &str, wanted: &str| given == wanted || wanted == "*";
+    let parts = |path: &'static str| path.split('.');
+    let matches = above.split('.').count() == parts(section.path).count()
+        && above
+            .split('.')
+            .zip(parts(section.path))
+            .all(|(given, wanted)| same(given, wanted));
+    name == key.name && (matches || above == section.stem())
 }

@@ -168,6 +168,7 @@ impl Loaded {
                     let (before, after) = (there(before.is_some()), there(after.is_some()));
                     if after.is_none()
                         && let Some(room) = section.strip_prefix("room.")
+                        && !room.contains('.')
                     {
                         changes.removed_rooms.push(room.to_owned());
                     }

@@ -7,6 +7,7 @@ mod backoff;
 mod connection;
 mod find;
 mod link;
+mod named;
 mod script;
 mod trouble;
 mod wire;
@@ -29,6 +30,7 @@ use crate::store::redis::backoff::Backoff;
 use crate::store::redis::connection::Connection;
 use crate::store::redis::link::Access;
 use crate::store::redis::link::Place;
+use crate::store::redis::named::Named;
 use crate::store::redis::script::Script;
 pub use crate::store::redis::trouble::Trouble;
 
@@ -83,8 +85,10 @@ impl fmt::Debug for Settings {
 
 /// A line in a Redis server.
 pub struct Redis {
-    plan: Plan,
+    plan: Arc<Plan>,
     connection: Option<Connection>,
+    /// Whether that is still the server whom the sentinels name, where there are any.
+    named: Named,
     /// The node that is said to have the line now.
     moved_to: Option<Node>,
     /// The server that was found last, of several.
@@ -151,8 +155,9 @@ impl Redis {
             answer_deadline: settings.answer_deadline,
         };
         Self {
-            plan,
+            plan: Arc::new(plan),
             connection: None,
+            named: Named::new(),
             moved_to: None,
             found: None,
             policy: String::new(),
@@ -177,7 +182,7 @@ impl Redis {
     }
 
     /// Sends the exchange; once more on a new connection if the one there was turns out to be broken, and to another
-    /// server if the line turns out to have moved there.
+    /// server if the line turns out to have moved there. What a server that was replaced answers is not believed.
     async fn attempt(
         &mut self,
         exchange: &Exchange,
@@ -185,11 +190,18 @@ impl Redis {
     ) -> Result<Answer, StoreError> {
         let mut moves = 0;
         loop {
-            let (mut connection, is_new) = match self.connection.take() {
+            let (mut connection, is_new) = match self.take_connection().await {
                 Some(connection) => (connection, false),
                 None => (self.connect().await?, true),
             };
-            match connection.send(&self.plan, exchange, clock_us).await {
+            let mut answer = connection.send(&self.plan, exchange, clock_us).await;
+            if answer.is_ok()
+                && self.named.is_late()
+                && named::is_replaced(connection.place(), &self.plan).await
+            {
+                answer = Err(replaced(connection.place()));
+            }
+            match answer {
                 Err(StoreError::Unreachable { .. }) if !is_new => {}
                 Err(StoreError::Failed { trouble, .. })
                     if moves < MOVES_MAX && self.is_elsewhere(&trouble) =>
@@ -202,6 +214,13 @@ impl Redis {
                 result => return self.keep(connection, result),
             }
         }
+    }
+
+    /// The connection there is, unless its server was replaced meanwhile.
+    async fn take_connection(&mut self) -> Option<Connection> {
+        let connection = self.connection.take()?;
+        let is_another = self.named.is_another(connection.place(), &self.plan);
+        (!is_another.await).then_some(connection)
     }
 
     /// Whether the line can be followed to where it is now.
@@ -224,6 +243,10 @@ impl Redis {
             let mut failed = StoreError::Unreadable("no server is named");
             for place in places {
                 match Connection::open(place, plan).await {
+                    // It may have been silent for long before it answered.
+                    Ok(connection) if named::is_replaced(connection.place(), plan).await => {
+                        failed = replaced(connection.place());
+                    }
                     Ok(connection) => return Ok(connection),
                     Err(error) => failed = error,
                 }
@@ -238,6 +261,7 @@ impl Redis {
                 after: deadline,
             })
         })?;
+        self.named.begin();
         self.note_place(&connection);
         self.note_policy(&connection);
         Ok(connection)
@@ -299,6 +323,14 @@ impl Plan {
             Topology::Sentinel { sentinels, name } => format!("{name} of {}", all(sentinels)),
             Topology::Cluster(nodes) => all(nodes),
         }
+    }
+}
+
+/// The error of a server in whose place the sentinels have put another one.
+fn replaced(place: &Place) -> StoreError {
+    StoreError::Failed {
+        addr: place.to_string(),
+        trouble: Trouble::Replaced,
     }
 }
 

@@ -35,6 +35,9 @@ pub enum Trouble {
     /// It is a replica, and has no data to show.
     #[error("it is a replica that has lost its primary")]
     PrimaryGone,
+    /// The sentinels have put another server in its place, and it has not noticed.
+    #[error("its sentinels have put another server in its place")]
+    Replaced,
     /// The sentinels know nobody by that name.
     #[error("it knows no primary named {0}: compare the name in `url` with the sentinels' own")]
     NoPrimary(String),
@@ -116,7 +119,10 @@ impl Trouble {
 
     /// Whether another server than this one may have the line by now.
     pub(super) fn is_elsewhere(&self) -> bool {
-        matches!(self, Self::Replica | Self::PrimaryGone | Self::Moved(_))
+        matches!(
+            self,
+            Self::Replica | Self::PrimaryGone | Self::Replaced | Self::Moved(_)
+        )
     }
 
     /// One word for each kind of trouble.
@@ -124,7 +130,7 @@ impl Trouble {
         match self {
             Self::Login | Self::NoPassword | Self::SentinelLogin => "login",
             Self::Permission(_) => "permission",
-            Self::Replica | Self::PrimaryGone => "replica",
+            Self::Replica | Self::PrimaryGone | Self::Replaced => "replica",
             Self::NoPrimary(_) => "no-primary",
             Self::Loading => "loading",
             Self::Memory => "memory",

@@ -14,7 +14,7 @@ use super::claim;
 impl Shadow {
     /// Nobody is called or let in: an opening was announced and has not come.
     pub(crate) fn is_closed_yet(&self) -> bool {
-        self.opening.at_us != 0 && self.opening.early == None
+        self.opening.at_us != 0 && self.opening.early.is_none()
     }
 
     /// What replicas were answered of an opening is given back to a line that has lost it.
