@@ -1,10 +1,11 @@
 //! Healing: what a line does when its store may have lost writes, and when nobody was heard from for a while.
 //!
-//! Either way nothing is issued, called or entered until every replica that was live has been heard from: after a loss
-//! because it may know of numbers that the store has lost, after a silence because it may have given stubs. Nobody is
-//! waited for longer than a second and a half. If somebody who may know of lost numbers is still missing then, the line
-//! leaves a gap: as many numbers as it may have been told of, which count as absent unless somebody who has one of them
-//! is heard from. A replica that comes back with still higher numbers raises the tail whenever it does.
+//! Either way nothing is issued, called or entered until every replica that was live has told what it knows: after a loss
+//! because it may know of numbers that the store has lost, after a silence because it may have given stubs. An exchange
+//! that hung on its way all the time is heard first and tells of nothing since, so a replica has told all with its second
+//! one. Nobody is waited for longer than a second and a half. If somebody who may know of lost numbers is still missing
+//! then, the line leaves a gap: as many numbers as it may have been told of, which count as absent unless somebody who has
+//! one of them is heard from. A replica that comes back with still higher numbers raises the tail whenever it does.
 
 use crate::line::bits;
 use crate::line::exchange::Exchange;

@@ -255,7 +255,7 @@ pub(crate) fn answer(bytes: &[u8]) -> Result<Answer, StoreError> {
     let settings = settings(from.numbers()?)?;
     let revision = from.number()?;
     let content = from.id::<_, 32>()?;
-    let [inside, asking, asking_late, turns, entered, instances] = from.numbers()?;
+    let counts = counts(from.numbers()?);
     let [delay_us, share_ppm, effective_rate_per_hour, stock] = from.numbers()?;
     let [keyed_n, standing_n, entered_n, finished_n, turns_n] = from.numbers()?;
     let [held_back_ppm, clock_us] = from.numbers()?;
@@ -284,14 +284,7 @@ pub(crate) fn answer(bytes: &[u8]) -> Result<Answer, StoreError> {
         settings,
         revision,
         content,
-        counts: Counts {
-            inside,
-            asking,
-            asking_late,
-            turns,
-            entered,
-            instances,
-        },
+        counts,
         measured: Measured {
             delay_us,
             share_ppm,
@@ -318,6 +311,18 @@ fn read_opening(from: &mut Reader<'_>) -> Result<Opening, StoreError> {
         draw: Some(draw).filter(|&draw| draw != NO_COMMITMENT),
         early: early.checked_sub(1),
     })
+}
+
+fn counts(row: [u64; 6]) -> Counts {
+    let [inside, asking, asking_late, turns, entered, instances] = row;
+    Counts {
+        inside,
+        asking,
+        asking_late,
+        turns,
+        entered,
+        instances,
+    }
 }
 
 fn settings(row: [u64; 14]) -> Result<Settings, StoreError> {

@@ -71,11 +71,11 @@ impl Shadow {
             pace: Pace::first(),
             ..Self::default()
         };
+        self.announced();
         // Whoever was heard from in another line is to be heard from again.
         let before_us = self.now_us.saturating_sub(LIVE_US);
         self.seen.values_mut().for_each(|at| *at = before_us);
         self.minute_us = self.now_us;
-        self.announced();
         self.turn_us = self.now_us;
         self.unbroken_us = self.now_us;
         self.window_since_us = self.now_us;
