@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::admin::Rooms;
 use crate::app::control::Control;
+use crate::clock;
 use crate::gate::Site;
 use crate::room::Health;
 
@@ -35,7 +36,12 @@ fn status(site: &Site) -> serde_json::Value {
         Health::Healing => "healing",
         Health::Away { .. } => "away",
     };
-    let mut status = json!({ "room": site.name(), "store": store });
+    let mut status = json!({
+        "room": site.name(),
+        "store": store,
+        "store_away_s": snapshot.away_for(clock::monotonic()).map(|away| away.as_secs()),
+        "stubs_waiting": site.room.arrivals(),
+    });
     if let (Some(answer), Some(fields)) = (snapshot.answer(), status.as_object_mut()) {
         let measured = &answer.measured;
         let known = json!({

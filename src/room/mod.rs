@@ -121,6 +121,12 @@ impl Room {
         &self.shared.name
     }
 
+    /// How many newcomers got their places at this replica and have no numbers.
+    #[must_use]
+    pub fn arrivals(&self) -> u64 {
+        self.shared.stubs().waiting()
+    }
+
     /// The latest picture of the room.
     #[must_use]
     pub fn snapshot(&self) -> arc_swap::Guard<Arc<Snapshot>> {

@@ -144,7 +144,7 @@ impl Port {
     /// How many got their places at this replica and have no numbers.
     #[must_use]
     pub fn arrivals(&self) -> u64 {
-        self.room.shared.stubs().waiting()
+        self.room.arrivals()
     }
 
     /// Asks to enter and waits at most this long for it; the line goes on knowing that the visitor asks.

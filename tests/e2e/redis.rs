@@ -238,7 +238,14 @@ pub(crate) fn come(addr: SocketAddr, over: &AtomicBool) -> (Vec<Ticket>, usize) 
 fn while_away(pair: &Pair, pass: &str, tickets: &[Ticket]) {
     for replica in &pair.replicas {
         let why = replica.readyz().text();
-        assert!(why.contains("main") && why.contains("store"), "{why}");
+        assert!(
+            why.contains("main") && why.contains("store is away, for "),
+            "{why}"
+        );
+        let room = http::get(replica.admin(), "/api/v1/rooms/main", &[]).unwrap();
+        let room = room.json();
+        assert_eq!(room["store"], "away", "{room}");
+        assert!(room["store_away_s"].is_u64(), "{room}");
         let up = replica.metric("anteroom_store_up{room=\"main\"}");
         assert_eq!(up, Some(0.0));
     }

@@ -258,8 +258,7 @@ pub(crate) fn answer(bytes: &[u8]) -> Result<Answer, StoreError> {
     let counts = read_counts(&mut from)?;
     let [delay_us, share_ppm, effective_rate_per_hour, stock] = from.numbers()?;
     let [keyed_n, standing_n, entered_n, finished_n, turns_n] = from.numbers()?;
-    let held_back_ppm = from.number()?;
-    let clock_us = from.number()?;
+    let [held_back_ppm, clock_us] = from.numbers()?;
     let opening = read_opening(&mut from)?;
     let [stubs_n, stubs_to] = from.numbers()?;
     let answer = Answer {
@@ -298,8 +297,7 @@ pub(crate) fn answer(bytes: &[u8]) -> Result<Answer, StoreError> {
         stubs: from.rows(stubs_n, block_row)?,
         stubs_to,
     };
-    from.end()?;
-    Ok(answer)
+    from.end().map(|()| answer)
 }
 
 fn read_counts(from: &mut Reader<'_>) -> Result<Counts, StoreError> {
