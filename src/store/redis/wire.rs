@@ -255,7 +255,7 @@ pub(crate) fn answer(bytes: &[u8]) -> Result<Answer, StoreError> {
     let settings = settings(from.numbers()?)?;
     let revision = from.number()?;
     let content = from.id::<_, 32>()?;
-    let [inside, asking, asking_late, turns, entered, instances] = from.numbers()?;
+    let counts = counts(from.numbers()?);
     let [delay_us, share_ppm, effective_rate_per_hour, stock] = from.numbers()?;
     let [keyed_n, standing_n, entered_n, finished_n, turns_n] = from.numbers()?;
     let held_back_ppm = from.number()?;
@@ -285,14 +285,7 @@ pub(crate) fn answer(bytes: &[u8]) -> Result<Answer, StoreError> {
         settings,
         revision,
         content,
-        counts: Counts {
-            inside,
-            asking,
-            asking_late,
-            turns,
-            entered,
-            instances,
-        },
+        counts,
         measured: Measured {
             delay_us,
             share_ppm,
@@ -307,6 +300,17 @@ pub(crate) fn answer(bytes: &[u8]) -> Result<Answer, StoreError> {
     };
     from.end()?;
     Ok(answer)
+}
+
+fn counts([inside, asking, asking_late, turns, entered, instances]: [u64; 6]) -> Counts {
+    Counts {
+        inside,
+        asking,
+        asking_late,
+        turns,
+        entered,
+        instances,
+    }
 }
 
 fn read_opening(from: &mut Reader<'_>) -> Result<Opening, StoreError> {
