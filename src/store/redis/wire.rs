@@ -255,7 +255,7 @@ pub(crate) fn answer(bytes: &[u8]) -> Result<Answer, StoreError> {
     let settings = settings(from.numbers()?)?;
     let revision = from.number()?;
     let content = from.id::<_, 32>()?;
-    let counts = read_counts(&mut from)?;
+    let counts = counts(from.numbers()?);
     let [delay_us, share_ppm, effective_rate_per_hour, stock] = from.numbers()?;
     let [keyed_n, standing_n, entered_n, finished_n, turns_n] = from.numbers()?;
     let held_back_ppm = from.number()?;
@@ -302,18 +302,6 @@ pub(crate) fn answer(bytes: &[u8]) -> Result<Answer, StoreError> {
     Ok(answer)
 }
 
-fn read_counts(from: &mut Reader<'_>) -> Result<Counts, StoreError> {
-    let [inside, asking, asking_late, turns, entered, instances] = from.numbers()?;
-    Ok(Counts {
-        inside,
-        asking,
-        asking_late,
-        turns,
-        entered,
-        instances,
-    })
-}
-
 fn read_opening(from: &mut Reader<'_>) -> Result<Opening, StoreError> {
     let [at_us, draws, after] = from.numbers()?;
     let draw: Commitment = from.id::<_, 64>()?;
@@ -325,6 +313,18 @@ fn read_opening(from: &mut Reader<'_>) -> Result<Opening, StoreError> {
         draw: Some(draw).filter(|&draw| draw != NO_COMMITMENT),
         early: early.checked_sub(1),
     })
+}
+
+fn counts(row: [u64; 6]) -> Counts {
+    let [inside, asking, asking_late, turns, entered, instances] = row;
+    Counts {
+        inside,
+        asking,
+        asking_late,
+        turns,
+        entered,
+        instances,
+    }
 }
 
 fn settings(row: [u64; 14]) -> Result<Settings, StoreError> {
