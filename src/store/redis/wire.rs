@@ -255,7 +255,7 @@ pub(crate) fn answer(bytes: &[u8]) -> Result<Answer, StoreError> {
     let settings = settings(from.numbers()?)?;
     let revision = from.number()?;
     let content = from.id::<_, 32>()?;
-    let counts = read_counts(&mut from)?;
+    let counts = counts(from.numbers()?);
     let [delay_us, share_ppm, effective_rate_per_hour, stock] = from.numbers()?;
     let [keyed_n, standing_n, entered_n, finished_n, turns_n] = from.numbers()?;
     let [held_back_ppm, clock_us] = from.numbers()?;
@@ -298,18 +298,6 @@ pub(crate) fn answer(bytes: &[u8]) -> Result<Answer, StoreError> {
         stubs_to,
     };
     from.end().map(|()| answer)
-}
-
-fn read_counts(from: &mut Reader<'_>) -> Result<Counts, StoreError> {
-    let [inside, asking, asking_late, turns, entered, instances] = from.numbers()?;
-    Ok(Counts {
-        inside,
-        asking,
-        asking_late,
-        turns,
-        entered,
-        instances,
-    })
 }
 
 fn read_opening(from: &mut Reader<'_>) -> Result<Opening, StoreError> {
