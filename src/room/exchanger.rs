@@ -98,7 +98,7 @@ impl Exchanger {
             }
             self.take_waiting(&mut course, &mut batch);
             if course.leaving.is_some() {
-                return self.leave(course).await;
+                return Box::pin(self.leave(course)).await;
             }
             course.propose(matches!(self.store, Store::Memory(_)));
             let (mut exchange, waiting) = course.gathered.take(course.mirror.known);
