@@ -168,7 +168,8 @@ impl Gate {
             }
             (Joined::Away(arrival), None) => {
                 let arrival = arrival.unwrap_or_else(|| visit.port.arrive());
-                let stub = stub::of(arrival, id);
+                // Another id: the number that the line may have given all the same is given up under that one.
+                let stub = stub::of(arrival, seal::ticket_id());
                 Ok(stub::page(&visit.again(), &going.look(visit), &stub))
             }
             (Joined::Refused, None) => {

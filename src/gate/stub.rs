@@ -138,7 +138,9 @@ pub(crate) async fn number(visit: &Visit<'_>, key: Option<KeyHash>) -> Kept {
             Some(key) => of_key(key, port.arrive_keyed(key)),
             None => {
                 let arrival = arrival.unwrap_or_else(|| port.arrive());
-                of(arrival, id.unwrap_or_default())
+                // Another id: the line may have numbered the one it was asked with all the same, and that number is
+                // given up.
+                of(arrival, seal::ticket_id())
             }
         }),
     }

@@ -270,6 +270,11 @@ fn lost(run: &Run) -> Vec<Violation> {
             }
             told.insert(life, now);
         }
+        let leaves = person.heard.iter().any(|heard| heard.call == Call::Leave);
+        let is_denied = |answer: &Answer| answer.state == "left" && !leaves;
+        if person.answers().any(|(_, answer)| is_denied(answer)) {
+            say("it was told that it left, and never did".to_owned());
+        }
         if person.end == End::Waiting {
             say("it never got in".to_owned());
         }

@@ -333,7 +333,8 @@ fn a_place_that_is_lost_is_found() {
             .heard
             .insert(2, heard(1_500, Call::Poll, answer));
     };
-    let changes: [&dyn Fn(&mut Run); 6] = [
+    let changes: [&dyn Fn(&mut Run); 7] = [
+        &|run| say(run, told("left", 80, 0, 79)),
         // It grew, its number changed, it is denied.
         &|run| say(run, told("waiting", 80, 2, 79)),
         &|run| say(run, told("waiting", 79, 1, 79)),
