@@ -86,7 +86,7 @@ pub(crate) enum Event {
         head: u64,
     },
     /// What an authentic ticket or pass tells of a line that nobody here knows: its epoch, numbers and line time.
-    Shown(Known),
+    Shown(Box<Known>),
     Stock(u64),
     SoldOut,
     /// How the origin did.

@@ -459,7 +459,7 @@ impl Course {
                     self.mirror.known.tail = self.mirror.known.tail.max(tail);
                     self.mirror.known.head = self.mirror.known.head.max(head);
                 }
-                Event::Shown(known) => self.mirror.note_shown(known),
+                Event::Shown(known) => self.mirror.note_shown(*known),
                 Event::Unask(visitor) => {
                     self.mirror.unask(visitor.id);
                     self.gathered.add(Event::Unask(visitor));

@@ -115,10 +115,7 @@ impl Mirror {
                 shown.now_us = shown.now_us.max(told.now_us);
             }
             Some(shown) if shown.epoch > told.epoch => {}
-            shown => {
-                *shown =
-                    Some(told).filter(|_| self.known.epoch.unwrap_or_default() == Epoch::default())
-            }
+            shown => *shown = Some(told),
         }
     }
 

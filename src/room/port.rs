@@ -246,7 +246,7 @@ impl Port {
             instances: INSTANCES_UNKNOWN,
             ..Known::default()
         };
-        if self.tell(Event::Shown(told)) {
+        if self.tell(Event::Shown(Box::new(told))) {
             let same = epoch == known;
             let at_least = |value: u64, before: u64| if same { value.max(before) } else { value };
             self.shown.set((
