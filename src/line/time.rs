@@ -28,7 +28,8 @@ impl Line {
             // Another process answers: it may have lost writes.
             self.store = exchange.store;
             self.heal();
-        } else if silent {
+        } else if silent && self.store != KeyHash::default() {
+            // An embedded store has one replica at a time: there is nobody to wait for.
             self.gather(was_healing);
         }
         self.adopt(exchange);

@@ -41,7 +41,7 @@ impl Shadow {
         if exchange.store != self.process {
             self.process = exchange.store;
             self.await_all(false);
-        } else if elapsed > STEP_US {
+        } else if elapsed > STEP_US && exchange.store.0 != 0 {
             self.silence(was_healing);
         }
         self.adopt(exchange);

@@ -140,9 +140,9 @@ for round = 1, 2 do
     if store ~= given_store then
       -- Another process answers; it may have lost writes.
       store, awaits, told = given_store, 0, now_us < heal_until_us and heal_live or 0
-    elseif silent and was_healing then
+    elseif silent and store ~= NO_ID and was_healing then
       heal_until_us = now_us + HEAL_US
-    elseif silent then
+    elseif silent and store ~= NO_ID then
       awaits = 1
     end
   end
