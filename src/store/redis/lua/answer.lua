@@ -67,8 +67,8 @@ if inside_n >= active_max then
   local fading = 60 * SECOND_US - min(now_us - minute_us, 60 * SECOND_US)
   effective = min(pace, (minute + floor(minute_before * fading / (60 * SECOND_US))) * 60)
 end
--- An epoch that may yet give way to an older one must not be remembered by anybody.
-if not healing and tail > 0 then provisional = 0 end
+-- An epoch that may yet give way to an older one must not be remembered by anybody; in one with numbers somebody has one.
+if tail > 0 then provisional = 0 end
 local certain = provisional == 0
 local answer = struct.pack(ANSWER_FORMAT, sequence, certain and created or 0, certain and nonce or NO_NONCE,
   healing and 1 or 0, more and 1 or 0, now_us, turn_now_us, tail, head, first, issued, entries_to, turns_to,
