@@ -189,9 +189,11 @@ impl Gate {
         let prefix = &visit.live.config.server.prefix;
         let started = clock::monotonic();
         let guard = &visit.site.config.guard;
-        let is_inside = through.pass.is_some();
-        let out =
-            (guard.is_on && is_inside).then(|| visit.port.watch(started, is_short(&going.request)));
+        let inside = through.id().filter(|_| guard.is_on);
+        let out = inside.and_then(|visitor| {
+            let is_timed = is_short(&going.request);
+            visit.port.watch(visitor, started, is_timed)
+        });
         let mut response = match origin.pool.forward(going.request, &passage).await {
             Ok(forwarded) => {
                 let after = clock::monotonic() - started;

@@ -24,7 +24,7 @@ impl Line {
         standings: Vec<Standing>,
     ) -> Answer {
         // Whoever has a number is to know of which line.
-        self.provisional &= step.healing || self.tail == 0;
+        self.provisional &= self.tail == 0;
         let same = exchange.known.epoch == self.epoch;
         let known = |value: u64| if same { value } else { 0 };
         let (entered, entries, cut_entered) = news(

@@ -1,10 +1,11 @@
 //! The guard: an origin that fails or is slow slows the pace, stops it, and gets it back step by step when it is well.
 //!
 //! What replicas tell of the requests of those inside is summed up and judged once in a second of line time, or, where
-//! there is little to go by, after ten, or after as long as four entries take. Too much of it bad halves the pace, at most once in five seconds, so that each
-//! cut shows its effect before the next; nothing but failures stops it. A judgement that finds the origin well, or
-//! unused, gives back as much as the time since the last one is of the recovery. While the pace is stopped a probe goes
-//! in now and then, by whom the guard learns that the origin is back, and turns stand still.
+//! there is little to go by, after ten, or after as long as four entries take. Too much of it bad halves the pace, at
+//! most once in five seconds, so that each cut shows its effect before the next, until next to nothing is left; nothing
+//! but failures stops it at once. A judgement that finds the origin well, or unused, gives back as much as the time since
+//! the last one is of the recovery. While the pace is stopped a probe goes in now and then, by whom the guard learns
+//! that the origin is back, and turns stand still.
 
 use crate::line::exchange::Health;
 use crate::line::state::ENTRY;

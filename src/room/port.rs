@@ -302,9 +302,10 @@ impl Port {
         self.told_us.set(self.told_us.get().max(poll_us));
     }
 
-    /// A request of somebody inside leaves for the origin; `is_timed` unless its client may be what takes long.
-    pub fn watch(&self, now: Instant, is_timed: bool) -> Out<'_> {
-        self.watch.leave(now, is_timed)
+    /// A request of this visitor, who is inside, leaves for the origin; none if it has sent so many in this second that
+    /// no more count. `is_timed` unless its client may be what takes long.
+    pub fn watch(&self, visitor: TicketId, now: Instant, is_timed: bool) -> Option<Out<'_>> {
+        self.watch.leave(visitor, now, is_timed)
     }
 
     /// Tells the exchanger what has gathered; called by the worker every 250 ms. A request that has been out for longer

@@ -2,13 +2,24 @@
 //!
 //! A request that is still out when it has taken too long is told of at once and not only when it ends: an origin that
 //! hangs answers nothing for as long as anybody waits.
+//!
+//! Only a few requests of each visitor count in a second: whoever asks for what fails again and again must not slow the
+//! pace for everybody.
 
 use std::cell::Cell;
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::time::Duration;
 use std::time::Instant;
 
 use crate::line::exchange::Health;
+use crate::line::ids::TicketId;
+
+/// Requests of one visitor that count in one second: a page, and some of what belongs to it.
+const EACH_MAX: u8 = 3;
+/// Visitors whose requests count in one second; beyond these there is more than enough to go by.
+const VISITORS_MAX: usize = 4_096;
+const SECOND: Duration = Duration::from_secs(1);
 
 /// What one worker has sent to the origin for those inside, and has seen of it since it was last asked.
 #[derive(Debug, Default)]
@@ -16,6 +27,36 @@ pub(crate) struct Watch {
     seen: Cell<Health>,
     /// As many places as requests were ever in flight at once, and which of them are free.
     out: RefCell<(Vec<Option<Instant>>, Vec<usize>)>,
+    counted: RefCell<Counted>,
+}
+
+/// How many requests of whom have counted in this second.
+#[derive(Debug, Default)]
+struct Counted {
+    since: Option<Instant>,
+    visitors: HashMap<TicketId, u8>,
+}
+
+impl Counted {
+    /// Whether one more of this visitor counts.
+    fn counts(&mut self, visitor: TicketId, now: Instant) -> bool {
+        if self
+            .since
+            .is_none_or(|since| now.saturating_duration_since(since) >= SECOND)
+        {
+            self.since = Some(now);
+            self.visitors.clear();
+        }
+        let is_room = self.visitors.len() < VISITORS_MAX;
+        match self.visitors.get_mut(&visitor) {
+            Some(count) if *count < EACH_MAX => *count += 1,
+            None if is_room => {
+                self.visitors.insert(visitor, 1);
+            }
+            Some(_) | None => return false,
+        }
+        true
+    }
 }
 
 /// A request on its way; dropped without a word about its end, it counts for nothing.
@@ -27,8 +68,14 @@ pub struct Out<'a> {
 }
 
 impl Watch {
-    /// A request leaves. One that is not timed, as its client may be what takes long, can fail but not be slow.
-    pub(crate) fn leave(&self, now: Instant, is_timed: bool) -> Out<'_> {
+    /// A request of this visitor leaves; none if it does not count. One that is not timed, as its client may be what
+    /// takes long, can fail but not be slow.
+    pub(crate) fn leave(&self, visitor: TicketId, now: Instant, is_timed: bool) -> Option<Out<'_>> {
+        let counts = self.counted.borrow_mut().counts(visitor, now);
+        counts.then(|| self.begin(now, is_timed))
+    }
+
+    fn begin(&self, now: Instant, is_timed: bool) -> Out<'_> {
         let (places, free) = &mut *self.out.borrow_mut();
         let since = is_timed.then_some(now);
         let place = if let Some(place) = free.pop() {
@@ -117,13 +164,13 @@ mod tests {
     #[test]
     fn what_ends_is_counted_once_and_by_how_it_ended() {
         let (watch, now) = (Watch::default(), clock::monotonic());
-        watch.leave(now, true).answered(SLOW, SLOW);
-        watch.leave(now, true).answered(SLOW * 2, SLOW);
-        watch.leave(now, false).answered(SLOW * 2, SLOW);
-        watch.leave(now, true).failed();
-        watch.leave(now, false).failed();
-        watch.leave(now, true).found_no_room();
-        drop(watch.leave(now, true));
+        watch.begin(now, true).answered(SLOW, SLOW);
+        watch.begin(now, true).answered(SLOW * 2, SLOW);
+        watch.begin(now, false).answered(SLOW * 2, SLOW);
+        watch.begin(now, true).failed();
+        watch.begin(now, false).failed();
+        watch.begin(now, true).found_no_room();
+        drop(watch.begin(now, true));
         assert_eq!(counts(watch.take(now, SLOW)), (4, 2, 2));
         assert_eq!(watch.take(now, SLOW), Health::default());
         // None of them was out at the same time as another.
@@ -133,8 +180,8 @@ mod tests {
     #[test]
     fn what_hangs_is_slow_before_it_ends_and_not_once_more_then() {
         let (watch, now) = (Watch::default(), clock::monotonic());
-        let hanging = [(); 3].map(|()| watch.leave(now, true));
-        let upload = watch.leave(now, false);
+        let hanging = [(); 3].map(|()| watch.begin(now, true));
+        let upload = watch.begin(now, false);
         assert_eq!(watch.take(now + SLOW, SLOW), Health::default());
         let later = now + SLOW * 2;
         assert_eq!(counts(watch.take(later, SLOW)), (3, 0, 3));
@@ -144,5 +191,30 @@ mod tests {
         drop(three);
         upload.answered(SLOW * 2, SLOW);
         assert_eq!(counts(watch.take(later, SLOW)), (1, 0, 0));
+    }
+
+    #[test]
+    fn one_visitor_counts_little_however_often_it_asks_for_what_fails() {
+        let (watch, now) = (Watch::default(), clock::monotonic());
+        let (many, few) = (TicketId(1), TicketId(2));
+        let ask = |visitor, now| {
+            let out = watch.leave(visitor, now, true);
+            out.map(Out::failed).is_some()
+        };
+        let each = usize::from(EACH_MAX);
+        assert_eq!((0..100).filter(|_| ask(many, now)).count(), each);
+        assert!(ask(few, now));
+        assert!(!ask(many, now + SECOND / 2));
+        assert!(ask(many, now + SECOND));
+        assert_eq!(counts(watch.take(now, SLOW)), (0, each as u64 + 2, 0));
+    }
+
+    #[test]
+    fn no_more_visitors_are_remembered_than_there_is_room_for() {
+        let (watch, now) = (Watch::default(), clock::monotonic());
+        let visitors = 0..2 * VISITORS_MAX as u128;
+        let counted = visitors.filter(|&id| watch.leave(TicketId(id), now, true).is_some());
+        assert_eq!(counted.count(), VISITORS_MAX);
+        assert_eq!(watch.counted.borrow().visitors.len(), VISITORS_MAX);
     }
 }

@@ -178,3 +178,13 @@ fn whoever_held_a_stub_counts_as_present_once_it_has_a_number() {
     let heard = crate::line::bits::next_in_any(present, 3, 10);
     assert_eq!(heard, Some(4));
 }
+
+#[test]
+fn whoever_gets_a_number_is_told_of_which_line_even_while_others_have_yet_to_get_theirs() {
+    let mut replicas = Replicas::new(1);
+    // As before its first number.
+    replicas.line.provisional = true;
+    let answer = replicas.stubs(1, &[slice(0, 1, 180_000)], 0);
+    assert!(answer.healing && answer.tail > 0 && !answer.stubs.is_empty());
+    assert_eq!(Some(answer.epoch), replicas.line.epoch);
+}

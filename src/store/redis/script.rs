@@ -111,9 +111,10 @@ fn fill_in(text: &str) -> String {
         ("STATE_FORMAT", format!("'{}'", wire::STATE_FORMAT)),
         ("ANSWER_FORMAT", format!("'{}'", wire::ANSWER_FORMAT)),
         ("OPENING_FORMAT", format!("'{}'", wire::OPENING_FORMAT)),
-        // An opening of which nothing is agreed, its last field, and a seed that nobody committed to.
+        // An opening of which nothing is agreed, its last field and its commitment, and a seed nobody committed to.
         ("NO_OPENING", no_opening()),
         ("EARLY_AT", "89".to_owned()),
+        ("COMMITMENT_AT", "25".to_owned()),
         ("NO_COMMITMENT", format!("'{:064}'", 0)),
         ("SLICE_FORMAT", format!("'{}'", wire::SLICE_FORMAT)),
         ("BLOCK_FORMAT", format!("'{}'", wire::BLOCK_FORMAT)),
@@ -205,6 +206,20 @@ mod tests {
         for (name, _) in constants() {
             assert!(!text.contains(&format!(" {name} ")), "{name}");
         }
+    }
+
+    #[test]
+    fn what_the_first_layout_of_the_state_had_stands_where_it_stood() {
+        let counts = "I8".repeat(31);
+        let first = format!(">I8c16I8c32{counts}c32I8I8I8I8");
+        let rest = wire::STATE_FORMAT.strip_prefix(first.as_str());
+        // The opening follows, and zeros are none: see `begin.lua`.
+        assert!(rest.is_some_and(|rest| rest.starts_with("c96")));
+        let nothing = no_opening();
+        let commitment = nothing.trim_matches('\'').replace("\\000", "\0");
+        let at = wire::bytes_of(">I8I8I8");
+        assert_eq!((commitment.len(), commitment.as_bytes()[at]), (96, b'0'));
+        assert!(fill_in("COMMITMENT_AT").ends_with(&(at + 1).to_string()));
     }
 
     #[test]

@@ -175,7 +175,7 @@ impl Shadow {
             standings.extend(exchange.checks.iter().map(|&v| self.standing(v)));
         }
         self.stands_still(answer, &done)?;
-        self.provisional &= done.healing || self.tail == 0;
+        self.provisional &= self.tail == 0;
         claim(answer.standings == standings, Promise::P5, || {
             format!(
                 "standings are {:?} and should be {standings:?} for {:?} and {:?}",

@@ -67,8 +67,8 @@ if inside_n >= active_max then
   local fading = 60 * SECOND_US - min(now_us - minute_us, 60 * SECOND_US)
   effective = min(pace, (minute + floor(minute_before * fading / (60 * SECOND_US))) * 60)
 end
--- An epoch that may yet give way to an older one must not be remembered by anybody.
-if not healing and tail > 0 then provisional = 0 end
+-- An epoch that may yet give way to an older one must not be remembered by anybody; in one with numbers somebody has one.
+if tail > 0 then provisional = 0 end
 local certain = provisional == 0
 local answer = struct.pack(ANSWER_FORMAT, sequence, certain and created or 0, certain and nonce or NO_NONCE,
   healing and 1 or 0, more and 1 or 0, now_us, turn_now_us, tail, head, first, issued, entries_to, turns_to,
@@ -81,10 +81,10 @@ call('HSET', ANSWERED, instance, answer)
 call('SET', STATE, struct.pack(STATE_FORMAT, created, nonce, provisional, store, tail, head, clock_us, now_us,
   turn_now_us, heal_until_us, credit, credit_rest, late_due, share_ppm, delay_us, aged_us, minute_us, minute,
   minute_before, listen_us, told_us, told_before_us, told_at_us, slice, slice_us, rate, active_max, mode, presence_us,
-  turn_us, late_share_ppm, pass_idle_us, returns, line_max, opens_at, draw, closes_at, revision, content,
-  stock, entered, entries_seq, finished_seq, opening, guard_share_ppm, guard_recovery_us, held_back_ppm, guarded,
-  stubs_n, stub_seq, heal_from_us, heal_live, heal_heard, gathers, gap_first, gap_last, issued_minute,
-  issued_minute_before), 'KEEPTTL')
+  turn_us, late_share_ppm, pass_idle_us, returns, line_max, revision, content, stock, entered, entries_seq,
+  finished_seq, opening, guard_share_ppm, guard_recovery_us, held_back_ppm, guarded, stubs_n, stub_seq, heal_from_us,
+  heal_live, heal_heard, gathers, gap_first, gap_last, issued_minute, issued_minute_before, opens_at, draw,
+  closes_at), 'KEEPTTL')
 if touch then
   for i = 1, #KEYS do call('EXPIRE', KEYS[i], KEYS_KEPT_S) end
 end

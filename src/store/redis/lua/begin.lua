@@ -46,19 +46,21 @@ local stored = call('GET', STATE)
 local created, nonce, provisional, store, tail, head, clock_us, now_us, turn_now_us, heal_until_us, credit,
   credit_rest, late_due, share_ppm, delay_us, aged_us, minute_us, minute, minute_before, listen_us, told_us,
   told_before_us, told_at_us, slice, slice_us, rate, active_max, mode, presence_us, turn_us, late_share_ppm,
-  pass_idle_us, returns, line_max, opens_at, draw, closes_at, revision, content, stock, entered, entries_seq,
-  finished_seq, opening, guard_share_ppm, guard_recovery_us, held_back_ppm, guarded, stubs_n, stub_seq,
-  heal_from_us, heal_live, heal_heard, gathers, gap_first, gap_last, issued_minute, issued_minute_before
+  pass_idle_us, returns, line_max, revision, content, stock, entered, entries_seq, finished_seq, opening,
+  guard_share_ppm, guard_recovery_us, held_back_ppm, guarded, stubs_n, stub_seq, heal_from_us, heal_live, heal_heard,
+  gathers, gap_first, gap_last, issued_minute, issued_minute_before, opens_at, draw, closes_at
 if stored then
   -- What a release before this one did not know of is zero.
   if #stored < STATE_BYTES then stored = stored .. ('\0'):rep(STATE_BYTES - #stored) end
   created, nonce, provisional, store, tail, head, clock_us, now_us, turn_now_us, heal_until_us, credit,
   credit_rest, late_due, share_ppm, delay_us, aged_us, minute_us, minute, minute_before, listen_us, told_us,
   told_before_us, told_at_us, slice, slice_us, rate, active_max, mode, presence_us, turn_us, late_share_ppm,
-  pass_idle_us, returns, line_max, opens_at, draw, closes_at, revision, content, stock, entered, entries_seq,
-  finished_seq, opening, guard_share_ppm, guard_recovery_us, held_back_ppm, guarded, stubs_n, stub_seq,
-  heal_from_us, heal_live, heal_heard, gathers, gap_first, gap_last, issued_minute, issued_minute_before =
+  pass_idle_us, returns, line_max, revision, content, stock, entered, entries_seq, finished_seq, opening,
+  guard_share_ppm, guard_recovery_us, held_back_ppm, guarded, stubs_n, stub_seq, heal_from_us, heal_live, heal_heard,
+  gathers, gap_first, gap_last, issued_minute, issued_minute_before, opens_at, draw, closes_at =
     struct.unpack(STATE_FORMAT, stored)
+  -- Nothing is agreed of an opening: its commitment is text.
+  if opening:byte(COMMITMENT_AT) == 0 then opening = NO_OPENING end
 else
   rate, active_max, mode, presence_us, turn_us, late_share_ppm, pass_idle_us, returns, line_max, guard_share_ppm,
     guard_recovery_us, opens_at, draw, closes_at = DEFAULT_SETTINGS
