@@ -25,8 +25,8 @@ use crate::server::Server;
 use crate::state;
 use crate::stubs::Met as StubsMet;
 
-/// Histories played unless `ANTEROOM_HISTORIES` says otherwise.
-const HISTORIES: u64 = 1_000;
+/// Histories played unless `ANTEROOM_HISTORIES` says otherwise: as many as there is time for beside everything else.
+const HISTORIES: u64 = 700;
 /// So many meet everything that can happen.
 const ENOUGH: u64 = 200;
 /// Events of each.

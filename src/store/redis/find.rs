@@ -38,11 +38,21 @@ pub(super) async fn candidates(plan: &Plan) -> Result<Vec<Place>, StoreError> {
             ask(plan, nodes, 1, &Question::Owner(key.into())).await?
         }
     };
-    Ok(by_votes(told)
-        .into_iter()
-        .take(CANDIDATES_MAX)
-        .map(Place::Node)
-        .collect())
+    let named = by_votes(told).into_iter().take(CANDIDATES_MAX);
+    Ok(named.map(|(_, node)| Place::Node(node)).collect())
+}
+
+/// The primary that more than half of all sentinels name; nobody where too few answer or they do not agree. One alone may
+/// not have heard of a fail-over, and is no reason to leave a server that answers.
+pub(super) async fn agreed(plan: &Plan) -> Option<Place> {
+    let Topology::Sentinel { sentinels, name } = &plan.topology else {
+        return None;
+    };
+    let most = sentinels.len() / 2 + 1;
+    let question = Question::Primary(name.as_str().into());
+    let told = ask(plan, sentinels, most, &question).await.ok()?;
+    let (votes, node) = by_votes(told).into_iter().next()?;
+    (votes >= most).then_some(Place::Node(node))
 }
 
 /// What is asked.
@@ -170,7 +180,7 @@ pub(super) fn reached_from(asked: &Node, named: Node) -> Node {
 }
 
 /// Each of them once, those named most often first.
-fn by_votes(told: Vec<Node>) -> Vec<Node> {
+fn by_votes(told: Vec<Node>) -> Vec<(usize, Node)> {
     let mut votes: Vec<(usize, Node)> = Vec::new();
     for node in told {
         match votes.iter_mut().find(|(_, known)| *known == node) {
@@ -179,7 +189,7 @@ fn by_votes(told: Vec<Node>) -> Vec<Node> {
         }
     }
     votes.sort_by_key(|&(n, _)| std::cmp::Reverse(n));
-    votes.into_iter().map(|(_, node)| node).collect()
+    votes
 }
 
 #[cfg(test)]
@@ -193,6 +203,7 @@ mod tests {
             port,
         };
         let told = [1, 2, 3, 2].map(node).to_vec();
-        assert_eq!(by_votes(told), [2, 1, 3].map(node));
+        let named = [(2, 2), (1, 1), (1, 3)].map(|(votes, port)| (votes, node(port)));
+        assert_eq!(by_votes(told), named);
     }
 }

@@ -68,7 +68,7 @@ impl Named {
             self.asked = Instant::now();
             let plan = Arc::clone(plan);
             self.asking = Some(AbortOnDropHandle::new(tokio::spawn(async move {
-                first(&plan).await
+                find::agreed(&plan).await
             })));
         }
         false
@@ -77,14 +77,11 @@ impl Named {
 
 /// Whether sentinels that answer name another server than this one.
 pub(super) async fn is_replaced(place: &Place, plan: &Plan) -> bool {
-    has_sentinels(plan) && first(plan).await.is_some_and(|named| named != *place)
+    find::agreed(plan)
+        .await
+        .is_some_and(|named| named != *place)
 }
 
 fn has_sentinels(plan: &Plan) -> bool {
     matches!(plan.topology, Topology::Sentinel { .. })
-}
-
-/// Whom the sentinels name; nobody where none of them answers.
-async fn first(plan: &Plan) -> Option<Place> {
-    find::candidates(plan).await.ok()?.into_iter().next()
 }
