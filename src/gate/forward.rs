@@ -38,8 +38,6 @@ use crate::seal::Ticket;
 
 /// Preflights one worker forwards at once without a pass.
 const PREFLIGHTS_MAX: usize = 8;
-/// A request with a longer body, or one of unknown length, may be kept waiting by its client.
-const SHORT_BYTES: u64 = 64 * 1024;
 /// When the origin failed somebody inside, it may try again after this many seconds.
 const RETRY_S: u64 = 10;
 
@@ -191,7 +189,7 @@ impl Gate {
         let guard = &visit.site.config.guard;
         let inside = through.id().filter(|_| guard.is_on);
         let out = inside.and_then(|visitor| {
-            let is_timed = is_short(&going.request);
+            let is_timed = is_bare(&going.request);
             visit.port.watch(visitor, started, is_timed)
         });
         let mut response = match origin.pool.forward(going.request, &passage).await {
@@ -266,10 +264,10 @@ impl Gate {
     }
 }
 
-/// Whether a request is sent in no time, so that the time to its response is the origin's.
-fn is_short(request: &Request<Incoming>) -> bool {
-    let upper = request.body().size_hint().upper();
-    upper.is_some_and(|bytes| bytes <= SHORT_BYTES)
+/// Whether a request has no body, so that the time to its response is the origin's: however short a body is, its sender
+/// decides how long it takes.
+fn is_bare(request: &Request<Incoming>) -> bool {
+    request.body().is_end_stream()
 }
 
 /// Whether a response says that the origin is not well (RFC 9110 §15.6): not merely that it lacks something.

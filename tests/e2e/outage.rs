@@ -29,6 +29,8 @@ use crate::support::wait_for;
 
 /// So many come to each replica while there are no numbers.
 const COMING: usize = 300;
+/// Between two who come to the same replica.
+const PAUSE: Duration = Duration::from_millis(5);
 /// So long the replicas say at least that their store is away, in seconds: more than what is no outage to a line.
 const AWAY_S: f64 = 3.0;
 /// How long a full outage lasts.
@@ -74,6 +76,8 @@ fn come(addr: SocketAddr, before: &Before, over: &AtomicBool, came: &AtomicUsize
         }
         before.goes_on(addr, turn);
         turn += 1;
+        // A steady stream of people, not as many as the machine can bear: the replicas need some of it.
+        thread::sleep(PAUSE);
     }
     newcomers
 }
