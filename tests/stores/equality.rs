@@ -26,7 +26,7 @@ use crate::state;
 use crate::stubs::Met as StubsMet;
 
 /// Histories played unless `ANTEROOM_HISTORIES` says otherwise: as many as there is time for beside everything else.
-const HISTORIES: u64 = 700;
+const HISTORIES: u64 = 400;
 /// So many meet everything that can happen.
 const ENOUGH: u64 = 200;
 /// Events of each.
