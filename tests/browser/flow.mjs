@@ -11,7 +11,8 @@ const PATIENCE_MS = Number(process.env.PATIENCE_MS ?? 180_000);
 if (!address) throw new Error('usage: node flow.mjs URL [VISITORS]');
 
 const browser = await launch();
-const isOurs = (page) => page.evaluate(() => document.querySelector('main #wr') !== null);
+// A page of which only the head has come is not the portal's yet.
+const isOurs = (page) => page.evaluate(() => document.readyState === 'loading' || document.querySelector('main #wr') !== null);
 const stateOf = (page) => page.getAttribute('#wr', 'data-state');
 const placeOf = async (page) => {
   const shown = page.locator('[data-t=place]');
