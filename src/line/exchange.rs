@@ -27,6 +27,10 @@ pub const CALLS_MAX: u64 = 250;
 pub const ENTRIES_MAX: u64 = 250;
 /// Most requests of each kind that one exchange tells of the origin.
 pub const HEALTH_MAX: u64 = 1_000_000;
+/// As many visitors as [`Health::witnesses`] tells apart, a bit each, and all of them.
+pub const WITNESS_BITS: u64 = 48;
+/// All bits of [`Health::witnesses`].
+pub const WITNESSES_ALL: u64 = (1 << WITNESS_BITS) - 1;
 /// Most rows of each kind of news in one answer.
 pub const NEWS_MAX: usize = 500;
 /// How far ahead of `head` somebody asking is remembered.
@@ -210,6 +214,18 @@ pub struct Health {
     pub failed: u64,
     /// Those answered, or still not answered, after longer than the operator wants it to take; at most `answered`.
     pub slow: u64,
+    /// Whose requests failed or were slow: a bit for each visitor, by its ticket's id, up to [`WITNESSES_ALL`], which is
+    /// told when the origin could not be connected to: that is nobody's doing.
+    #[serde(default)]
+    pub witnesses: u64,
+}
+
+impl Health {
+    /// The bit of this visitor.
+    #[must_use]
+    pub fn witness(id: TicketId) -> u64 {
+        1 << (id.0 % u128::from(WITNESS_BITS))
+    }
 }
 
 /// Where a visitor stands, answered to those who asked or were checked.

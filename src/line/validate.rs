@@ -9,6 +9,7 @@ use crate::line::exchange::JOINS_MAX;
 use crate::line::exchange::NUMBER_MAX;
 use crate::line::exchange::Refused;
 use crate::line::exchange::STUB_SLICES_MAX;
+use crate::line::exchange::WITNESSES_ALL;
 use crate::line::settings::INTEGER_MAX;
 use crate::line::settings::RATE_PER_HOUR_MAX;
 use crate::line::settings::Settings;
@@ -47,7 +48,8 @@ impl Exchange {
             return Err(Refused::OutOfRange("told_us"));
         }
         let origin = &self.origin;
-        if origin.answered.max(origin.failed) > HEALTH_MAX || origin.slow > origin.answered {
+        let too_many = origin.answered.max(origin.failed) > HEALTH_MAX;
+        if too_many || origin.slow > origin.answered || origin.witnesses > WITNESSES_ALL {
             return Err(Refused::OutOfRange("origin"));
         }
         self.validate_numbers()?;

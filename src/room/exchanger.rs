@@ -20,6 +20,7 @@ use tracing::warn;
 use crate::clock;
 use crate::line::exchange::Answer;
 use crate::line::exchange::Exchange;
+use crate::line::exchange::Health as OriginHealth;
 use crate::line::ids::InstanceId;
 use crate::line::promises;
 use crate::room::Shared;
@@ -145,15 +146,14 @@ impl Exchanger {
 
     /// Sends one exchange until it is answered; whether the next one should follow at once.
     ///
-    /// The store waits between tries by itself. Those who wait are told after the first one that it is away.
+    /// The store waits between tries by itself; those who wait are told after the first.
     async fn exchange(
         &mut self,
         course: &mut Course,
         exchange: &mut Exchange,
-        waiting: Waiting,
+        mut waiting: Waiting,
         batch: &mut Vec<Event>,
     ) -> bool {
-        let mut waiting = waiting;
         exchange.stubs = self.shared.stubs().slices();
         let mut repeat: Option<Exchange> = None;
         loop {
@@ -163,7 +163,7 @@ impl Exchanger {
             let now = clock::monotonic();
             match result {
                 Ok(answer) => {
-                    self.say_back(course);
+                    self.come_back(course, batch);
                     self.metrics.exchange_seconds.observe(now - started);
                     self.watch(course, exchange, &answer);
                     self.say_guarded(course, &answer);
@@ -187,6 +187,7 @@ impl Exchanger {
                         eager: Vec::new(),
                         keyed: Vec::new(),
                         stubs: self.shared.stubs().slices(),
+                        origin: OriginHealth::default(),
                         ..exchange.clone()
                     });
                 }
@@ -375,12 +376,15 @@ impl Exchanger {
         self.shared.publish(&course.mirror.picture);
     }
 
-    fn say_back(&self, course: &mut Course) {
+    /// Says that the store is back, if it was away. What was seen of the origin meanwhile is not told.
+    fn come_back(&mut self, course: &mut Course, batch: &mut Vec<Event>) {
         course.reasons.clear();
         if let Health::Away { since } = course.mirror.picture.health {
-            let away_ms =
-                u64::try_from((clock::monotonic() - since).as_millis()).unwrap_or(u64::MAX);
+            let away = clock::monotonic() - since;
+            let away_ms = u64::try_from(away.as_millis()).unwrap_or(u64::MAX);
             self.metrics.store_away.set(0);
+            self.take_waiting(course, batch);
+            course.gathered.forget_origin();
             info!(room.name = %self.shared.name, away_ms, "the store is back");
         }
     }

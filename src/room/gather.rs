@@ -145,6 +145,7 @@ impl Gathered {
         add(&mut self.origin.answered, health.answered);
         add(&mut self.origin.failed, health.failed);
         add(&mut self.origin.slow, health.slow);
+        self.origin.witnesses |= health.witnesses;
     }
 
     fn ask(&mut self, visitor: Visitor) {
@@ -178,8 +179,14 @@ impl Gathered {
         }
     }
 
+    /// How the origin did while the store was away says nothing of how it does afterwards.
+    pub(crate) fn forget_origin(&mut self) {
+        self.origin = Health::default();
+    }
+
     /// Tells everybody who waits that the store is away.
     pub(crate) fn turn_away(&mut self, arrive: impl FnMut() -> Arrival) {
+        self.forget_origin();
         self.turn_newcomers_away(arrive);
         for (_, reply) in self.keyed.drain(..) {
             reply.send(Joined::Away(None)).ok();

@@ -295,6 +295,7 @@ impl Replica {
         seen.answered += health.answered;
         seen.failed += health.failed;
         seen.slow += health.slow;
+        seen.witnesses |= health.witnesses;
     }
 
     pub(crate) fn sold_out(&mut self) {

@@ -30,13 +30,13 @@ use crate::store::StoreError;
 
 /// The line's scalars as the script packs them; `answer.lua` has their names. Another release may have packed what is
 /// read: what is new goes to the end, and nothing moves.
-pub(crate) const STATE_FORMAT: &str = ">I8c16I8c32I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8c32I8I8I8I8c96I8I8I8c40I8I8I8I8I8I8I8I8I8I8I8I8I8";
+pub(crate) const STATE_FORMAT: &str = ">I8c16I8c32I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8c32I8I8I8I8c96I8I8I8c40I8I8I8I8I8I8I8I8I8I8I8I8I8I8";
 /// The answer's fixed fields as the script packs them; [`answer`] reads them.
 pub(crate) const ANSWER_FORMAT: &str = ">I8I8c16I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8c32I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8c96I8I8";
 
 /// An exchange's fixed fields as the script unpacks them; [`header`] writes them.
 pub(crate) const EXCHANGE_FORMAT: &str =
-    ">I8c16I8c32c16I8c16I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8c24c96I8I8I8";
+    ">I8c16I8c32c16I8c16I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8c24c96I8I8I8I8";
 /// A slice of stubs, as the exchange carries it and the store keeps it.
 pub(crate) const SLICE_FORMAT: &str = ">I8I8I8";
 /// A block of numbered stubs, as the store keeps it and the answer carries it.
@@ -140,6 +140,7 @@ fn header(clock_us: Option<u64>, store: KeyHash, exchange: &Exchange) -> Vec<u8>
     for value in [known.stubs, known.instances, exchange.stubs.len() as u64] {
         number(&mut to, value);
     }
+    number(&mut to, exchange.origin.witnesses);
     to
 }
 

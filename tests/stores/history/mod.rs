@@ -11,6 +11,8 @@ use anteroom::line::exchange::Known;
 use anteroom::line::exchange::Proposal;
 use anteroom::line::exchange::Renewal;
 use anteroom::line::exchange::Visitor;
+use anteroom::line::exchange::WITNESS_BITS;
+use anteroom::line::exchange::WITNESSES_ALL;
 use anteroom::line::ids::Epoch;
 use anteroom::line::ids::InstanceId;
 use anteroom::line::ids::KeyHash;
@@ -409,6 +411,12 @@ impl History {
             self.random.pick(&[1, 4, 40])
         };
         let answered = self.random.within(0, most);
+        let bits = self.random.any();
+        let witnesses = match self.random.below(4) {
+            0 => WITNESSES_ALL,
+            1 => bits & bits >> 9 & WITNESSES_ALL,
+            one_more => 1 << (bits % (WITNESS_BITS / one_more)),
+        };
         exchange.origin = match self.origin {
             0 => Health::default(),
             1 => Health {
@@ -419,14 +427,17 @@ impl History {
                 answered,
                 failed: self.random.within(0, most),
                 slow: self.random.within(0, answered),
+                witnesses,
             },
             3 => Health {
                 answered,
                 failed: 0,
                 slow: answered,
+                witnesses,
             },
             _ => Health {
                 failed: answered,
+                witnesses,
                 ..Health::default()
             },
         };
