@@ -134,15 +134,15 @@ pub(crate) async fn number(visit: &Visit<'_>, key: Option<KeyHash>) -> Kept {
             })
         }
         Joined::Refused => Kept::Nothing,
-        Joined::Away(arrival) => Kept::Stub(match key {
-            Some(key) => of_key(key, port.arrive_keyed(key)),
-            None => {
-                let arrival = arrival.unwrap_or_else(|| port.arrive());
+        Joined::Away(arrival) => {
+            let stub = match key {
+                Some(key) => (port.arrive_keyed(key)).map(|arrival| of_key(key, arrival)),
                 // Another id: the line may have numbered the one it was asked with all the same, and that number is
                 // given up.
-                of(arrival, seal::ticket_id())
-            }
-        }),
+                None => arrival.map(|arrival| of(arrival, seal::ticket_id())),
+            };
+            stub.map_or(Kept::Nothing, Kept::Stub)
+        }
     }
 }
 

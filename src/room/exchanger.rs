@@ -33,8 +33,6 @@ use crate::room::mirror::News;
 use crate::room::plan::Follower;
 use crate::room::snapshot::Health;
 use crate::room::snapshot::Snapshot;
-use crate::room::stubs::Arrival;
-use crate::room::stubs::Stubs;
 use crate::seal;
 use crate::store::Store;
 use crate::store::StoreError;
@@ -234,7 +232,7 @@ impl Exchanger {
         let picture = &course.mirror.picture;
         let told = picture.answer().map_or(&[][..], |answer| &answer.stubs);
         course.numbered += stubs.number(told);
-        let mut arrive = arriving(&mut stubs, picture);
+        let mut arrive = stubs.arriving(picture.moment());
         shared.publish(picture);
         let is_up = picture.is_up();
         let unclaimed = course.mirror.tell(exchange, waiting, &mut arrive);
@@ -258,7 +256,7 @@ impl Exchanger {
         let shared = Arc::clone(&self.shared);
         let mut stubs = shared.stubs();
         self.say_away(course, error, clock::monotonic());
-        let mut arrive = arriving(&mut stubs, &course.mirror.picture);
+        let mut arrive = stubs.arriving(course.mirror.picture.moment());
         waiting.turn_away(&mut arrive);
         self.take_waiting(course, batch);
         course.gathered.turn_away(&mut arrive);
@@ -415,7 +413,7 @@ impl Exchanger {
         let mut course = course;
         let mut exchange = {
             let mut stubs = self.shared.stubs();
-            let arrive = arriving(&mut stubs, &course.mirror.picture);
+            let arrive = stubs.arriving(course.mirror.picture.moment());
             course.gathered.take_last(course.mirror.known(), arrive)
         };
         exchange.stubs = self.shared.stubs().slices();
@@ -455,7 +453,7 @@ impl Course {
             match event {
                 Event::Leave(left) => self.leaving = Some(left),
                 Event::Follow { plan, changed } => {
-                    self.mirror.picture.may_draw = plan.draws();
+                    self.mirror.picture.heed(&plan);
                     self.follower.follow(plan, changed);
                 }
                 Event::DrawWith(keys) => self.mirror.draws.use_keys(keys),
@@ -491,10 +489,4 @@ impl Course {
             }
         }
     }
-}
-
-/// Places for those who wait and get no numbers: they came now, whenever they are told.
-fn arriving<'s>(stubs: &'s mut Stubs, picture: &Snapshot) -> impl FnMut() -> Arrival + use<'s> {
-    let now = picture.moment();
-    move || stubs.give(now)
 }

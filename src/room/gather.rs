@@ -40,14 +40,15 @@ pub(crate) struct Newcomer {
 }
 
 impl Newcomer {
-    /// Gives it its place in the order of arrival, unless it has gone or has one already.
-    pub(crate) fn turn_away(&mut self, arrive: impl FnOnce() -> Arrival) {
+    /// Gives it its place in the order of arrival, unless it has gone or has one already; or says that the line is full.
+    pub(crate) fn turn_away(&mut self, arrive: impl FnOnce() -> Option<Arrival>) {
         if self.reply.is_closed() {
             return;
         }
         let (gone, _nobody) = oneshot::channel();
         let reply = std::mem::replace(&mut self.reply, gone);
-        reply.send(Joined::Away(Some(arrive()))).ok();
+        let joined = arrive().map_or(Joined::Refused, |arrival| Joined::Away(Some(arrival)));
+        reply.send(joined).ok();
     }
 }
 
@@ -84,7 +85,7 @@ pub(crate) struct Waiting {
 impl Waiting {
     /// Tells everybody who waits that there are no numbers now; each newcomer gets its place in the order of arrival.
     /// The newcomers stay, with nobody behind them any more: the line may number them all the same.
-    pub(crate) fn turn_away(&mut self, mut arrive: impl FnMut() -> Arrival) {
+    pub(crate) fn turn_away(&mut self, mut arrive: impl FnMut() -> Option<Arrival>) {
         for newcomer in &mut self.newcomers {
             newcomer.turn_away(&mut arrive);
         }
@@ -185,7 +186,7 @@ impl Gathered {
     }
 
     /// Tells everybody who waits that the store is away.
-    pub(crate) fn turn_away(&mut self, arrive: impl FnMut() -> Arrival) {
+    pub(crate) fn turn_away(&mut self, arrive: impl FnMut() -> Option<Arrival>) {
         self.forget_origin();
         self.turn_newcomers_away(arrive);
         for (_, reply) in self.keyed.drain(..) {
@@ -197,7 +198,7 @@ impl Gathered {
     }
 
     /// Gives every newcomer its place in the order of arrival instead of a number.
-    pub(crate) fn turn_newcomers_away(&mut self, mut arrive: impl FnMut() -> Arrival) {
+    pub(crate) fn turn_newcomers_away(&mut self, mut arrive: impl FnMut() -> Option<Arrival>) {
         for mut newcomer in self.eager.drain(..).chain(self.plain.drain(..)) {
             newcomer.turn_away(&mut arrive);
         }
@@ -218,7 +219,11 @@ impl Gathered {
     }
 
     /// The last exchange: what is still to be told, and nothing that would need an answer.
-    pub(crate) fn take_last(&mut self, known: Known, arrive: impl FnMut() -> Arrival) -> Exchange {
+    pub(crate) fn take_last(
+        &mut self,
+        known: Known,
+        arrive: impl FnMut() -> Option<Arrival>,
+    ) -> Exchange {
         self.turn_away(arrive);
         self.asks.clear();
         self.asking.clear();

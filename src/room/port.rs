@@ -110,19 +110,20 @@ impl Port {
     }
 
     fn away(&self) -> Joined {
-        Joined::Away(Some(self.arrive()))
+        let arrival = self.arrive();
+        arrival.map_or(Joined::Refused, |arrival| Joined::Away(Some(arrival)))
     }
 
-    /// The next place in the order of arrival, for a newcomer who gets no number now.
+    /// The next place in the order of arrival, for a newcomer who gets no number now; none when the line is full.
     #[must_use]
-    pub fn arrive(&self) -> Arrival {
+    pub fn arrive(&self) -> Option<Arrival> {
         let mut stubs = self.room.shared.stubs();
         stubs.give(self.snapshot().moment())
     }
 
     /// As [`Port::arrive`], and the same place for whoever comes with this key within a minute.
     #[must_use]
-    pub fn arrive_keyed(&self, key: KeyHash) -> Arrival {
+    pub fn arrive_keyed(&self, key: KeyHash) -> Option<Arrival> {
         let mut stubs = self.room.shared.stubs();
         stubs.give_keyed(key, self.snapshot().moment())
     }
