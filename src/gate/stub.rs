@@ -66,11 +66,10 @@ pub(crate) fn of(arrival: Arrival, id: TicketId) -> Stub {
 }
 
 /// Joins by a stub that nobody is going to tell the line of any more. However often and wherever it is shown, there is
-/// one number for it within the time that the line remembers keys, and one ticket: its id was decided when it was
-/// signed.
+/// one number for it, and one ticket: its id was decided when it was signed.
 pub(crate) async fn join(visit: &Visit<'_>, stub: &Stub) -> Joined {
     let key = visit.live.keys.stub_hash(visit.site.name(), stub.id);
-    visit.port.join_keyed(key).await
+    visit.port.join_lost(key, &arrival(stub)).await
 }
 
 /// The ticket that a lost stub has become, if the line numbered it.

@@ -90,6 +90,15 @@ pub struct StubSlice {
     pub count: u64,
 }
 
+/// The stub of a newcomer of whom no replica tells any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub struct LostStub {
+    /// The replica that gave it.
+    pub instance: InstanceId,
+    /// Its index there, counted from 1; 0 for no stub.
+    pub index: u64,
+}
+
 /// Stubs of one replica that have numbers: index `first + i` has `number + i`, for `i` below `count`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct StubBlock {
@@ -203,6 +212,10 @@ pub struct Exchange {
     /// [`STUB_SLICES_MAX`].
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub stubs: Vec<StubSlice>,
+    /// Whose stubs the joins of `keyed` go by, one for each of these, or empty where none does: their numbers are
+    /// remembered as those of other stubs are.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lost: Vec<LostStub>,
 }
 
 /// How the origin did with the requests of those inside, as one replica counted it.

@@ -38,6 +38,9 @@ impl Exchange {
         if let Some((name, ..)) = lists.into_iter().find(|&(_, len, max)| len > max) {
             return Err(Refused::TooMuch(name));
         }
+        if !self.lost.is_empty() && self.lost.len() != self.keyed.len() {
+            return Err(Refused::OutOfRange("lost"));
+        }
         if self.joins > JOINS_MAX || self.eager.len() as u64 > self.joins {
             return Err(Refused::TooMuch("joins"));
         }
@@ -111,6 +114,9 @@ impl Exchange {
                 return Err(Refused::OutOfRange("stubs"));
             }
             next = slice.first + slice.count;
+        }
+        if self.lost.iter().any(|lost| lost.index > INTEGER_MAX / 2) {
+            return Err(Refused::OutOfRange("lost"));
         }
         Ok(())
     }

@@ -184,6 +184,7 @@ impl Exchanger {
                         joins: 0,
                         eager: Vec::new(),
                         keyed: Vec::new(),
+                        lost: Vec::new(),
                         stubs: self.shared.stubs().slices(),
                         origin: OriginHealth::default(),
                         ..exchange.clone()

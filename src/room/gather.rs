@@ -15,6 +15,7 @@ use crate::line::exchange::Health;
 use crate::line::exchange::ITEMS_MAX;
 use crate::line::exchange::JOINS_MAX;
 use crate::line::exchange::Known;
+use crate::line::exchange::LostStub;
 use crate::line::exchange::Proposal;
 use crate::line::exchange::Renewal;
 use crate::line::exchange::Visitor;
@@ -57,7 +58,7 @@ impl Newcomer {
 pub(crate) struct Gathered {
     eager: VecDeque<Newcomer>,
     plain: VecDeque<Newcomer>,
-    keyed: VecDeque<(KeyHash, oneshot::Sender<Joined>)>,
+    keyed: VecDeque<(KeyHash, LostStub, oneshot::Sender<Joined>)>,
     asks: VecDeque<Visitor>,
     asking: HashSet<TicketId>,
     unasks: VecDeque<Visitor>,
@@ -112,7 +113,7 @@ impl Gathered {
                 eager: false,
                 reply,
             } => self.plain.push_back(Newcomer { id, reply }),
-            Event::JoinKeyed { key, reply } => self.keyed.push_back((key, reply)),
+            Event::JoinKeyed { key, lost, reply } => self.keyed.push_back((key, lost, reply)),
             Event::Ask { visitor, .. } => self.ask(visitor),
             Event::Unask(visitor) => {
                 // The ask may not have left yet: it then never does.
@@ -189,7 +190,7 @@ impl Gathered {
     pub(crate) fn turn_away(&mut self, arrive: impl FnMut() -> Option<Arrival>) {
         self.forget_origin();
         self.turn_newcomers_away(arrive);
-        for (_, reply) in self.keyed.drain(..) {
+        for (_, _, reply) in self.keyed.drain(..) {
             reply.send(Joined::Away(None)).ok();
         }
         for (_, reply) in self.checks.drain(..) {
@@ -239,7 +240,7 @@ impl Gathered {
         // Whoever has gone meanwhile gets no number.
         self.eager.retain(|newcomer| !newcomer.reply.is_closed());
         self.plain.retain(|newcomer| !newcomer.reply.is_closed());
-        self.keyed.retain(|(_, reply)| !reply.is_closed());
+        self.keyed.retain(|(_, _, reply)| !reply.is_closed());
         self.checks.retain(|(_, reply)| !reply.is_closed());
         let mut newcomers: Vec<_> = drain(&mut self.eager, EAGER_MAX).collect();
         let eager: Vec<_> = newcomers.iter().map(|newcomer| newcomer.id).collect();
@@ -247,7 +248,11 @@ impl Gathered {
         newcomers.extend(drain(&mut self.eager, free));
         let free = usize::try_from(JOINS_MAX).unwrap_or(usize::MAX) - newcomers.len();
         newcomers.extend(drain(&mut self.plain, free));
-        let (keys, keyed) = drain(&mut self.keyed, ITEMS_MAX).unzip();
+        let joins_keyed = drain(&mut self.keyed, ITEMS_MAX);
+        let ((keys, lost), keyed): ((_, Vec<_>), _) = joins_keyed
+            .map(|(key, lost, reply)| ((key, lost), reply))
+            .unzip();
+        let goes_by_stubs = lost.iter().any(|lost: &LostStub| lost.index > 0);
         let (checked, checks) = drain(&mut self.checks, ITEMS_MAX).unzip();
         let renewed: Vec<_> = self.renewals.keys().copied().take(ITEMS_MAX).collect();
         let renewals = renewed
@@ -259,6 +264,7 @@ impl Gathered {
             joins: newcomers.len() as u64,
             eager,
             keyed: keys,
+            lost: if goes_by_stubs { lost } else { Vec::new() },
             renewals: renewals.collect(),
             heard: drain(&mut self.heard, HEARD_MAX).collect(),
             asks: drain(&mut self.asks, ITEMS_MAX).collect(),

@@ -335,6 +335,7 @@ impl Replica {
             joins: (joiners.len() - keyed.len()) as u64,
             eager: eager.map(|j| j.id).take(EAGER_MAX).collect(),
             keyed,
+            lost: Vec::new(),
             heard: some_of(&mut g.heard, HEARD_MAX),
             asks: if self.leaving {
                 Vec::new()

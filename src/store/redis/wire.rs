@@ -41,6 +41,8 @@ pub(crate) const EXCHANGE_FORMAT: &str =
 pub(crate) const SLICE_FORMAT: &str = ">I8I8I8";
 /// A block of numbered stubs, as the store keeps it and the answer carries it.
 pub(crate) const BLOCK_FORMAT: &str = ">c16I8I8I8";
+/// A lost stub, as the exchange carries it.
+pub(crate) const LOST_FORMAT: &str = ">c16I8";
 /// Length of a slice of stubs, as the exchange carries it and the store keeps it.
 pub(crate) const SLICE_BYTES: usize = 24;
 /// A proposal as the script unpacks it.
@@ -229,6 +231,14 @@ fn add_lists(cmd: &mut Cmd, exchange: &Exchange) {
     }
     if !exchange.stubs.is_empty() {
         cmd.arg(slices(&exchange.stubs));
+    }
+    if !exchange.lost.is_empty() {
+        let mut to = Vec::with_capacity(exchange.lost.len() * bytes_of(LOST_FORMAT));
+        for lost in &exchange.lost {
+            text(&mut to, lost.instance);
+            self::number(&mut to, lost.index);
+        }
+        cmd.arg(to);
     }
 }
 

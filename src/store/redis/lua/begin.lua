@@ -33,6 +33,7 @@ local RENEWAL_TIMES = UNASK_NUMBERS + unasks_n
 local RENEWAL_ENTERED = RENEWAL_TIMES + renewals_n
 local FINISH_TIMES = RENEWAL_ENTERED + renewals_n
 local SLICES = FINISH_TIMES + finishes_n + 1
+local LOST = SLICES + min(slices_n, 1)
 
 -- The same exchange again gets the same answer; an older one is told which was the last.
 local last = call('HGET', ANSWERED, instance)
