@@ -143,10 +143,18 @@ impl Anteroom {
     /// # Panics
     /// When it does not start.
     pub fn restart(&mut self) {
+        self.restart_until("/readyz");
+    }
+
+    /// As [`Anteroom::restart`], until this path of its admin listener answers well.
+    ///
+    /// # Panics
+    /// As there.
+    pub fn restart_until(&mut self, path: &str) {
         end(&mut self.child);
         self.child = spawn(&self.place);
         assert!(
-            self.answers("/readyz"),
+            self.answers(path),
             "anteroom did not start again:\n{}",
             self.log()
         );
