@@ -39,6 +39,8 @@ use crate::support::wait_for;
 const SOON: Duration = Duration::from_secs(60);
 /// Numbers that are out before anything happens.
 const BEFORE: usize = 20;
+/// Plays one of the losses; how long the recovery took.
+type Play = fn() -> Duration;
 const APP: (&str, &str) = ("accept", "application/json");
 
 /// Two replicas of one line, and what they gave.
@@ -222,7 +224,7 @@ fn main() {
     let rounds = std::env::var("RECOVERY_ROUNDS").map_or(5, |text| {
         text.parse::<usize>().expect("RECOVERY_ROUNDS is a number")
     });
-    let troubles: [(&str, fn() -> Duration); 5] = [
+    let troubles: [(&str, Play); 5] = [
         ("FLUSHALL", flushed),
         ("Redis restarted empty", restarted_empty),
         ("Redis and both replicas", all_restarted_empty),
