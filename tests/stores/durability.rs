@@ -99,7 +99,7 @@ impl Replica {
             ..exchange
         };
         let answer = self.store.exchange(&exchange).await.expect("an answer");
-        self.known.epoch = Some(answer.epoch);
+        self.known = self.known.after(&answer);
         answer
     }
 
@@ -142,9 +142,7 @@ async fn child_under_load() {
             asks: (head..head + 3).filter(|&n| n > 0).map(visitor).collect(),
             ..Exchange::default()
         };
-        let known_entries = replica.known.entries;
         let answer = replica.send(exchange).await;
-        replica.known.entries = answer.entries.max(known_entries);
         head = answer.head;
         let inside: Vec<String> = answer
             .entered
