@@ -13,8 +13,6 @@
     reason = "a benchmark measures by the machine's clock and prints what it measured"
 )]
 
-#[path = "../tests/support/machines.rs"]
-mod machines;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
@@ -26,12 +24,12 @@ use std::time::Instant;
 
 use tempfile::TempDir;
 
-use crate::machines::Cluster;
-use crate::machines::Machine;
-use crate::machines::Watched;
 use crate::support::anteroom::Anteroom;
 use crate::support::anteroom::Place;
 use crate::support::http;
+use crate::support::machines::Cluster;
+use crate::support::machines::Machine;
+use crate::support::machines::Watched;
 use crate::support::origin::Origin;
 use crate::support::wait_for;
 

@@ -12,14 +12,14 @@ use tokio::runtime::Handle;
 
 use crate::ground::Ground;
 use crate::link::Link;
-use crate::machines::Machine;
-use crate::machines::Watched;
 use crate::origin::Origin;
 use crate::plan::REPLICAS;
 use crate::plan::Size;
 use crate::support::anteroom::Anteroom;
 use crate::support::anteroom::Place;
 use crate::support::http;
+use crate::support::machines::Machine;
+use crate::support::machines::Watched;
 use crate::support::wait;
 
 /// How long parts may take to be well again on a machine that is busy with everything else.
