@@ -21,6 +21,7 @@ use crate::stage::SOON;
 use crate::stage::Ticket;
 use crate::stage::call;
 use crate::stage::enter;
+use crate::stage::is_full;
 use crate::stage::join;
 use crate::stage::status;
 use crate::stage::try_join;
@@ -45,12 +46,9 @@ const APART: Duration = Duration::from_millis(300);
 #[derive(Debug, Clone)]
 struct Newcomer {
     stub: String,
-    /// When it had been answered.
-    at: Instant,
-}
-
-fn is_full() -> bool {
-    std::env::var_os("ANTEROOM_FULL").is_some()
+    /// When it asked, and when it had been answered: it came in between.
+    asked: Instant,
+    answered: Instant,
 }
 
 /// Comes until it is over, with everybody else looking after their own: the newcomers without a number, in order.
@@ -58,14 +56,19 @@ fn come(addr: SocketAddr, before: &Before, over: &AtomicBool, came: &AtomicUsize
     let mut newcomers = Vec::new();
     let mut turn = 0;
     while !over.load(Ordering::Relaxed) {
+        let asked = clock::monotonic();
         let reply = try_join(addr, &[]);
-        let at = clock::monotonic();
+        let answered = clock::monotonic();
         let body = reply.json();
         assert_eq!(reply.status, 200, "{body}");
         if body["number"].is_null() {
             assert_eq!(body["state"], "waiting", "{body}");
             let stub = body["ticket"].as_str().unwrap().to_owned();
-            newcomers.push(Newcomer { stub, at });
+            newcomers.push(Newcomer {
+                stub,
+                asked,
+                answered,
+            });
             came.fetch_add(1, Ordering::Relaxed);
         }
         before.goes_on(addr, turn);
@@ -184,7 +187,7 @@ impl fmt::Display for Order {
 /// Whoever came in an outage has its number, in the order of arrival.
 fn in_order(pair: &Pair, newcomers: &[Vec<Newcomer>; 2]) -> Order {
     let [one, two] = pair.addrs();
-    let mut all: Vec<(Instant, usize, u64)> = Vec::new();
+    let mut all: Vec<(&Newcomer, usize, u64)> = Vec::new();
     for (at, came) in newcomers.iter().enumerate() {
         // At the replica it did not come to.
         let elsewhere = [two, one][at];
@@ -201,13 +204,14 @@ fn in_order(pair: &Pair, newcomers: &[Vec<Newcomer>; 2]) -> Order {
             assert_eq!(status(addr, &ticket.text)["number"], ticket.number);
         }
         let rows = came.iter().zip(numbers);
-        all.extend(rows.map(|(newcomer, number)| (newcomer.at, at, number)));
+        all.extend(rows.map(|(newcomer, number)| (newcomer, at, number)));
     }
-    all.sort_unstable();
+    all.sort_unstable_by_key(|(newcomer, ..)| newcomer.answered);
     let (mut pairs, mut inverted) = (0_u64, 0_u64);
-    for (nth, (at, replica, number)) in all.iter().enumerate() {
+    for (nth, (newcomer, replica, number)) in all.iter().enumerate() {
+        let certain = newcomer.answered + APART;
         let later = all[nth..].iter().filter(|other| other.1 != *replica);
-        for other in later.filter(|other| other.0 - *at > APART) {
+        for other in later.filter(|other| other.0.asked > certain) {
             pairs += 1;
             inverted += u64::from(other.2 < *number);
         }
