@@ -193,7 +193,7 @@ async fn trailers_of_a_client_go_on_without_what_is_ours_to_say() {
              X-Sum: 42\r\nAnteroom-Visitor: evil\r\nCookie: anteroom-main=1\r\n\r\n",
         )
         .await;
-    assert!(client.answer().await.starts_with("HTTP/1.1 200"));
+    assert!(client.message().await.starts_with("HTTP/1.1 200"));
     let seen = coming.recv().await.unwrap().to_ascii_lowercase();
     let (_, trailers) = seen.split_once("\r\n0\r\n").unwrap();
     assert_eq!(trailers, "x-sum: 42\r\n\r\n", "{seen}");
@@ -209,6 +209,6 @@ async fn a_client_that_expects_a_continue_gets_one_once_the_origin_is_there() {
         .await;
     assert_eq!(client.head().await, "HTTP/1.1 100 Continue\r\n\r\n");
     client.send("hello").await;
-    assert!(client.answer().await.starts_with("HTTP/1.1 200"));
+    assert!(client.message().await.starts_with("HTTP/1.1 200"));
     assert!(heads.lock().unwrap()[0].ends_with("hello"));
 }
