@@ -50,7 +50,8 @@ async fn open(directory: &Path) -> Store {
         .expect("the store opens")
 }
 
-fn visitor(number: u64) -> Visitor {
+/// The visitor of this number, whose id says the same.
+pub fn visitor(number: u64) -> Visitor {
     Visitor {
         number,
         id: TicketId(u128::from(number)),
