@@ -15,7 +15,7 @@ use crate::server::Server;
 /// Exchanges counted together.
 const EXCHANGES: u64 = 40;
 /// Most commands of one in which nothing happens.
-const IDLE_MAX: u64 = 23;
+const IDLE_MAX: u64 = 16;
 /// Most commands of the largest exchange.
 const COMMANDS_MAX: u64 = 300;
 
