@@ -65,6 +65,8 @@ impl Json {
 
     pub(crate) fn text(&mut self, name: &str, value: &str) {
         self.key(name);
+        // A panel is several times as long as everything before it, and one character in sixteen is a quotation mark.
+        self.out.reserve(value.len() + value.len() / 8);
         self.out.push('"');
         quote(&mut self.out, value);
         self.out.push('"');
