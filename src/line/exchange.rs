@@ -141,6 +141,35 @@ pub struct Known {
     pub instances: u64,
 }
 
+impl Known {
+    /// What a replica that knew this knows once it has this answer; of another epoch, only what was answered.
+    #[must_use]
+    pub fn after(self, answer: &Answer) -> Self {
+        let before = if self.epoch == Some(answer.epoch) {
+            self
+        } else {
+            Self::default()
+        };
+        Self {
+            epoch: Some(answer.epoch),
+            tail: before.tail.max(answer.tail),
+            head: before.head.max(answer.head),
+            now_us: before.now_us.max(answer.now_us),
+            turns: answer.turns_to,
+            entries: answer.entries,
+            finished: answer.finished_to,
+            opening: answer.opening,
+            stubs: answer.stubs_to,
+            // While it heals, it may have heard from this one only.
+            instances: if answer.healing {
+                before.instances
+            } else {
+                answer.counts.instances
+            },
+        }
+    }
+}
+
 /// Everything that happened at one replica since its last exchange.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]

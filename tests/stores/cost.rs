@@ -5,11 +5,11 @@ use anteroom::line::exchange::Exchange;
 use anteroom::line::exchange::Proposal;
 use anteroom::line::exchange::Renewal;
 use anteroom::line::exchange::StubSlice;
-use anteroom::line::exchange::Visitor;
 use anteroom::line::ids::KeyHash;
 use anteroom::line::ids::TicketId;
 use anteroom::line::settings::Settings;
 
+use crate::durability::visitor;
 use crate::faults::Replica;
 use crate::server::Server;
 
@@ -32,13 +32,6 @@ fn commands(redis: &mut redis::Connection) -> u64 {
         (name != "info").then_some(calls)
     };
     info.lines().filter_map(calls).sum()
-}
-
-fn visitor(number: u64) -> Visitor {
-    Visitor {
-        number,
-        id: TicketId(u128::from(number)),
-    }
 }
 
 /// Every other stub was given to nobody, so that each of these makes a block.
