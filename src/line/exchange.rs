@@ -28,7 +28,7 @@ pub const ENTRIES_MAX: u64 = 64;
 /// Most requests of each kind that one exchange tells of the origin.
 pub const HEALTH_MAX: u64 = 1_000_000;
 /// Most rows of each kind of news in one answer.
-pub const NEWS_MAX: usize = 250;
+pub const NEWS_MAX: usize = 500;
 /// Most of each kind that one exchange lets go of because they have run out.
 pub const EXPIRED_MAX: usize = 100;
 /// How far ahead of `head` somebody asking is remembered.
