@@ -3,8 +3,7 @@
 //! While an exchange is on its way, events gather in the channel; as soon as its answer is here the next one leaves
 //! with all of them. An exchange whose answer was lost is repeated until it is answered, under the same sequence number,
 //! so that nothing is applied twice; meanwhile those who wait are told that the store is away. What is repeated asks for
-//! no numbers any more, since those who wanted them have their places in the order of arrival, and tells of all of
-//! these: the line needs them of every replica before it goes on.
+//! no numbers: it tells of all who have their places in the order of arrival instead, whom the line must know of first.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -141,7 +140,7 @@ impl Exchanger {
             };
             batch.push(event);
         }
-        course.obey(std::mem::take(&mut *self.shared.orders()));
+        course.obey(self.shared.take_orders());
         course.take_in(batch);
     }
 

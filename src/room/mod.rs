@@ -92,8 +92,13 @@ impl Shared {
         self.stubs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn orders(&self) -> MutexGuard<'_, Orders> {
+    fn orders(&self) -> MutexGuard<'_, Orders> {
         self.orders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What was ordered since the last time.
+    pub(crate) fn take_orders(&self) -> Orders {
+        std::mem::take(&mut *self.orders())
     }
 
     pub(crate) fn publish(&self, picture: &Snapshot) {
