@@ -3,6 +3,7 @@
 //! One worker per core: a thread with a current-thread runtime, its own `SO_REUSEPORT` listeners and its own handler.
 //! Workers share nothing that is written on the way of a request. `stack.rs` is the table of contents of a request.
 
+mod chunks;
 mod connection;
 mod connections;
 mod descriptors;
