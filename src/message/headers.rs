@@ -178,12 +178,16 @@ pub fn is_framed_plainly(headers: &mut HeaderMap) -> bool {
     if let Some(coding) = coding {
         return coding.as_bytes().eq_ignore_ascii_case(b"chunked");
     }
-    let Some(length) = length else { return true };
-    let is_plain = length.as_bytes().iter().all(u8::is_ascii_digit);
-    if is_plain {
+    let Some(length) = length.map(HeaderValue::as_bytes) else {
+        return true;
+    };
+    if length.is_empty() || !length.iter().all(u8::is_ascii_digit) {
+        return false;
+    }
+    if length.len() > 1 && length.first() == Some(&b'0') {
         plain_length(headers);
     }
-    is_plain
+    true
 }
 
 /// Leading zeros go: there are readers that take them for octal.

@@ -23,7 +23,15 @@ pub(crate) struct Down {
 const HIDDEN: &[u8] = b"x\r\n\r\nGET {t}smuggled HTTP/1.1\r\nHost: a.example\r\n\r\n";
 
 pub(crate) fn payloads() -> Vec<Down> {
-    [valid(), bytes(), pseudo(), fields(), lengths()].concat()
+    [
+        valid(),
+        valid_fields(),
+        bytes(),
+        pseudo(),
+        fields(),
+        lengths(),
+    ]
+    .concat()
 }
 
 fn plain(method: &str) -> Vec<Field> {
@@ -74,14 +82,8 @@ fn good(
 }
 
 fn valid() -> Vec<Down> {
-    let (get, post) = (plain("GET"), plain("POST"));
-    let host = get
-        .iter()
-        .filter(|(name, _)| name != b":authority")
-        .cloned();
-    let host = with(host.collect(), b"host", b"b.example");
-    let mut crumbs = with(get.clone(), b"cookie", b"a=1");
-    crumbs.push((b"cookie".to_vec(), b"b=2".to_vec()));
+    let post = plain("POST");
+    let get = plain("GET");
     vec![
         good(
             "GET",
@@ -114,6 +116,20 @@ fn valid() -> Vec<Down> {
             None,
             vec!["content-length: 0"],
         ),
+    ]
+}
+
+/// Fields on their way down.
+fn valid_fields() -> Vec<Down> {
+    let get = plain("GET");
+    let host = get
+        .iter()
+        .filter(|(name, _)| name != b":authority")
+        .cloned();
+    let host = with(host.collect(), b"host", b"b.example");
+    let mut crumbs = with(get.clone(), b"cookie", b"a=1");
+    crumbs.push((b"cookie".to_vec(), b"b=2".to_vec()));
+    vec![
         good(
             "GET with a body",
             get.clone(),
@@ -223,63 +239,65 @@ fn bytes() -> Vec<Down> {
     payloads
 }
 
+const PSEUDO: &[(&str, &[&str])] = &[
+    (
+        ":method",
+        &[
+            "",
+            "GET ",
+            " GET",
+            "GET {t}smuggled HTTP/1.1",
+            "G(T",
+            "CONNECT",
+            "GET/",
+        ],
+    ),
+    (
+        ":path",
+        &[
+            "",
+            "a",
+            "{t} HTTP/1.1",
+            "{t} a",
+            "*",
+            "http://a.example{t}",
+            "a.example{t}",
+            "?a",
+            "{t}\t",
+            "{t}%00",
+            "{t}%zz",
+            "\\{t}",
+        ],
+    ),
+    (
+        ":authority",
+        &[
+            "",
+            "u@a.example",
+            "a.example/x",
+            "a.example b",
+            "a.example#",
+            "a.example?",
+            "a.example:x",
+            "a.example:80:80",
+            "[::1",
+            "a.example,b",
+            "a.example\\b",
+            ":80",
+            "b.example, a.example",
+        ],
+    ),
+    (
+        ":scheme",
+        &["", "ftp", "http://a.example/?", "http x", "ht\ttp"],
+    ),
+];
+
 /// RFC 9113 §8.3.
 fn pseudo() -> Vec<Down> {
     let mut payloads = Vec::new();
-    for (name, values) in [
-        (
-            ":method",
-            &[
-                "",
-                "GET ",
-                " GET",
-                "GET {t}smuggled HTTP/1.1",
-                "G(T",
-                "CONNECT",
-                "GET/",
-            ][..],
-        ),
-        (
-            ":path",
-            &[
-                "",
-                "a",
-                "{t} HTTP/1.1",
-                "{t} a",
-                "*",
-                "http://a.example{t}",
-                "a.example{t}",
-                "?a",
-                "{t}\t",
-                "{t}%00",
-                "{t}%zz",
-                "\\{t}",
-            ],
-        ),
-        (
-            ":authority",
-            &[
-                "",
-                "u@a.example",
-                "a.example/x",
-                "a.example b",
-                "a.example#",
-                "a.example?",
-                "a.example:x",
-                "a.example:80:80",
-                "[::1",
-                "a.example,b",
-                "a.example\\b",
-                ":80",
-                "b.example, a.example",
-            ],
-        ),
-        (
-            ":scheme",
-            &["", "ftp", "http://a.example/?", "http x", "ht\ttp"],
-        ),
-    ] {
-        for value in values {
+    for (name, values) in PSEUDO {
+        for value in *values {
             let fields = with(plain("GET"), name.as_bytes(), value.as_bytes());
             payloads.push(bad(format!("{name} {value:?}"), fields, None));
         }

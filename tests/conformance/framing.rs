@@ -14,30 +14,52 @@ const CHUNKS: &str = "RFC 9112 §7.1";
 const EXTENSION: &str = "RFC 9112 §7.1.1";
 const TRAILER: &str = "RFC 9110 §6.5.1";
 
+const LENGTHS: &[&str] = &[
+    "",
+    "+5",
+    "-5",
+    "5 5",
+    "0x5",
+    "5;",
+    "five",
+    "5.0",
+    "5e0",
+    "5,5",
+    "5, 5",
+    "5, 6",
+    ",5",
+    "5,",
+    "\"5\"",
+    "18446744073709551616",
+    "99999999999999999999999999",
+    "5\x0b",
+    "\u{665}",
+    "18446744073709551615",
+];
+
+const CODINGS: &[&str] = &[
+    "",
+    "identity",
+    "gzip",
+    "gzip, chunked",
+    "chunked, gzip",
+    "chunked, chunked",
+    "chunked,",
+    ", chunked",
+    "xchunked",
+    "chunkedx",
+    "chunked;q=1",
+    "\"chunked\"",
+    "chunked chunked",
+    "\x0bchunked",
+    "chun ked",
+    "cow",
+    "trailers",
+];
+
 pub(crate) fn cases() -> Vec<Case> {
     let mut cases = valid();
-    for length in [
-        "",
-        "+5",
-        "-5",
-        "5 5",
-        "0x5",
-        "5;",
-        "five",
-        "5.0",
-        "5e0",
-        "5,5",
-        "5, 5",
-        "5, 6",
-        ",5",
-        "5,",
-        "\"5\"",
-        "18446744073709551616",
-        "99999999999999999999999999",
-        "5\x0b",
-        "\u{665}",
-        "18446744073709551615",
-    ] {
+    for length in LENGTHS {
         let lines = format!("Content-Length: {length}\r\n");
         let name = format!("Content-Length {length:?}");
         cases.push(refused_with(
@@ -45,25 +67,7 @@ pub(crate) fn cases() -> Vec<Case> {
             &[400, 413, 431],
         ));
     }
-    for coding in [
-        "",
-        "identity",
-        "gzip",
-        "gzip, chunked",
-        "chunked, gzip",
-        "chunked, chunked",
-        "chunked,",
-        ", chunked",
-        "xchunked",
-        "chunkedx",
-        "chunked;q=1",
-        "\"chunked\"",
-        "chunked chunked",
-        "\x0bchunked",
-        "chun ked",
-        "cow",
-        "trailers",
-    ] {
+    for coding in CODINGS {
         let lines = format!("Transfer-Encoding: {coding}\r\n");
         let name = format!("Transfer-Encoding {coding:?}");
         let case = post(&name, CODING, &lines, "5\r\nhello\r\n0\r\n\r\n");
@@ -187,9 +191,154 @@ fn valid() -> Vec<Case> {
     ]
 }
 
+const NO_TRAILERS: &[&str] = &[
+    "Host",
+    "Content-Length",
+    "Transfer-Encoding",
+    "Cookie",
+    "Authorization",
+    "Connection",
+    "Content-Type",
+    "Content-Encoding",
+    "Expect",
+    "Max-Forwards",
+    "TE",
+    "Trailer",
+    "Anteroom-Visitor",
+    "X-Forwarded-For",
+    "Forwarded",
+];
+
+const NO_CHUNKS: &[(&str, &str, &str)] = &[
+    ("a sign", CHUNKS, "+5\r\nhello\r\n0\r\n\r\n"),
+    ("a negative size", CHUNKS, "-5\r\nhello\r\n0\r\n\r\n"),
+    ("0x", CHUNKS, "0x5\r\nhello\r\n0\r\n\r\n"),
+    ("no size", CHUNKS, "\r\nhello\r\n0\r\n\r\n"),
+    (
+        "a size that is no number",
+        CHUNKS,
+        "zz\r\nhello\r\n0\r\n\r\n",
+    ),
+    (
+        "a space before the size",
+        CHUNKS,
+        " 5\r\nhello\r\n0\r\n\r\n",
+    ),
+    ("a space after the size", CHUNKS, "5 \r\nhello\r\n0\r\n\r\n"),
+    (
+        "an underscore in the size",
+        CHUNKS,
+        "0_5\r\nhello\r\n0\r\n\r\n",
+    ),
+    ("a comma in the size", CHUNKS, "5,5\r\nhello\r\n0\r\n\r\n"),
+    (
+        "a size too large",
+        CHUNKS,
+        "10000000000000005\r\nhello\r\n0\r\n\r\n",
+    ),
+    (
+        "the largest size and more",
+        CHUNKS,
+        "ffffffffffffffff5\r\nhello\r\n0\r\n\r\n",
+    ),
+    (
+        "a hundred zeros",
+        CHUNKS,
+        "0000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000005\r\nhello\r\n0\r\n\r\n",
+    ),
+    ("NUL after the size", CHUNKS, "5\0\r\nhello\r\n0\r\n\r\n"),
+    ("a bare LF after the size", CHUNKS, "5\nhello\r\n0\r\n\r\n"),
+    ("a bare CR after the size", CHUNKS, "5\rhello\r\n0\r\n\r\n"),
+    ("a bare LF after a chunk", CHUNKS, "5\r\nhello\n0\r\n\r\n"),
+    ("no end of a chunk", CHUNKS, "5\r\nhello0\r\n\r\n"),
+    (
+        "a chunk longer than its size",
+        CHUNKS,
+        "4\r\nhello\r\n0\r\n\r\n",
+    ),
+    (
+        "a bare LF after the last chunk",
+        CHUNKS,
+        "5\r\nhello\r\n0\n\r\n",
+    ),
+    ("a bare LF at the end", CHUNKS, "5\r\nhello\r\n0\r\n\nx\r\n"),
+    (
+        "a bare LF in an extension",
+        EXTENSION,
+        "5;a\nb\r\nhello\r\n0\r\n\r\n",
+    ),
+    (
+        "a bare CR in an extension",
+        EXTENSION,
+        "5;a\rb\r\nhello\r\n0\r\n\r\n",
+    ),
+    (
+        "NUL in an extension",
+        EXTENSION,
+        "5;a\0b\r\nhello\r\n0\r\n\r\n",
+    ),
+    (
+        "a control in an extension",
+        EXTENSION,
+        "5;a\x01b\r\nhello\r\n0\r\n\r\n",
+    ),
+    (
+        "a trailer without a colon",
+        TRAILER,
+        "5\r\nhello\r\n0\r\nX-Sum\r\n\r\n",
+    ),
+    (
+        "a trailer that is folded",
+        TRAILER,
+        "5\r\nhello\r\n0\r\nX-Sum: 7\r\n 8\r\n\r\n",
+    ),
+    (
+        "a space before a trailer's colon",
+        TRAILER,
+        "5\r\nhello\r\n0\r\nX-Sum : 7\r\n\r\n",
+    ),
+    (
+        "a bare LF ends a trailer",
+        TRAILER,
+        "5\r\nhello\r\n0\r\nX-Sum: 7\nX-A: 1\r\n\r\n",
+    ),
+    (
+        "NUL in a trailer",
+        TRAILER,
+        "5\r\nhello\r\n0\r\nX-Sum: \0\r\n\r\n",
+    ),
+];
+
 /// The chunked coding.
 pub(crate) fn chunks() -> Vec<Case> {
-    let mut cases = vec![
+    let mut cases = valid_chunks();
+    for name in NO_TRAILERS {
+        let lines = format!("Transfer-Encoding: chunked\r\nTrailer: {name}, X-Sum\r\n");
+        let body = format!("5\r\nhello\r\n0\r\n{name}: 1\r\nX-Sum: 7\r\n\r\n");
+        let case = post(&format!("{name} as a trailer"), TRAILER, &lines, &body);
+        // Which of them are there at all is for the parser at the origin to say.
+        cases.push(
+            case.body("hello")
+                .trailer("x-sum", "7")
+                .no_trailer("anteroom-visitor"),
+        );
+    }
+    for (name, rfc, body) in NO_CHUNKS {
+        cases.push(cut(chunked(name, rfc, body)));
+    }
+    let long = format!("5;{}\r\nhello\r\n0\r\n\r\n", "x".repeat(20_000));
+    cases.push(cut(chunked("an endless extension", EXTENSION, &long)));
+    let many = format!("5\r\nhello\r\n0\r\n{}\r\n", "X-A: 1\r\n".repeat(5_000));
+    cases.push(cut(chunked("endless trailers", TRAILER, &many)));
+    for body in ["5\r\nhel", "5\r\nhello\r\n", "5\r\nhello\r\n0\r\n", "5", ""] {
+        let name = format!("chunks that end at {body:?}");
+        cases.push(cut(chunked(&name, "RFC 9112 §8", body).hangs_up()));
+    }
+    cases
+}
+
+fn valid_chunks() -> Vec<Case> {
+    vec![
         chunked("one chunk", CHUNKS, "5\r\nhello\r\n0\r\n\r\n").body("hello"),
         chunked(
             "many chunks",
@@ -251,142 +400,5 @@ pub(crate) fn chunks() -> Vec<Case> {
         )
         .body("hello")
         .trailer("x-sum", "7"),
-    ];
-    for name in [
-        "Host",
-        "Content-Length",
-        "Transfer-Encoding",
-        "Cookie",
-        "Authorization",
-        "Connection",
-        "Content-Type",
-        "Content-Encoding",
-        "Expect",
-        "Max-Forwards",
-        "TE",
-        "Trailer",
-        "Anteroom-Visitor",
-        "X-Forwarded-For",
-        "Forwarded",
-    ] {
-        let lines = format!("Transfer-Encoding: chunked\r\nTrailer: {name}, X-Sum\r\n");
-        let body = format!("5\r\nhello\r\n0\r\n{name}: 1\r\nX-Sum: 7\r\n\r\n");
-        let case = post(&format!("{name} as a trailer"), TRAILER, &lines, &body);
-        // Which of them are there at all is for the parser at the origin to say.
-        cases.push(
-            case.body("hello")
-                .trailer("x-sum", "7")
-                .no_trailer("anteroom-visitor"),
-        );
-    }
-    for (name, rfc, body) in [
-        ("a sign", CHUNKS, "+5\r\nhello\r\n0\r\n\r\n"),
-        ("a negative size", CHUNKS, "-5\r\nhello\r\n0\r\n\r\n"),
-        ("0x", CHUNKS, "0x5\r\nhello\r\n0\r\n\r\n"),
-        ("no size", CHUNKS, "\r\nhello\r\n0\r\n\r\n"),
-        (
-            "a size that is no number",
-            CHUNKS,
-            "zz\r\nhello\r\n0\r\n\r\n",
-        ),
-        (
-            "a space before the size",
-            CHUNKS,
-            " 5\r\nhello\r\n0\r\n\r\n",
-        ),
-        ("a space after the size", CHUNKS, "5 \r\nhello\r\n0\r\n\r\n"),
-        (
-            "an underscore in the size",
-            CHUNKS,
-            "0_5\r\nhello\r\n0\r\n\r\n",
-        ),
-        ("a comma in the size", CHUNKS, "5,5\r\nhello\r\n0\r\n\r\n"),
-        (
-            "a size too large",
-            CHUNKS,
-            "10000000000000005\r\nhello\r\n0\r\n\r\n",
-        ),
-        (
-            "the largest size and more",
-            CHUNKS,
-            "ffffffffffffffff5\r\nhello\r\n0\r\n\r\n",
-        ),
-        (
-            "a hundred zeros",
-            CHUNKS,
-            "0000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000005\r\nhello\r\n0\r\n\r\n",
-        ),
-        ("NUL after the size", CHUNKS, "5\0\r\nhello\r\n0\r\n\r\n"),
-        ("a bare LF after the size", CHUNKS, "5\nhello\r\n0\r\n\r\n"),
-        ("a bare CR after the size", CHUNKS, "5\rhello\r\n0\r\n\r\n"),
-        ("a bare LF after a chunk", CHUNKS, "5\r\nhello\n0\r\n\r\n"),
-        ("no end of a chunk", CHUNKS, "5\r\nhello0\r\n\r\n"),
-        (
-            "a chunk longer than its size",
-            CHUNKS,
-            "4\r\nhello\r\n0\r\n\r\n",
-        ),
-        (
-            "a bare LF after the last chunk",
-            CHUNKS,
-            "5\r\nhello\r\n0\n\r\n",
-        ),
-        ("a bare LF at the end", CHUNKS, "5\r\nhello\r\n0\r\n\nx\r\n"),
-        (
-            "a bare LF in an extension",
-            EXTENSION,
-            "5;a\nb\r\nhello\r\n0\r\n\r\n",
-        ),
-        (
-            "a bare CR in an extension",
-            EXTENSION,
-            "5;a\rb\r\nhello\r\n0\r\n\r\n",
-        ),
-        (
-            "NUL in an extension",
-            EXTENSION,
-            "5;a\0b\r\nhello\r\n0\r\n\r\n",
-        ),
-        (
-            "a control in an extension",
-            EXTENSION,
-            "5;a\x01b\r\nhello\r\n0\r\n\r\n",
-        ),
-        (
-            "a trailer without a colon",
-            TRAILER,
-            "5\r\nhello\r\n0\r\nX-Sum\r\n\r\n",
-        ),
-        (
-            "a trailer that is folded",
-            TRAILER,
-            "5\r\nhello\r\n0\r\nX-Sum: 7\r\n 8\r\n\r\n",
-        ),
-        (
-            "a space before a trailer's colon",
-            TRAILER,
-            "5\r\nhello\r\n0\r\nX-Sum : 7\r\n\r\n",
-        ),
-        (
-            "a bare LF ends a trailer",
-            TRAILER,
-            "5\r\nhello\r\n0\r\nX-Sum: 7\nX-A: 1\r\n\r\n",
-        ),
-        (
-            "NUL in a trailer",
-            TRAILER,
-            "5\r\nhello\r\n0\r\nX-Sum: \0\r\n\r\n",
-        ),
-    ] {
-        cases.push(cut(chunked(name, rfc, body)));
-    }
-    let long = format!("5;{}\r\nhello\r\n0\r\n\r\n", "x".repeat(20_000));
-    cases.push(cut(chunked("an endless extension", EXTENSION, &long)));
-    let many = format!("5\r\nhello\r\n0\r\n{}\r\n", "X-A: 1\r\n".repeat(5_000));
-    cases.push(cut(chunked("endless trailers", TRAILER, &many)));
-    for body in ["5\r\nhel", "5\r\nhello\r\n", "5\r\nhello\r\n0\r\n", "5", ""] {
-        let name = format!("chunks that end at {body:?}");
-        cases.push(cut(chunked(&name, "RFC 9112 §8", body).hangs_up()));
-    }
-    cases
+    ]
 }

@@ -91,7 +91,7 @@ impl Connection {
                 GOAWAY => return Ended::Refused,
                 RST_STREAM if frame.stream == wanted && status == 0 => return Ended::Refused,
                 HEADERS if frame.stream == wanted && status == 0 => {
-                    status = status_of(&frame.payload)
+                    status = status_of(&frame.payload);
                 }
                 DATA if frame.stream == wanted => body.extend_from_slice(&frame.payload),
                 _ => {}
@@ -172,7 +172,7 @@ fn status_of(block: &[u8]) -> u16 {
     let known = [200, 204, 206, 304, 400, 404, 500];
     match block {
         [first @ 0x88..=0x8e, ..] => known[usize::from(first - 0x88)],
-        [name, len, text @ ..] if matches!(name, 0x48..=0x4e | 0x08..=0x0e | 0x18..=0x1e) => {
+        [0x48..=0x4e | 0x08..=0x0e | 0x18..=0x1e, len, text @ ..] => {
             let text = text.get(..usize::from(len & 0x7f)).unwrap_or_default();
             if len & 0x80 == 0 {
                 return String::from_utf8_lossy(text).parse().unwrap_or(0);

@@ -3,7 +3,7 @@
 //! Two suites. *Conformance* has a case for each rule of RFC 9110 and RFC 9112 that concerns an intermediary: what is
 //! valid must pass unharmed, what is not must be refused, and the connection must be as good as before. *Smuggling*
 //! sends what is known to be read in two ways, over HTTP/1.1 and HTTP/2: nothing of it may reach the origin in a form
-//! that is not plain, nor past the gate. `ANTEROOM_PEERS=1` plays both through nginx and HAProxy as well, where they
+//! that is not plain, nor past the gate. `ANTEROOM_PEERS=1` plays both through nginx and `HAProxy` as well, where they
 //! are installed, and prints what each scored.
 
 #![expect(
@@ -27,6 +27,7 @@ mod h2;
 mod hops;
 mod origin;
 mod paths;
+mod peers;
 mod play;
 mod replies;
 mod smuggle;
@@ -147,4 +148,46 @@ fn nothing_is_smuggled_past_the_gate() {
     let front = Front::anteroom();
     let score = smuggle(&front, PATIENCE).and(convert_down(&front, PATIENCE));
     score.assert_clean(PAYLOADS_MIN);
+}
+
+/// What peers make of it is printed and not judged.
+#[test]
+fn peers_play_the_same_suites_when_they_are_asked_to() {
+    if std::env::var_os("ANTEROOM_PEERS").is_none() {
+        return;
+    }
+    let own = (Front::anteroom(), Front::anteroom());
+    let rows = std::iter::once(own).chain(peers::all());
+    println!("| | conformance | unsafe | poisoned | left waiting |\n|---|---|---|---|---|");
+    for (front, over_http2) in rows {
+        let patience = peers::PATIENCE;
+        let rules = conform(&front, patience);
+        let score = smuggle(&front, patience).and(convert_down(&over_http2, patience));
+        let of = |kind: &str| {
+            score
+                .failed
+                .iter()
+                .filter(|(_, why)| why.starts_with(kind))
+                .count()
+        };
+        println!(
+            "| {} | {} of {} | {} of {} | {} | {} |",
+            front.name,
+            rules.count - rules.failed.len(),
+            rules.count,
+            of("unsafe"),
+            score.count,
+            of("poisoned"),
+            of("hung"),
+        );
+        if front.name == "anteroom" {
+            rules.assert_clean(CASES_MIN);
+            score.assert_clean(PAYLOADS_MIN);
+        }
+        if std::env::var("ANTEROOM_PEERS").is_ok_and(|how| how == "all") {
+            for (what, why) in rules.failed.iter().chain(&score.failed) {
+                println!("{}: {what}\n    {why}", front.name);
+            }
+        }
+    }
 }

@@ -255,10 +255,8 @@ fn check(case: &Case, outcome: &Outcome, status: u16, usual: u16, id: &str) -> R
     same("status", &told.unwrap_or(usual), &status)?;
     for check in &case.checks {
         match check {
-            Check::Gets(name, value) => {
-                same(name, &Some(*value), &answer.and_then(|a| a.field(name)))?
-            }
-            Check::NotGets(name) => same(name, &None, &answer.and_then(|a| a.field(name)))?,
+            Check::Gets(name, value) => same(name, &Some(*value), &got(answer, name))?,
+            Check::NotGets(name) => same(name, &None, &got(answer, name))?,
             Check::Reads(body) => same(
                 "answer",
                 &Some((*body).to_owned()),
@@ -272,6 +270,14 @@ fn check(case: &Case, outcome: &Outcome, status: u16, usual: u16, id: &str) -> R
         Some(request) => check_request(case, request, id),
         None => Ok(()),
     }
+}
+
+/// A field or a trailer of an answer.
+fn got<'a>(answer: Option<&'a Message>, name: &str) -> Option<&'a str> {
+    let answer = answer?;
+    let mut all = answer.fields.iter().chain(&answer.trailers);
+    all.find(|(held, _)| held == name)
+        .map(|(_, value)| value.as_str())
 }
 
 fn check_request(case: &Case, request: &Message, id: &str) -> Result<(), String> {

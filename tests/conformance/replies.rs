@@ -6,7 +6,7 @@ use crate::case::answered;
 const BODY: &str = "RFC 9112 §6.3";
 
 pub(crate) fn cases() -> Vec<Case> {
-    let mut cases = whole();
+    let mut cases = [whole(), bodies()].concat();
     for (name, rfc, answer) in [
         ("a length and a coding", BODY, "both"),
         ("a coding and a length", BODY, "both-turned"),
@@ -56,12 +56,6 @@ fn whole() -> Vec<Case> {
         let send = format!("HEAD {{t}}a/{answer} HTTP/1.1\r\nHost: a.example\r\n\r\n");
         Case::new(name, rfc, send)
     };
-    let trailers = |name: &str, answer: &str| {
-        let send = format!(
-            "GET {{t}}a/{answer} HTTP/1.1\r\nHost: a.example\r\nTE: trailers\r\nConnection: te\r\n\r\n"
-        );
-        Case::new(name, "RFC 9110 §6.5.1", send)
-    };
     let (no_content, not_modified) = ("RFC 9110 §15.3.5", "RFC 9110 §15.4.5");
     vec![
         answered("204", no_content, "204").status(204).reads(""),
@@ -85,17 +79,34 @@ fn whole() -> Vec<Case> {
         head("HEAD with a length", "RFC 9110 §9.3.2", "head-length")
             .gets("content-length", "12345"),
         head("HEAD with a body", "RFC 9110 §9.3.2", "head-body").reads(""),
-        head("HEAD of chunks", "RFC 9110 §9.3.2", "204").status(204),
+        head("HEAD of nothing", "RFC 9110 §9.3.2", "204").status(204),
         answered("more than was told", BODY, "extra").reads("ok"),
         answered("100 before", "RFC 9110 §15.2.1", "100").reads("ok"),
         answered("102 before", "RFC 9110 §15.2", "102").reads("ok"),
         answered("103 before", "RFC 8297 §2", "103").reads("ok"),
+    ]
+}
+
+/// Answers with bodies and fields.
+fn bodies() -> Vec<Case> {
+    let trailers = |name: &str, answer: &str| {
+        let send = format!(
+            "GET {{t}}a/{answer} HTTP/1.1\r\nHost: a.example\r\nTE: trailers\r\nConnection: te\r\n\r\n"
+        );
+        Case::new(name, "RFC 9110 §6.5.1", send)
+    };
+    vec![
         answered("chunks", "RFC 9112 §7.1", "chunked").reads("ok"),
         answered("chunk extensions", "RFC 9112 §7.1.1", "chunked-extension").reads("ok"),
-        trailers("a trailer", "trailers").reads("ok"),
+        trailers("a trailer", "trailers")
+            .reads("ok")
+            .gets("x-sum", "7"),
         trailers("trailers that may not be", "trailers-bad")
             .reads("ok")
-            .not_gets("set-cookie"),
+            .gets("x-sum", "7")
+            .not_gets("set-cookie")
+            .not_gets("content-length")
+            .not_gets("anteroom-command"),
         answered("an end by closing", BODY, "close").reads("ok"),
         answered("HTTP/1.0", "RFC 9112 §2.3", "1.0").reads("ok"),
         answered("HTTP/1.0 with a length", "RFC 9112 §2.3", "1.0-length").reads("ok"),

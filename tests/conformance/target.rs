@@ -11,105 +11,111 @@ const METHOD: &str = "RFC 9110 §9.1";
 const ABSOLUTE: &str = "RFC 9112 §3.2.2";
 const HOST: &str = "RFC 9112 §3.2";
 
+const METHODS: &[&str] = &[
+    "GET",
+    "POST",
+    "PUT",
+    "PATCH",
+    "DELETE",
+    "OPTIONS",
+    "HEAD",
+    "PURGE",
+    "get",
+    "M-SEARCH",
+    "PROPFIND",
+    "!#$%&'*+-.^_`|~9",
+];
+
+const LINES: &[(&str, &str)] = &[
+    ("no version", "GET {t}"),
+    ("a version in lower case", "GET {t} http/1.1"),
+    ("an unknown minor version", "GET {t} HTTP/1.2"),
+    ("an unknown major version", "GET {t} HTTP/2.0"),
+    ("a version of two digits", "GET {t} HTTP/1.10"),
+    ("a version without a dot", "GET {t} HTTP/11"),
+    ("another protocol", "GET {t} ICAP/1.0"),
+    ("a space after the version", "GET {t} HTTP/1.1 "),
+    ("two spaces before the target", "GET  {t} HTTP/1.1"),
+    ("two spaces before the version", "GET {t}  HTTP/1.1"),
+    ("a tab for a space", "GET\t{t} HTTP/1.1"),
+    ("a tab before the version", "GET {t}\tHTTP/1.1"),
+    ("a vertical tab for a space", "GET {t}\x0bHTTP/1.1"),
+    ("a space before the method", " GET {t} HTTP/1.1"),
+    ("a space in the target", "GET {t}a b HTTP/1.1"),
+    ("NUL in the target", "GET {t}\0 HTTP/1.1"),
+    ("a control in the target", "GET {t}\x1f HTTP/1.1"),
+    ("DEL in the target", "GET {t}\x7f HTTP/1.1"),
+    ("a bare CR in the line", "GET {t} HTTP/1.1\rX: a"),
+    ("no method", " {t} HTTP/1.1"),
+    ("no target", "GET HTTP/1.1"),
+    ("a method that is no token", "G(T {t} HTTP/1.1"),
+    ("a method with a colon", "GET: {t} HTTP/1.1"),
+    ("NUL in the method", "GE\0T {t} HTTP/1.1"),
+];
+
+const TARGETS: &[(&str, &str, &str)] = &[
+    ("a fragment", "RFC 9112 §3.2", "GET {t}a#b HTTP/1.1"),
+    (
+        "a target without a slash",
+        "RFC 9112 §3.2.1",
+        "GET a{t} HTTP/1.1",
+    ),
+    ("asterisk for GET", "RFC 9112 §3.2.4", "GET * HTTP/1.1"),
+    (
+        "authority for GET",
+        "RFC 9112 §3.2.3",
+        "GET a.example:80 HTTP/1.1",
+    ),
+    (
+        "an unknown scheme",
+        ABSOLUTE,
+        "GET ftp://a.example{t} HTTP/1.1",
+    ),
+    (
+        "no host in the target",
+        "RFC 9110 §4.2.1",
+        "GET http://{t} HTTP/1.1",
+    ),
+    (
+        "a user in the target",
+        "RFC 9110 §4.2.4",
+        "GET http://u:p@a.example{t} HTTP/1.1",
+    ),
+    (
+        "a bad port in the target",
+        ABSOLUTE,
+        "GET http://a.example:8x{t} HTTP/1.1",
+    ),
+    (
+        "a broken percent-encoding",
+        "RFC 3986 §2.1",
+        "GET {t}%zz HTTP/1.1",
+    ),
+    (
+        "half a percent-encoding",
+        "RFC 3986 §2.1",
+        "GET {t}%4 HTTP/1.1",
+    ),
+    ("an encoded NUL", "RFC 3986 §7.3", "GET {t}%00 HTTP/1.1"),
+    (
+        "an encoded line end",
+        "RFC 3986 §7.3",
+        "GET {t}%0d%0aX HTTP/1.1",
+    ),
+];
+
 pub(crate) fn cases() -> Vec<Case> {
-    let mut cases = valid();
-    for method in [
-        "GET",
-        "POST",
-        "PUT",
-        "PATCH",
-        "DELETE",
-        "OPTIONS",
-        "HEAD",
-        "PURGE",
-        "get",
-        "M-SEARCH",
-        "PROPFIND",
-        "!#$%&'*+-.^_`|~9",
-    ] {
+    let mut cases = [valid(), valid_forms()].concat();
+    for method in METHODS {
         cases.push(
             line(method, METHOD, &format!("{method} {{t}} HTTP/1.1"))
                 .line(&format!("{method} {{t}}")),
         );
     }
-    for (name, bad) in [
-        ("no version", "GET {t}"),
-        ("a version in lower case", "GET {t} http/1.1"),
-        ("an unknown minor version", "GET {t} HTTP/1.2"),
-        ("an unknown major version", "GET {t} HTTP/2.0"),
-        ("a version of two digits", "GET {t} HTTP/1.10"),
-        ("a version without a dot", "GET {t} HTTP/11"),
-        ("another protocol", "GET {t} ICAP/1.0"),
-        ("a space after the version", "GET {t} HTTP/1.1 "),
-        ("two spaces before the target", "GET  {t} HTTP/1.1"),
-        ("two spaces before the version", "GET {t}  HTTP/1.1"),
-        ("a tab for a space", "GET\t{t} HTTP/1.1"),
-        ("a tab before the version", "GET {t}\tHTTP/1.1"),
-        ("a vertical tab for a space", "GET {t}\x0bHTTP/1.1"),
-        ("a space before the method", " GET {t} HTTP/1.1"),
-        ("a space in the target", "GET {t}a b HTTP/1.1"),
-        ("NUL in the target", "GET {t}\0 HTTP/1.1"),
-        ("a control in the target", "GET {t}\x1f HTTP/1.1"),
-        ("DEL in the target", "GET {t}\x7f HTTP/1.1"),
-        ("a bare CR in the line", "GET {t} HTTP/1.1\rX: a"),
-        ("no method", " {t} HTTP/1.1"),
-        ("no target", "GET HTTP/1.1"),
-        ("a method that is no token", "G(T {t} HTTP/1.1"),
-        ("a method with a colon", "GET: {t} HTTP/1.1"),
-        ("NUL in the method", "GE\0T {t} HTTP/1.1"),
-    ] {
+    for (name, bad) in LINES {
         cases.push(refused_with(line(name, LINE, bad), &[400, 505]));
     }
-    for (name, rfc, bad) in [
-        ("a fragment", "RFC 9112 §3.2", "GET {t}a#b HTTP/1.1"),
-        (
-            "a target without a slash",
-            "RFC 9112 §3.2.1",
-            "GET a{t} HTTP/1.1",
-        ),
-        ("asterisk for GET", "RFC 9112 §3.2.4", "GET * HTTP/1.1"),
-        (
-            "authority for GET",
-            "RFC 9112 §3.2.3",
-            "GET a.example:80 HTTP/1.1",
-        ),
-        (
-            "an unknown scheme",
-            ABSOLUTE,
-            "GET ftp://a.example{t} HTTP/1.1",
-        ),
-        (
-            "no host in the target",
-            "RFC 9110 §4.2.1",
-            "GET http://{t} HTTP/1.1",
-        ),
-        (
-            "a user in the target",
-            "RFC 9110 §4.2.4",
-            "GET http://u:p@a.example{t} HTTP/1.1",
-        ),
-        (
-            "a bad port in the target",
-            ABSOLUTE,
-            "GET http://a.example:8x{t} HTTP/1.1",
-        ),
-        (
-            "a broken percent-encoding",
-            "RFC 3986 §2.1",
-            "GET {t}%zz HTTP/1.1",
-        ),
-        (
-            "half a percent-encoding",
-            "RFC 3986 §2.1",
-            "GET {t}%4 HTTP/1.1",
-        ),
-        ("an encoded NUL", "RFC 3986 §7.3", "GET {t}%00 HTTP/1.1"),
-        (
-            "an encoded line end",
-            "RFC 3986 §7.3",
-            "GET {t}%0d%0aX HTTP/1.1",
-        ),
-    ] {
+    for (name, rfc, bad) in TARGETS {
         cases.push(refused(line(name, rfc, bad)));
     }
     let long = format!("GET {{t}}{} HTTP/1.1", "x".repeat(70_000));
@@ -142,7 +148,7 @@ pub(crate) fn cases() -> Vec<Case> {
 
 fn valid() -> Vec<Case> {
     let at_8000 = format!("GET {{t}}{} HTTP/1.1", "x".repeat(8_000));
-    let mut cases = vec![
+    vec![
         line("a query", "RFC 9112 §3.2.1", "GET {t}a?b=c&d HTTP/1.1").line("GET {t}a?b=c&d"),
         line("an empty query", "RFC 9112 §3.2.1", "GET {t}a? HTTP/1.1").line("GET {t}a?"),
         line(
@@ -177,6 +183,12 @@ fn valid() -> Vec<Case> {
         )
         .line("GET {t}b/c"),
         line("8000 bytes", LINE, &at_8000),
+    ]
+}
+
+/// The other forms of a target, and what may be before it.
+fn valid_forms() -> Vec<Case> {
+    let mut cases = vec![
         line(
             "absolute-form",
             ABSOLUTE,
@@ -234,55 +246,59 @@ fn valid() -> Vec<Case> {
     cases
 }
 
+const HOSTS: &[&str] = &[
+    "a.example",
+    "A.Example",
+    "a.example:80",
+    "a.example:",
+    "192.0.2.1",
+    "[2001:db8::1]",
+    "[::1]:8080",
+    "localhost",
+    "xn--caf-dma.example",
+    "a_b.example",
+];
+
+const NO_HOSTS: &[(&str, &str)] = &[
+    ("no host", "X-A: 1\r\n"),
+    ("two hosts", "Host: a.example\r\nHost: b.example\r\n"),
+    (
+        "the same host twice",
+        "Host: a.example\r\nHost: a.example\r\n",
+    ),
+    ("an empty host", "Host:\r\n"),
+    ("a list of hosts", "Host: a.example, b.example\r\n"),
+    (
+        "a list of hosts without spaces",
+        "Host: a.example,b.example\r\n",
+    ),
+    ("a host with a user", "Host: u@a.example\r\n"),
+    ("a host with a path", "Host: a.example/x\r\n"),
+    ("a host with a query", "Host: a.example?x\r\n"),
+    ("a host with a fragment", "Host: a.example#x\r\n"),
+    ("a host with a backslash", "Host: a.example\\x\r\n"),
+    ("a host with a space", "Host: a.example x\r\n"),
+    ("a host with a scheme", "Host: http://a.example\r\n"),
+    ("a port that is no number", "Host: a.example:8x\r\n"),
+    ("two ports", "Host: a.example:80:81\r\n"),
+    ("only a port", "Host: :80\r\n"),
+    ("an open bracket", "Host: [::1\r\n"),
+    ("more after the bracket", "Host: [::1]x\r\n"),
+    ("a host in quotes", "Host: \"a.example\"\r\n"),
+    ("a host beyond ASCII", "Host: caf\u{e9}.example\r\n"),
+    ("a host that is folded", "Host: a.example\r\n b\r\n"),
+];
+
 /// `Host`, and what stands for it.
 pub(crate) fn hosts() -> Vec<Case> {
     let with = |name: &str, lines: &str| {
         Case::new(name, HOST, format!("GET {{t}} HTTP/1.1\r\n{lines}\r\n"))
     };
     let mut cases = Vec::new();
-    for host in [
-        "a.example",
-        "A.Example",
-        "a.example:80",
-        "a.example:",
-        "192.0.2.1",
-        "[2001:db8::1]",
-        "[::1]:8080",
-        "localhost",
-        "xn--caf-dma.example",
-        "a_b.example",
-    ] {
+    for host in HOSTS {
         cases.push(with(&format!("Host {host}"), &format!("Host: {host}\r\n")).has("host", host));
     }
-    for (name, lines) in [
-        ("no host", "X-A: 1\r\n"),
-        ("two hosts", "Host: a.example\r\nHost: b.example\r\n"),
-        (
-            "the same host twice",
-            "Host: a.example\r\nHost: a.example\r\n",
-        ),
-        ("an empty host", "Host:\r\n"),
-        ("a list of hosts", "Host: a.example, b.example\r\n"),
-        (
-            "a list of hosts without spaces",
-            "Host: a.example,b.example\r\n",
-        ),
-        ("a host with a user", "Host: u@a.example\r\n"),
-        ("a host with a path", "Host: a.example/x\r\n"),
-        ("a host with a query", "Host: a.example?x\r\n"),
-        ("a host with a fragment", "Host: a.example#x\r\n"),
-        ("a host with a backslash", "Host: a.example\\x\r\n"),
-        ("a host with a space", "Host: a.example x\r\n"),
-        ("a host with a scheme", "Host: http://a.example\r\n"),
-        ("a port that is no number", "Host: a.example:8x\r\n"),
-        ("two ports", "Host: a.example:80:81\r\n"),
-        ("only a port", "Host: :80\r\n"),
-        ("an open bracket", "Host: [::1\r\n"),
-        ("more after the bracket", "Host: [::1]x\r\n"),
-        ("a host in quotes", "Host: \"a.example\"\r\n"),
-        ("a host beyond ASCII", "Host: caf\u{e9}.example\r\n"),
-        ("a host that is folded", "Host: a.example\r\n b\r\n"),
-    ] {
+    for (name, lines) in NO_HOSTS {
         cases.push(refused(with(name, lines)));
     }
     for (name, lines) in [

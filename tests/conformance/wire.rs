@@ -187,13 +187,14 @@ pub(crate) fn response(bytes: &[u8], method: &str, is_over: bool) -> Read<Messag
     let is_line = matches!(status.as_bytes(),
         [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'0' | b'1', b' ', a, b, c, b' ', ..]
             if a.is_ascii_digit() && b.is_ascii_digit() && c.is_ascii_digit());
-    if !is_line {
+    let Some(code) = status.get(9..12).filter(|_| is_line) else {
         return wrong(format!("status line {status:?}"));
-    }
+    };
     let (fields, rest) = fields(rest)?;
     let framing = framing(&fields)?;
-    let is_bare = method == "HEAD" || matches!(&status[9..12], "204" | "304");
-    if status[9..].starts_with('1') || status[9..].starts_with("204") {
+    let is_bare = method == "HEAD" || matches!(code, "204" | "304");
+    let is_interim = code.starts_with('1');
+    if is_interim || code == "204" {
         let length = fields
             .iter()
             .any(|(name, _)| FRAMED_BY.contains(&name.as_str()));
@@ -202,7 +203,7 @@ pub(crate) fn response(bytes: &[u8], method: &str, is_over: bool) -> Read<Messag
         }
     }
     let (body, trailers, rest) = match framing {
-        _ if is_bare || status[9..].starts_with('1') => (Vec::new(), Vec::new(), rest),
+        _ if is_bare || is_interim => (Vec::new(), Vec::new(), rest),
         Some(framing) => body(framing, rest)?,
         None if is_over => (rest.to_vec(), Vec::new(), &rest[rest.len()..]),
         None => return Err(Flaw::Unfinished),
