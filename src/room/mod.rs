@@ -18,9 +18,11 @@ mod opening;
 mod plan;
 mod port;
 mod report;
+mod rush;
 mod snapshot;
 mod stubs;
 mod watch;
+mod work;
 
 use std::sync::Arc;
 use std::sync::Mutex;

@@ -18,8 +18,6 @@ mod forged;
 mod guard;
 mod hostile;
 mod in_flight;
-#[path = "../support/machines.rs"]
-mod machines;
 mod memory;
 mod metrics;
 mod opening;

@@ -19,6 +19,7 @@ mod plan;
 mod rates;
 mod record;
 mod replica;
+mod rig;
 mod rng;
 mod scenarios;
 mod shadow;

@@ -8,6 +8,7 @@ use aws_lc_rs::digest;
 use crate::line::constants::constants;
 use crate::line::constants::settings_row;
 use crate::line::exchange::PAGE_NUMBERS;
+use crate::line::settings::INTEGER_MAX;
 use crate::line::settings::Settings;
 use crate::store::redis::wire;
 
@@ -58,6 +59,18 @@ const KEYS: [&str; 26] = [
     "keyed-until",
     "stub-blocks",
     "stub-marks",
+];
+
+/// What the script remembers of some of them, in the order in which it packs it: see `begin.lua`.
+const DUE: [&str; 8] = [
+    "INSIDE_DUE",
+    "FINISHED_DUE",
+    "TURNS_DUE",
+    "ASKING_DUE",
+    "KEYED_DUE",
+    "ASKED_FIRST",
+    "CALLED_LAST",
+    "NONE_LATE",
 ];
 
 /// The names of a room's keys, all in one hash slot.
@@ -115,6 +128,9 @@ fn fill_in(text: &str) -> String {
         ("NO_OPENING", no_opening()),
         ("EARLY_AT", "89".to_owned()),
         ("COMMITMENT_AT", "25".to_owned()),
+        ("DUE_FORMAT", format!("'{}'", wire::DUE_FORMAT)),
+        ("DUE_BYTES", wire::bytes_of(wire::DUE_FORMAT).to_string()),
+        ("DUE_N", DUE.len().to_string()),
         ("NO_COMMITMENT", format!("'{:064}'", 0)),
         ("SLICE_FORMAT", format!("'{}'", wire::SLICE_FORMAT)),
         ("BLOCK_FORMAT", format!("'{}'", wire::BLOCK_FORMAT)),
@@ -128,11 +144,15 @@ fn fill_in(text: &str) -> String {
         // Most arguments handed to one command: a multiple of what one member or bit takes, below Lua's own limit.
         ("ARGS_MAX", "6000".to_owned()),
         ("AHEAD_ROWS", "250".to_owned()),
+        // Above every number and every time: see `begin.lua`.
+        ("NOTHING", INTEGER_MAX.to_string()),
         ("PAGE_BYTES", (PAGE_NUMBERS / 8).to_string()),
     ]);
     let key_names = KEYS.map(|key| key.to_uppercase().replace('-', "_"));
     let keys = key_names.iter().zip(1..);
     values.extend(keys.map(|(name, at)| (name.as_str(), format!("KEYS[{at}]"))));
+    let due = DUE.iter().zip(1..);
+    values.extend(due.map(|(&name, at)| (name, format!("due[{at}]"))));
     let standings = wire::STANDINGS.iter().enumerate();
     values.extend(standings.map(|(code, &name)| (name, code.to_string())));
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
