@@ -51,10 +51,10 @@ pub(super) fn to_origin(
     edit_target(&mut parts, passage.path);
     parts.version = Version::HTTP_11;
     parts.extensions.clear();
-    let is_expected = parts.headers.contains_key(header::EXPECT);
     let upload = Upload::new(body, pool.settings.body_max);
+    let waits = !upload.is_empty() && parts.headers.contains_key(header::EXPECT);
     let mut request = Request::from_parts(parts, upload);
-    if is_expected && !request.body().is_empty() {
+    if waits {
         let leave = Leave::of(&mut request, pool.ticker());
         request.body_mut().wait_for(leave);
     }
