@@ -437,10 +437,11 @@ mod tests {
             ("x-sum", "1"),
             ("content-length", "1"),
             ("content-type", "1"),
-            ("x\"a", "1"),
             ("anteroom-visitor", "1"),
             ("te", "1"),
         ]);
+        let quoted = HeaderName::from_lowercase(b"x\"a").unwrap();
+        map.insert(quoted, HeaderValue::from_static("1"));
         clean_trailers(&mut map);
         assert_eq!(names(&map), ["x-sum"]);
     }

@@ -369,9 +369,10 @@ mod tests {
         assert_eq!(request.headers()["host"], "a.example");
         let cookies: Vec<_> = request.headers().get_all("cookie").iter().collect();
         assert_eq!(cookies, ["a=1; b=2; c=3"]);
-        let quoted = [("x\"a", "1")];
-        let quoted = shaped(Version::HTTP_2, "GET", "https://a.example/x", &quoted);
-        assert_eq!(quoted.err(), Some(Refusal::NameInvalid));
+        let mut quoted = HeaderMap::new();
+        let name = http::HeaderName::from_lowercase(b"x\"a").unwrap();
+        quoted.insert(name, HeaderValue::from_static("1"));
+        assert_eq!(check_names(&quoted), Err(Refusal::NameInvalid));
         let other = shaped(
             Version::HTTP_2,
             "GET",
