@@ -35,12 +35,18 @@ pub(crate) fn play(
     let outcome = play::talk(front, patience, &talk, id);
     // They may have come in on several connections, so in any order.
     let mut left = allowed.clone();
+    let mut more = Vec::new();
     for request in &outcome.requests {
         let is_same = |read: &Message| read.line == request.line && read.body == request.body;
-        let Some(at) = left.iter().position(is_same) else {
-            return Err(format!("unsafe: the origin saw {:?}", request.line));
-        };
-        left.swap_remove(at);
+        match left.iter().position(is_same) {
+            Some(at) => drop(left.swap_remove(at)),
+            None => more.push(request.line.as_str()),
+        }
+    }
+    // The hidden one, if it is there: that is the worst.
+    let hidden = more.iter().find(|line| line.contains("smuggled"));
+    if let Some(line) = hidden.or(more.first()) {
+        return Err(format!("unsafe: the origin saw {line:?}"));
     }
     if let Some(what) = outcome.heard.iter().find_map(|heard| heard.wrong_of(id)) {
         return Err(format!("unsafe: the origin saw {what}"));

@@ -237,6 +237,9 @@ fn valid_forms() -> Vec<Case> {
     ];
     let star = "OPTIONS * HTTP/1.1\r\nHost: a.example\r\nX-Case: {t}\r\n\r\n";
     cases.push(Case::new("OPTIONS *", "RFC 9112 §3.2.4", star).line("OPTIONS *"));
+    let root = "OPTIONS http://a.example/ HTTP/1.1\r\nHost: a.example\r\nX-Case: {t}\r\n\r\n";
+    let root = Case::new("OPTIONS of the root", "RFC 9112 §3.2.4", root);
+    cases.push(root.line("OPTIONS /"));
     let crlf = "\r\nGET {t} HTTP/1.1\r\nHost: a.example\r\n\r\n";
     cases.push(Case::new("an empty line before", "RFC 9112 §2.2", crlf).line("GET {t}"));
     let old = "GET {t} HTTP/1.0\r\nHost: a.example\r\n\r\n";
