@@ -23,6 +23,7 @@ use crate::line::exchange::Exchange;
 use crate::line::exchange::Health as OriginHealth;
 use crate::line::ids::InstanceId;
 use crate::line::promises;
+use crate::room::Orders;
 use crate::room::Shared;
 use crate::room::event::Event;
 use crate::room::gather::Gathered;
@@ -140,6 +141,7 @@ impl Exchanger {
             };
             batch.push(event);
         }
+        course.obey(std::mem::take(&mut *self.shared.orders()));
         course.take_in(batch);
     }
 
@@ -446,6 +448,16 @@ impl Course {
         }
     }
 
+    fn obey(&mut self, orders: Orders) {
+        if let Some(plan) = orders.plan {
+            self.mirror.picture.heed(&plan);
+            self.follower.follow(plan, orders.changed);
+        }
+        if let Some(keys) = orders.keys {
+            self.mirror.draws.use_keys(keys);
+        }
+    }
+
     #[expect(
         clippy::wildcard_enum_match_arm,
         reason = "all events but these are gathered as they are"
@@ -454,11 +466,6 @@ impl Course {
         for event in batch.drain(..) {
             match event {
                 Event::Leave(left) => self.leaving = Some(left),
-                Event::Follow { plan, changed } => {
-                    self.mirror.picture.heed(&plan);
-                    self.follower.follow(plan, changed);
-                }
-                Event::DrawWith(keys) => self.mirror.draws.use_keys(keys),
                 Event::Floor { epoch, tail, head } if self.mirror.known.epoch == Some(epoch) => {
                     self.mirror.known.tail = self.mirror.known.tail.max(tail);
                     self.mirror.known.head = self.mirror.known.head.max(head);

@@ -13,12 +13,13 @@ use crate::line::settings::Settings;
 use crate::store::redis::wire;
 
 /// The parts of the script, in order.
-const PARTS: [&str; 9] = [
+const PARTS: [&str; 10] = [
     include_str!("lua/begin.lua"),
     include_str!("lua/guard.lua"),
     include_str!("lua/follow.lua"),
     include_str!("lua/opening.lua"),
     include_str!("lua/stubs.lua"),
+    include_str!("lua/open.lua"),
     include_str!("lua/lists.lua"),
     include_str!("lua/pace.lua"),
     include_str!("lua/call.lua"),
