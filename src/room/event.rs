@@ -27,6 +27,8 @@ pub enum Joined {
         now_us: u64,
         /// It went straight in; when its pass runs out, in line time.
         entered_until_us: Option<u64>,
+        /// The presence slice in which the line noted it as present.
+        slice: u64,
     },
     /// The line takes nobody now: it is full, or its mode issues no numbers.
     Refused,

@@ -1,7 +1,7 @@
 //! The one task per room that talks to the store: self-clocked batches, and a tick when nothing is asked.
 //!
-//! While an exchange is on its way, events gather in the channel; as soon as its answer is here the next one leaves
-//! with all of them. An exchange whose answer was lost is repeated until it is answered, under the same sequence number,
+//! While an exchange is on its way, events gather in the channel; as soon as its answer is here, or in a rush some
+//! milliseconds later, the next one leaves with all of them. An exchange whose answer was lost is repeated until it is answered, under the same sequence number,
 //! so that nothing is applied twice; meanwhile those who wait are told that the store is away. What is repeated asks for
 //! no numbers: it tells of all who have their places in the order of arrival instead, whom the line must know of first.
 
@@ -95,7 +95,7 @@ impl Exchanger {
             if !at_once && !self.listen(&mut course, &mut batch).await {
                 return;
             }
-            course.gathered.rush.pass().await;
+            course.gathered.rush.pass(|| self.events.len()).await;
             self.take_waiting(&mut course, &mut batch);
             if course.leaving.is_some() {
                 return Box::pin(self.leave(course)).await;

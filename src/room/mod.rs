@@ -12,6 +12,7 @@ mod blocks;
 mod event;
 mod exchanger;
 mod gather;
+mod heard;
 mod layered;
 mod mirror;
 mod opening;
