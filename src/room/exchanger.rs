@@ -1,9 +1,9 @@
 //! The one task per room that talks to the store: self-clocked batches, and a tick when nothing is asked.
 //!
-//! While an exchange is on its way, events gather in the channel; as soon as its answer is here, or in a rush some
-//! milliseconds later, the next one leaves with all of them. An exchange whose answer was lost is repeated until it is answered, under the same sequence number,
-//! so that nothing is applied twice; meanwhile those who wait are told that the store is away. What is repeated asks for
-//! no numbers: it tells of all who have their places in the order of arrival instead, whom the line must know of first.
+//! While an exchange is on its way, events gather in the channel; as soon as its answer is here (in a rush a little later)
+//! the next one takes them all. One whose answer was lost is repeated under its sequence number until it is answered, so
+//! that nothing is applied twice; meanwhile those who wait are told that the store is away. What is repeated asks for no
+//! numbers, since those who wanted them have their places in the order of arrival, and tells of all these to the line.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
