@@ -107,6 +107,8 @@ impl Rig {
             opening: answer.opening,
             stubs: answer.stubs_to,
             instances: answer.counts.instances,
+            lease_per_hour: answer.lease_per_hour,
+            withheld_per_hour: answer.withheld_per_hour,
         };
         answer
     }

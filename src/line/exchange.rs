@@ -137,6 +137,13 @@ pub struct Known {
     /// [`INSTANCES_UNKNOWN`] where only tickets tell of the epoch.
     #[serde(default)]
     pub instances: u64,
+    /// What this replica may let in by itself while its store is away, by the last answer of that epoch that was not
+    /// healing, in entries per hour.
+    #[serde(default)]
+    pub lease_per_hour: u64,
+    /// What the line withheld for replicas it did not hear from, by the same answer, in entries per hour.
+    #[serde(default)]
+    pub withheld_per_hour: u64,
 }
 
 /// Everything that happened at one replica since its last exchange.
@@ -368,6 +375,12 @@ pub struct Answer {
     /// Sequence number of the last row of `stubs`, or the known one.
     #[serde(default)]
     pub stubs_to: u64,
+    /// What the replica may let in by itself while its store is away, in entries per hour: see [`crate::line::lease`].
+    #[serde(default)]
+    pub lease_per_hour: u64,
+    /// What of the pace is withheld for replicas that are not heard from and may let people in, in entries per hour.
+    #[serde(default)]
+    pub withheld_per_hour: u64,
 }
 
 /// Why an exchange was refused; nothing of it was applied.

@@ -26,6 +26,7 @@ pub mod exchange;
 mod guard;
 mod heal;
 pub mod ids;
+pub mod lease;
 pub mod opening;
 mod pace;
 mod people;

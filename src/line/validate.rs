@@ -46,6 +46,9 @@ impl Exchange {
         if self.told_us > HOUR_US {
             return Err(Refused::OutOfRange("told_us"));
         }
+        if self.known.lease_per_hour > RATE_PER_HOUR_MAX {
+            return Err(Refused::OutOfRange("lease"));
+        }
         let origin = &self.origin;
         if origin.answered.max(origin.failed) > HEALTH_MAX || origin.slow > origin.answered {
             return Err(Refused::OutOfRange("origin"));
@@ -89,6 +92,7 @@ impl Exchange {
             opening.at_us,
             self.known.stubs,
             self.known.instances,
+            self.known.withheld_per_hour,
         ];
         let times = times.chain(known).chain(self.stock);
         if times.into_iter().any(|value| value > INTEGER_MAX / 2) {

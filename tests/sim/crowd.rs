@@ -80,6 +80,8 @@ impl Crowd {
             opening: answer.opening,
             stubs: answer.stubs_to,
             instances: answer.counts.instances,
+            lease_per_hour: answer.lease_per_hour,
+            withheld_per_hour: answer.withheld_per_hour,
         };
         for row in &answer.entered {
             assert!(self.entered.insert(row.id), "P1: {} entered twice", row.id);

@@ -87,6 +87,8 @@ impl Long {
             opening: answer.opening,
             stubs: answer.stubs_to,
             instances: answer.counts.instances,
+            lease_per_hour: answer.lease_per_hour,
+            withheld_per_hour: answer.withheld_per_hour,
         };
         answer
     }

@@ -97,6 +97,8 @@ impl Rush {
             opening: answer.opening,
             stubs: answer.stubs_to,
             instances: answer.counts.instances,
+            lease_per_hour: answer.lease_per_hour,
+            withheld_per_hour: answer.withheld_per_hour,
         };
         let entered = answer.entered.len();
         assert!(self.pace.pay(entered), "P3: an entry without credit");

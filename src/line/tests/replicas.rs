@@ -113,6 +113,16 @@ impl Replicas {
             } else {
                 answer.counts.instances
             },
+            lease_per_hour: if answer.healing {
+                known.lease_per_hour
+            } else {
+                answer.lease_per_hour
+            },
+            withheld_per_hour: if answer.healing {
+                known.withheld_per_hour
+            } else {
+                answer.withheld_per_hour
+            },
         };
         answer
     }

@@ -12,8 +12,9 @@ use crate::line::settings::Settings;
 use crate::store::redis::wire;
 
 /// The parts of the script, in order.
-const PARTS: [&str; 9] = [
+const PARTS: [&str; 10] = [
     include_str!("lua/begin.lua"),
+    include_str!("lua/lease.lua"),
     include_str!("lua/guard.lua"),
     include_str!("lua/follow.lua"),
     include_str!("lua/opening.lua"),
@@ -31,7 +32,7 @@ const SCHEMA: u32 = 1;
 const KEYS_KEPT_S: u64 = 30 * 24 * 3_600;
 
 /// What the room's keys are called after the common part, in the order the script takes them.
-const KEYS: [&str; 26] = [
+const KEYS: [&str; 27] = [
     "state",
     "answered",
     "seen",
@@ -58,6 +59,7 @@ const KEYS: [&str; 26] = [
     "keyed-until",
     "stub-blocks",
     "stub-marks",
+    "leases",
 ];
 
 /// The names of a room's keys, all in one hash slot.
@@ -105,6 +107,7 @@ fn fill_in(text: &str) -> String {
         ("DEFAULT_SETTINGS", defaults.join(", ")),
         ("NO_ID", format!("'{:032}'", 0)),
         ("NO_NONCE", format!("'{:016}'", 0)),
+        ("NO_LEASES", format!("'{}'", "\\0".repeat(48))),
         ("NO_HEALTH", format!("'{}'", "\\0".repeat(24))),
         ("EXCHANGE_FORMAT", format!("'{}'", wire::EXCHANGE_FORMAT)),
         ("PROPOSAL_FORMAT", format!("'{}'", wire::PROPOSAL_FORMAT)),
@@ -226,6 +229,6 @@ mod tests {
     fn the_keys_of_a_room_share_one_slot() {
         let keys = keys("anteroom", "main");
         assert!(keys.iter().all(|key| key.starts_with("{anteroom:1:main}:")));
-        assert_eq!(keys.len(), 26);
+        assert_eq!(keys.len(), 27);
     }
 }

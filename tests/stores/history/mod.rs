@@ -117,6 +117,7 @@ impl History {
                 presence_us: self.presence(),
                 opens_at_us: moment(&mut self.random, self.clock_us, 300),
                 draw: self.random.chance(700),
+                paced: self.random.chance(500),
                 ..Settings::default()
             },
         });
@@ -173,6 +174,10 @@ impl History {
         }
         let known = &mut self.replicas[self.sender].known;
         known.instances = answer.counts.instances;
+        if !answer.healing || self.random.chance(100) {
+            known.lease_per_hour = answer.lease_per_hour;
+            known.withheld_per_hour = answer.withheld_per_hour;
+        }
         known.opening = answer.opening;
         if answer.opening.draws && answer.opening.draw.is_none() && self.random.chance(500) {
             known.opening.draw = Some(self.random.pick(&[
@@ -292,6 +297,9 @@ impl History {
             },
             6 => Known {
                 instances: self.random.below(6),
+                lease_per_hour: self.random.pick(&[0, 7, 100_000, known.lease_per_hour]),
+                withheld_per_hour: self.random.pick(&[0, 7, 100_000]),
+                now_us: self.now_us - self.random.below(9 * SECOND).min(self.now_us),
                 ..known
             },
             _ => Known {

@@ -50,6 +50,7 @@ impl History {
             opens_at_us: moment(random, self.clock_us, 150),
             draw: random.chance(500),
             closes_at_us: moment(random, self.clock_us, 30),
+            paced: random.chance(700),
         }
     }
 

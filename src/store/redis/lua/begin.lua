@@ -12,7 +12,7 @@ local KEYS = KEYS
 local clock, instance, sequence, given_store, given_nonce, known_created, known_nonce, known_tail, known_head,
   known_now_us, known_turns, known_entries, known_finished, told, joins, given_stock, sold_out, leaving, eager_n,
   keyed_n, heard_n, asks_n, checks_n, more_n, finishes_n, unasks_n, renewals_n, given_health, known_opening,
-  known_stubs, known_instances, slices_n =
+  known_stubs, known_instances, slices_n, known_leases =
   struct.unpack(EXCHANGE_FORMAT, ARGV[1])
 
 -- Where each list begins in ARGV, less one; identifiers, numbers and times are columns of their own.
@@ -48,7 +48,7 @@ local created, nonce, provisional, store, tail, head, clock_us, now_us, turn_now
   told_before_us, told_at_us, slice, slice_us, rate, active_max, mode, presence_us, turn_us, late_share_ppm,
   pass_idle_us, returns, line_max, revision, content, stock, entered, entries_seq, finished_seq, opening,
   guard_share_ppm, guard_recovery_us, held_back_ppm, guarded, stubs_n, stub_seq, heal_from_us, heal_live, heal_heard,
-  gathers, gap_first, gap_last, issued_minute, issued_minute_before, opens_at, draw, closes_at
+  gathers, gap_first, gap_last, issued_minute, issued_minute_before, opens_at, draw, closes_at, paced, leased
 if stored then
   -- What a release before this one did not know of is zero.
   if #stored < STATE_BYTES then stored = stored .. ('\0'):rep(STATE_BYTES - #stored) end
@@ -57,14 +57,14 @@ if stored then
   told_before_us, told_at_us, slice, slice_us, rate, active_max, mode, presence_us, turn_us, late_share_ppm,
   pass_idle_us, returns, line_max, revision, content, stock, entered, entries_seq, finished_seq, opening,
   guard_share_ppm, guard_recovery_us, held_back_ppm, guarded, stubs_n, stub_seq, heal_from_us, heal_live, heal_heard,
-  gathers, gap_first, gap_last, issued_minute, issued_minute_before, opens_at, draw, closes_at =
+  gathers, gap_first, gap_last, issued_minute, issued_minute_before, opens_at, draw, closes_at, paced, leased =
     struct.unpack(STATE_FORMAT, stored)
   -- Nothing is agreed of an opening: its commitment is text.
   if opening:byte(COMMITMENT_AT) == 0 then opening = NO_OPENING end
 else
   rate, active_max, mode, presence_us, turn_us, late_share_ppm, pass_idle_us, returns, line_max, guard_share_ppm,
-    guard_recovery_us, opens_at, draw, closes_at = DEFAULT_SETTINGS
-  revision, content, stubs_n = 0, NO_ID, 0
+    guard_recovery_us, opens_at, draw, closes_at, paced = DEFAULT_SETTINGS
+  revision, content, stubs_n, leased = 0, NO_ID, 0, NO_LEASES
   call('UNLINK', STUBS)
 end
 if clock == 0 then
@@ -99,7 +99,7 @@ for round = 1, 2 do
     minute, minute_before, told_us, told_before_us, told_at_us = 0, 0, 0, 0, 0
     stock, entered, entries_seq, finished_seq, stub_seq = 0, 0, 0, 0, 0
     heal_from_us, heal_live, heal_heard, gathers = 0, 0, 0, 0
-    gap_first, gap_last, issued_minute, issued_minute_before = 0, 0, 0, 0
+    gap_first, gap_last, issued_minute, issued_minute_before, leased = 0, 0, 0, 0, NO_LEASES
     share_ppm, delay_us, slice = 1000000, DELAY_US, 1
     held_back_ppm, guarded = 0, struct.pack('>I8I8I8I8I8', now_us, 0, 0, 0, 0)
     turn_now_us, aged_us, minute_us, slice_us, listen_us = now_us, now_us, now_us, now_us, now_us

@@ -4,10 +4,10 @@ local pace = rate
 if held_back_ppm > 0 then
   pace = max(floor(rate * (ENTRY - held_back_ppm) / ENTRY), min(floor((rate + 3) / 4), PROBE_PER_HOUR))
 end
-if mode == 0 and not healing
+if mode == 0 and not healing and (paced == 0 or elapsed_us < STEP_US_MAX)
   and (opening == NO_OPENING or struct.unpack('>I8', opening, EARLY_AT) > 0) then
-  local filled = elapsed_us * pace + credit_rest
-  local credit_max = max(floor(pace * ENTRY / 3600), ENTRY)
+  local filled = elapsed_us * max(pace - unearned, 0) + credit_rest
+  local credit_max = max(floor(max(pace - withheld, 0) * ENTRY / 3600), ENTRY)
   credit, credit_rest = credit + floor(filled / 3600), filled % 3600
   if credit >= credit_max then credit, credit_rest = credit_max, 0 end
 end
@@ -46,5 +46,6 @@ do
   if held_back_ppm > 0 then
     pace = max(floor(rate * (ENTRY - held_back_ppm) / ENTRY), min(floor((rate + 3) / 4), PROBE_PER_HOUR))
   end
+  pace = max(pace - withheld, 0)
   credit = min(credit, max(floor(pace * ENTRY / 3600), ENTRY))
 end
