@@ -125,6 +125,10 @@ impl Gate {
             Decision::Pending => {
                 let new = || stub::of(visit.port.arrive(), seal::ticket_id());
                 let stub = visit.stub().unwrap_or_else(new);
+                if let Some(pass) = stub::go_in(visit, &stub) {
+                    let through = Through::renewed(pass);
+                    return self.forward(visit, going, through).await;
+                }
                 Ok(stub::page(visit, &going.look(visit), &stub))
             }
             Decision::Unusable => Ok(unusable(visit, &going.look(visit))),

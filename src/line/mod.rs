@@ -22,6 +22,7 @@
 mod answer;
 mod bits;
 pub mod constants;
+pub mod door;
 pub mod exchange;
 mod guard;
 mod heal;

@@ -23,6 +23,7 @@ use crate::line::exchange::Exchange;
 use crate::line::ids::InstanceId;
 use crate::line::promises;
 use crate::room::Shared;
+use crate::room::door;
 use crate::room::event::Event;
 use crate::room::gather::Gathered;
 use crate::room::gather::Waiting;
@@ -39,10 +40,11 @@ use crate::store::Store;
 use crate::store::StoreError;
 use crate::telemetry::metrics::RoomMetrics;
 use crate::telemetry::metrics::clamped;
+use crate::telemetry::metrics::per_second;
 use crate::telemetry::metrics::ratio;
 
 /// An exchange leaves at least this often, so that the line moves when nobody asks.
-const TICK: Duration = Duration::from_millis(250);
+pub(crate) const TICK: Duration = Duration::from_millis(250);
 /// Most events taken from the channel at once.
 const BATCH_MAX: usize = 16_384;
 
@@ -57,10 +59,10 @@ pub(crate) struct Exchanger {
 }
 
 /// What goes on between exchanges.
-struct Course {
+pub(crate) struct Course {
     sequence: u64,
-    gathered: Gathered,
-    mirror: Mirror,
+    pub(crate) gathered: Gathered,
+    pub(crate) mirror: Mirror,
     /// In which ways a promise was broken: each is logged once.
     broken: BTreeSet<&'static str>,
     /// Why the store is away, as far as it has been told: each reason once in an outage, not at every try.
@@ -70,7 +72,9 @@ struct Course {
     /// How many of this replica's stubs got their numbers since it began to.
     numbered: u64,
     /// Somebody is stopping the room, and waits until the line has been told.
-    leaving: Option<oneshot::Sender<()>>,
+    pub(crate) leaving: Option<oneshot::Sender<()>>,
+    /// How many this replica has let in by itself in this outage.
+    pub(crate) paced_entered: u64,
     /// How far it has followed its file.
     follower: Follower,
 }
@@ -87,6 +91,7 @@ impl Exchanger {
             healing_since: None,
             numbered: 0,
             leaving: None,
+            paced_entered: 0,
             follower: Follower::default(),
         };
         course.mirror.draws.room.clone_from(&self.shared.name);
@@ -159,7 +164,8 @@ impl Exchanger {
         loop {
             let started = clock::monotonic();
             let sent = repeat.as_ref().unwrap_or(exchange);
-            let result = self.store.exchange(sent).await;
+            let ours = (self.shared.as_ref(), &self.metrics);
+            let result = door::send(&mut self.store, sent, ours, course).await;
             let now = clock::monotonic();
             match result {
                 Ok(answer) => {
@@ -341,6 +347,7 @@ impl Exchanger {
                 .set(clamped(answer.counts.asking + answer.counts.asking_late));
             metrics.turns.set(clamped(answer.counts.turns));
             metrics.instances.set(clamped(answer.counts.instances));
+            metrics.withheld.set(per_second(answer.withheld_per_hour));
             let revision = clamped(answer.revision);
             if metrics.settings_revision.get() != revision {
                 metrics.settings_revision.set(revision);

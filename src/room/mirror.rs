@@ -151,6 +151,12 @@ impl Mirror {
         let before = self.picture.answer.as_ref();
         self.told_us = before.map_or(0, |before| before.now_us);
         let news = self.learn(&answer);
+        // What was called here meanwhile the line hears of with the next exchange: no place grows until then.
+        let called = self.known.head.min(answer.tail);
+        let answer = Answer {
+            head: answer.head.max(called),
+            ..answer
+        };
         for (visitor, &standing) in exchange.asks.iter().zip(&answer.standings) {
             self.note_asked(visitor.id, standing, answer.now_us);
         }
@@ -232,6 +238,8 @@ impl Mirror {
         if !answer.healing {
             // While it heals, it may have heard from this one only.
             self.known.instances = answer.counts.instances;
+            self.known.lease_per_hour = answer.lease_per_hour;
+            self.known.withheld_per_hour = answer.withheld_per_hour;
         }
         self.known.stubs = answer.stubs_to;
         if !answer.stubs.is_empty() {
@@ -386,7 +394,7 @@ impl Mirror {
     }
 
     /// Lets go of what has run out, now and then.
-    fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         let Some(answer) = self.picture.answer.clone() else {
             return;
         };

@@ -9,12 +9,14 @@
 //! which numbers they got.
 
 mod blocks;
+mod door;
 mod event;
 mod exchanger;
 mod gather;
 mod layered;
 mod mirror;
 mod opening;
+mod paced;
 mod plan;
 mod port;
 mod report;
@@ -32,6 +34,7 @@ use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 
 use crate::clock;
+use crate::room::paced::Paced;
 use crate::room::stubs::Stubs;
 use crate::seal;
 use crate::seal::KeyRing;
@@ -58,6 +61,8 @@ pub(crate) struct Shared {
     snapshot: ArcSwap<Snapshot>,
     /// Taken by requests only while there are no numbers.
     stubs: Mutex<Stubs>,
+    /// Taken by requests only while the store is away and the room goes on.
+    paced: Mutex<Paced>,
 }
 
 impl Shared {
@@ -69,6 +74,7 @@ impl Shared {
                 ..Snapshot::new(clock::monotonic())
             }),
             stubs: Mutex::new(stubs),
+            paced: Mutex::default(),
         })
     }
 
@@ -76,6 +82,11 @@ impl Shared {
     /// who came before their places before anybody who comes after.
     pub(crate) fn stubs(&self) -> MutexGuard<'_, Stubs> {
         self.stubs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whom this replica lets in by itself.
+    pub(crate) fn paced(&self) -> MutexGuard<'_, Paced> {
+        self.paced.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn publish(&self, picture: &Snapshot) {

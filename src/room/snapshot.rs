@@ -69,6 +69,8 @@ pub struct Snapshot {
     pub draw: Draw,
     /// The file announces a draw: before the line has told, nobody's index is taken for a number.
     pub(crate) may_draw: bool,
+    /// The highest number that the line itself called, while this replica lets people in without it.
+    pub(crate) paced: Option<u64>,
 }
 
 impl Snapshot {
@@ -88,6 +90,7 @@ impl Snapshot {
             forecast: Arc::default(),
             draw: Draw::None,
             may_draw: false,
+            paced: None,
         }
     }
 
@@ -95,6 +98,21 @@ impl Snapshot {
     #[must_use]
     pub fn is_up(&self) -> bool {
         self.health == Health::Up
+    }
+
+    /// Whether the store is away and this replica lets people in by itself.
+    #[must_use]
+    pub fn is_paced(&self) -> bool {
+        self.paced.is_some()
+    }
+
+    /// The turn of a number that this replica called by itself, in microseconds: it does not begin to run out before
+    /// the store is back.
+    #[must_use]
+    pub fn full_turn_us(&self, number: u64) -> Option<u64> {
+        let called = self.paced?;
+        let answer = self.answer.as_ref()?;
+        (called < number && number <= answer.head).then_some(answer.settings.turn_us)
     }
 
     /// How long the store has been away; none while it is not.

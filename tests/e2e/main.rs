@@ -18,12 +18,16 @@ mod forged;
 mod guard;
 mod hostile;
 mod in_flight;
+#[allow(dead_code, reason = "shared with the chaos runs")]
+#[path = "../chaos/link.rs"]
+mod link;
 #[path = "../support/machines.rs"]
 mod machines;
 mod memory;
 mod metrics;
 mod opening;
 mod outage;
+mod paced;
 mod redis;
 mod redis_guarded;
 mod redis_load;
