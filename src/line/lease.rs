@@ -80,7 +80,10 @@ impl Line {
     /// Works out what replicas may let in that are not heard from.
     pub(crate) fn withhold(&mut self, exchange: &Exchange, step: &mut Step) {
         step.unearned_per_hour = self.leases.withheld_per_hour;
-        if self.settings.paced {
+        // A line that was lost may have lost its settings as well: those who come back tell.
+        let known = &exchange.known;
+        let is_told = known.lease_per_hour + known.withheld_per_hour > 0;
+        if self.settings.paced || is_told && known.epoch == self.epoch {
             self.leases.paced_us = self.now_us;
         }
         // An embedded store has one replica at a time.

@@ -40,8 +40,9 @@ pub(crate) async fn send(
     let mut sending = pin!(store.exchange(sent));
     loop {
         if let Ok(result) = timeout(TICK, sending.as_mut()).await {
-            if result.is_ok() {
+            if let Ok(answer) = &result {
                 close(ours, course, "the store lets people in again");
+                ours.1.withheld.set(per_second(answer.withheld_per_hour));
             }
             return result;
         }
@@ -91,8 +92,7 @@ fn close((shared, metrics): (&Shared, &RoomMetrics), course: &mut Course, why: &
     };
     take(metrics, course, &tick);
     metrics.paced_rate.set(0.0);
-    let entered = std::mem::take(&mut course.paced_entered);
-    info!(room.name = %shared.name, entered, "{why}");
+    info!(room.name = %shared.name, entered = tick.let_in, "{why}");
     if matches!(course.mirror.picture.health, Health::Away { .. }) {
         shared.publish(&course.mirror.picture);
     }
@@ -108,9 +108,7 @@ fn take(metrics: &RoomMetrics, course: &mut Course, tick: &Tick) {
     }
     mirror.settle();
     mirror.known.head = mirror.known.head.max(tick.head);
-    let entered = tick.entered.len() as u64;
-    course.paced_entered += entered;
-    metrics.paced_entered.inc_by(entered);
+    metrics.paced_entered.inc_by(tick.entered.len() as u64);
     metrics.paced_refused.inc_by(tick.refused);
     metrics.paced_rate.set(per_second(tick.lease_per_hour));
 }

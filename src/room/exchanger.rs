@@ -40,7 +40,6 @@ use crate::store::Store;
 use crate::store::StoreError;
 use crate::telemetry::metrics::RoomMetrics;
 use crate::telemetry::metrics::clamped;
-use crate::telemetry::metrics::per_second;
 use crate::telemetry::metrics::ratio;
 
 /// An exchange leaves at least this often, so that the line moves when nobody asks.
@@ -73,8 +72,6 @@ pub(crate) struct Course {
     numbered: u64,
     /// Somebody is stopping the room, and waits until the line has been told.
     pub(crate) leaving: Option<oneshot::Sender<()>>,
-    /// How many this replica has let in by itself in this outage.
-    pub(crate) paced_entered: u64,
     /// How far it has followed its file.
     follower: Follower,
 }
@@ -91,7 +88,6 @@ impl Exchanger {
             healing_since: None,
             numbered: 0,
             leaving: None,
-            paced_entered: 0,
             follower: Follower::default(),
         };
         course.mirror.draws.room.clone_from(&self.shared.name);
@@ -347,7 +343,6 @@ impl Exchanger {
                 .set(clamped(answer.counts.asking + answer.counts.asking_late));
             metrics.turns.set(clamped(answer.counts.turns));
             metrics.instances.set(clamped(answer.counts.instances));
-            metrics.withheld.set(per_second(answer.withheld_per_hour));
             let revision = clamped(answer.revision);
             if metrics.settings_revision.get() != revision {
                 metrics.settings_revision.set(revision);

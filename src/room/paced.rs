@@ -57,6 +57,8 @@ struct Open {
 pub(crate) struct Tick {
     pub(crate) entered: Vec<Renewal>,
     pub(crate) refused: u64,
+    /// How many came in since the door was opened.
+    pub(crate) let_in: usize,
     /// The highest number called, and how many ask.
     pub(crate) head: u64,
     pub(crate) asking: u64,
@@ -180,6 +182,7 @@ impl Open {
         Tick {
             entered: std::mem::take(&mut self.fresh),
             refused: std::mem::take(&mut self.refused),
+            let_in: self.inside.len(),
             head: self.door.head(after_us).min(self.tail),
             asking: self.asking.len() as u64,
             lease_per_hour: if self.door.is_open(after_us) {
@@ -200,4 +203,116 @@ fn entered(stay: &Renewal) -> Asked {
 
 fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock;
+    use crate::line::Line;
+    use crate::line::exchange::Exchange;
+    use crate::line::exchange::Proposal;
+    use crate::line::ids::KeyHash;
+    use crate::line::settings::Settings;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// A door at one entry a second of a line of five, of whom two were called; when it was opened.
+    fn book() -> (Paced, Instant) {
+        let settings = Settings {
+            rate_per_hour: 7_200,
+            paced: true,
+            ..Settings::default()
+        };
+        let exchange = Exchange {
+            sequence: 1,
+            joins: 5,
+            proposal: Some(Proposal {
+                content: KeyHash(1),
+                changed: true,
+                settings,
+            }),
+            ..Exchange::default()
+        };
+        let answer = Line::new().apply(1_000_000_000, &exchange).unwrap();
+        let answer = Answer {
+            head: 2,
+            lease_per_hour: 3_600,
+            ..answer
+        };
+        let (mut paced, since) = (Paced::default(), clock::monotonic());
+        let mut open = |after| paced.open((&answer, since), answer.now_us, 3, since + after);
+        assert!(!open(6 * SECOND));
+        assert!(open(7 * SECOND));
+        assert!(!open(7 * SECOND));
+        (paced, since + 7 * SECOND)
+    }
+
+    fn visitor(number: u64) -> Visitor {
+        Visitor {
+            number,
+            id: TicketId(number.into()),
+        }
+    }
+
+    fn is_in(asked: Asked) -> bool {
+        matches!(asked, Asked::Entered { .. })
+    }
+
+    #[test]
+    fn whoever_was_called_goes_in_by_number_and_gets_the_same_stay_again() {
+        let (mut paced, now) = book();
+        let mut ask = |number, now| paced.ask(visitor(number), false, now);
+        assert_eq!(ask(2, now), Asked::Standing(Standing::Asking));
+        assert_eq!(ask(1, now), Asked::Standing(Standing::Asking));
+        assert_eq!(ask(3, now), Asked::Standing(Standing::Waiting));
+        // There is credit for one: the one who came first.
+        let later = now + SECOND;
+        assert_eq!(ask(2, later), Asked::Standing(Standing::Asking));
+        let stay = ask(1, later);
+        assert!(is_in(stay));
+        assert_eq!(ask(1, later + SECOND), stay);
+        assert!(is_in(ask(2, later + SECOND)));
+        let tick = paced.tick(later + SECOND).unwrap();
+        let entered: Vec<_> = tick.entered.iter().map(|pass| pass.id).collect();
+        assert_eq!(entered, [TicketId(1), TicketId(2)]);
+        assert_eq!((tick.let_in, tick.asking), (2, 0));
+        assert!(paced.tick(later + SECOND).unwrap().entered.is_empty());
+    }
+
+    #[test]
+    fn whoever_asks_no_more_costs_those_behind_nothing() {
+        let (mut paced, now) = book();
+        paced.ask(visitor(1), false, now);
+        let later = now + ASKING + SECOND;
+        assert!(is_in(paced.ask(visitor(2), false, later)));
+        let tick = paced.close(later).unwrap();
+        assert_eq!(tick.entered.len(), 1);
+        assert_eq!(paced.ask(visitor(2), false, later), Asked::Away);
+    }
+
+    #[test]
+    fn newcomers_follow_in_their_order_when_everybody_with_a_number_was_called() {
+        let (mut paced, now) = book();
+        let newcomer = |paced: &mut Paced, index, now| {
+            paced.ask_as_newcomer(index, TicketId(100 + u128::from(index)), now)
+        };
+        let waits = Asked::Standing(Standing::Waiting);
+        assert_eq!(newcomer(&mut paced, 4, now + SECOND), waits);
+        // Two are called each second: the last with a number, and then the first without.
+        let later = now + 2 * SECOND;
+        assert_eq!(newcomer(&mut paced, 5, later), waits);
+        assert!(is_in(newcomer(&mut paced, 4, later)));
+        let head = paced.tick(later).unwrap().head;
+        assert_eq!(head, 5, "beyond the tail nobody has a number");
+    }
+
+    #[test]
+    fn somebody_whom_the_line_let_in_does_not_come_in_twice() {
+        let (mut paced, now) = book();
+        let later = now + SECOND;
+        assert_eq!(paced.ask(visitor(1), true, later), Asked::Away);
+        assert!(is_in(paced.ask(visitor(2), false, later)));
+        assert!(is_in(paced.ask(visitor(2), true, later)));
+    }
 }

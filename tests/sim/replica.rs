@@ -406,6 +406,8 @@ impl Replica {
         self.known.stubs = answer.stubs_to;
         if !answer.healing {
             self.known.instances = answer.counts.instances;
+            self.known.lease_per_hour = answer.lease_per_hour;
+            self.known.withheld_per_hour = answer.withheld_per_hour;
         }
         self.stubs.learn(self.instance, answer);
         let turns = answer.turns.iter().map(|t| (t.number, t.until_us));

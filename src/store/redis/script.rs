@@ -108,6 +108,7 @@ fn fill_in(text: &str) -> String {
         ("NO_ID", format!("'{:032}'", 0)),
         ("NO_NONCE", format!("'{:016}'", 0)),
         ("NO_LEASES", format!("'{}'", "\\0".repeat(48))),
+        ("NO_LEASE", format!("'{}'", "\\0".repeat(16))),
         ("NO_HEALTH", format!("'{}'", "\\0".repeat(24))),
         ("EXCHANGE_FORMAT", format!("'{}'", wire::EXCHANGE_FORMAT)),
         ("PROPOSAL_FORMAT", format!("'{}'", wire::PROPOSAL_FORMAT)),

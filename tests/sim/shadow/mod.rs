@@ -7,6 +7,7 @@
 mod calls;
 mod guard;
 mod heal;
+mod lease;
 mod opening;
 mod pace;
 mod people;
@@ -31,6 +32,7 @@ use anteroom::line::settings::Settings;
 use crate::replica::Joiner;
 
 use heal::Heal;
+use lease::Leases;
 pub(crate) use pace::Pace;
 pub(crate) use stubs::Stub;
 use stubs::Stubs;
@@ -134,6 +136,7 @@ pub(crate) struct Shadow {
     minute_us: u64,
     guard: guard::Guard,
     opening: Opening,
+    leases: Leases,
 }
 
 impl Shadow {
@@ -153,6 +156,7 @@ impl Shadow {
         let may_be_older = self.tail == 0 && self.process.0 != 0 && self.settings.mode.issues();
         self.provisional &= done.healing || may_be_older;
         self.listen(exchange);
+        self.keep_back(exchange, done.elapsed_us);
         self.expire();
         self.accrue(&done);
         self.guard(exchange.origin);
@@ -183,6 +187,7 @@ impl Shadow {
             )
         })?;
         self.guarded(answer.measured.held_back_ppm)?;
+        self.leased(exchange, answer, done.healing)?;
         self.compare(answer, &done)?;
         self.tells_opening(exchange, answer)?;
         Ok(done)

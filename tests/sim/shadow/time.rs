@@ -22,6 +22,7 @@ impl Shadow {
             self.found(clock_us, exchange);
         }
         let was_healing = self.is_healing();
+        self.leases.healed_before = was_healing;
         let elapsed = clock_us.saturating_sub(self.clock_us);
         let gap = elapsed > STEP_US || clock_us < self.clock_us;
         self.clock_us = clock_us;
@@ -197,7 +198,7 @@ impl Shadow {
         }
         self.settings = settings;
         self.revision += 1;
-        self.pace.limit(self.pace_per_hour());
+        self.pace.limit(self.pace_left());
         self.window_changed(before);
     }
 }

@@ -4,10 +4,11 @@
 -- heals, and when leases were last granted. `unearned` is what was withheld before or is now, whichever is more.
 local withheld, unearned, sharing = 0, 0, 0
 if store == NO_ID then sharing = 1 end
-if paced == 1 or leased ~= NO_LEASES then
+if paced == 1 or leased ~= NO_LEASES or same and known_leases ~= NO_LEASE then
   local lost, lost_until_us, heal_each, heal_withheld, paced_us
   unearned, lost, lost_until_us, heal_each, heal_withheld, paced_us = struct.unpack('>I8I8I8I8I8I8', leased)
-  if paced == 1 then paced_us = now_us end
+  -- A line that was lost may have lost its settings as well: those who come back tell.
+  if paced == 1 or same and known_leases ~= NO_LEASE then paced_us = now_us end
   if store == NO_ID or paced_us + LEASE_US <= now_us then
     call('UNLINK', LEASES)
     leased = struct.pack('>I8I8I8I8I8I8', 0, 0, 0, 0, 0, store == NO_ID and paced_us or 0)
