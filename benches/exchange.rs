@@ -7,27 +7,23 @@
     reason = "a benchmark is there to print what it measured"
 )]
 
+mod parts;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
 use std::time::Duration;
 
 use anteroom::clock;
-use anteroom::line::exchange::Answer;
 use anteroom::line::exchange::Exchange;
 use anteroom::line::exchange::JOINS_MAX;
-use anteroom::line::exchange::Known;
-use anteroom::line::exchange::Proposal;
-use anteroom::line::ids::InstanceId;
-use anteroom::line::ids::KeyHash;
 use anteroom::line::settings::Settings as LineSettings;
-use anteroom::seal;
 use anteroom::store::Settings;
-use anteroom::store::Store;
 use anteroom::store::memory;
-use anteroom::store::redis;
-use support::redis::Redis;
 use tempfile::TempDir;
+
+use crate::parts::rig::Rig;
+use crate::parts::server;
+use crate::support::redis::Redis;
 
 /// How many wait when it begins.
 const WAITING: [u64; 2] = [10, 1_000_000];
@@ -36,94 +32,36 @@ const ROW: Duration = Duration::from_millis(2_500);
 /// Exchanges of a row, if there is time for them.
 const EXCHANGES: u32 = 4_000;
 
-/// A store, and the one replica that uses it.
-struct Rig {
-    store: Store,
-    instance: InstanceId,
-    sequence: u64,
-    known: Known,
+/// A replica in front of a line in which this many wait.
+fn fill(mut rig: Rig, waiting: u64) -> Rig {
+    rig.set(LineSettings {
+        // A slice that begins would cost something of its own.
+        presence_us: 3_600_000_000,
+        line_max: 1 << 40,
+        ..LineSettings::default()
+    });
+    let mut left = waiting;
+    while left > 0 {
+        let joins = left.min(JOINS_MAX);
+        left -= joins;
+        rig.send(&Exchange {
+            joins,
+            ..Exchange::default()
+        });
+    }
+    rig
 }
 
-impl Rig {
-    async fn open(settings: &Settings, room: &str, waiting: u64) -> Self {
-        let store = Store::open(settings, room).await.expect("a store");
-        let mut rig = Self {
-            store,
-            instance: seal::instance_id(),
-            sequence: 0,
-            known: Known::default(),
-        };
-        let heals = clock::monotonic();
-        while rig.send(&Exchange::default()).await.healing {
-            assert!(clock::monotonic() - heals < Duration::from_secs(10));
-        }
-        let settings = LineSettings {
-            // A slice that begins would cost something of its own.
-            presence_us: 3_600_000_000,
-            line_max: 1 << 40,
-            ..LineSettings::default()
-        };
-        let proposal = Proposal {
-            content: KeyHash(1),
-            changed: true,
-            settings,
-        };
-        rig.send(&Exchange {
-            proposal: Some(proposal),
-            ..Exchange::default()
-        })
-        .await;
-        let mut left = waiting;
-        while left > 0 {
-            let joins = left.min(JOINS_MAX);
-            left -= joins;
-            rig.send(&Exchange {
-                joins,
-                ..Exchange::default()
-            })
-            .await;
-        }
-        rig
+/// Sends as many as there is time for; how many, and microseconds of each.
+fn measure(rig: &mut Rig, exchange: &Exchange) -> (u32, f64) {
+    let begun = clock::monotonic();
+    let mut sent = 0;
+    while sent < EXCHANGES && clock::monotonic() - begun < ROW {
+        rig.send(exchange);
+        sent += 1;
     }
-
-    async fn send(&mut self, exchange: &Exchange) -> Answer {
-        self.sequence += 1;
-        let exchange = Exchange {
-            instance: self.instance,
-            sequence: self.sequence,
-            known: self.known,
-            nonce: seal::nonce(),
-            ..exchange.clone()
-        };
-        let answer = self.store.exchange(&exchange).await.expect("an answer");
-        self.known = Known {
-            epoch: Some(answer.epoch).filter(|epoch| epoch.created_us > 0),
-            tail: answer.tail,
-            head: answer.head,
-            now_us: answer.now_us,
-            turns: answer.turns_to,
-            entries: answer.entries,
-            finished: answer.finished_to,
-            opening: answer.opening,
-            stubs: answer.stubs_to,
-            instances: answer.counts.instances,
-            lease_per_hour: answer.lease_per_hour,
-            withheld_per_hour: answer.withheld_per_hour,
-        };
-        answer
-    }
-
-    /// Sends as many as there is time for; how many, and microseconds of each.
-    async fn measure(&mut self, exchange: &Exchange) -> (u32, f64) {
-        let begun = clock::monotonic();
-        let mut sent = 0;
-        while sent < EXCHANGES && clock::monotonic() - begun < ROW {
-            self.send(exchange).await;
-            sent += 1;
-        }
-        let us = (clock::monotonic() - begun).as_secs_f64() * 1e6;
-        (sent, us / f64::from(sent))
-    }
+    let us = (clock::monotonic() - begun).as_secs_f64() * 1e6;
+    (sent, us / f64::from(sent))
 }
 
 /// What is sent, and how many visitors it speaks of.
@@ -155,7 +93,7 @@ fn per(value: f64, visitors: u64) -> String {
     format!("{each:.3}")
 }
 
-async fn embedded() {
+fn embedded() {
     println!("\nembedded store, its journal on disk");
     println!(
         "{:>10}  {:<24}{:>12}{:>14}",
@@ -166,47 +104,31 @@ async fn embedded() {
         let settings = Settings::Memory(memory::Settings {
             directory: Some(dir.path().to_owned()),
         });
-        let mut rig = Rig::open(&settings, "bench", waiting).await;
+        let mut rig = fill(Rig::open(&settings, "bench"), waiting);
         for (what, exchange, visitors) in kinds(waiting) {
-            let (_, us) = rig.measure(&exchange).await;
+            let (_, us) = measure(&mut rig, &exchange);
             let each = per(us, visitors);
             println!("{waiting:>10}  {what:<24}{us:>12.1}{each:>14}");
         }
-        rig.store.close().await.expect("a last snapshot");
+        rig.close();
     }
 }
 
-/// The server's CPU so far, in microseconds.
-fn cpu_us(server: &Redis) -> f64 {
-    let info = server.ask("INFO cpu");
-    let seconds = |name: &str| -> f64 {
-        let value = info.lines().find_map(|line| line.strip_prefix(name));
-        value
-            .and_then(|value| value.trim().parse().ok())
-            .expect("seconds of CPU")
-    };
-    (seconds("used_cpu_user:") + seconds("used_cpu_sys:")) * 1e6
-}
-
-async fn redis() {
-    let server = Redis::start();
+fn redis() {
+    let redis = Redis::start();
     println!("\na Redis server; its own CPU and commands, those inside the script included");
     println!(
         "{:>10}  {:<24}{:>12}{:>12}{:>16}{:>12}",
         "waiting", "exchange", "us", "CPU us", "CPU us/visitor", "commands"
     );
     for waiting in WAITING {
-        let settings = Settings::Redis(Box::new(redis::Settings {
-            answer_deadline: Duration::from_secs(10),
-            ..redis::Settings::new(server.url().parse().expect("it is the address of a server"))
-        }));
-        let mut rig = Rig::open(&settings, &format!("bench-{waiting}"), waiting).await;
+        let mut rig = fill(Rig::of(&redis, &format!("bench-{waiting}")), waiting);
         for (what, exchange, visitors) in kinds(waiting) {
-            let (cpu, commands) = (cpu_us(&server), server.calls_total());
-            let (sent, us) = rig.measure(&exchange).await;
-            let cpu = (cpu_us(&server) - cpu) / f64::from(sent);
+            let (cpu, commands) = (server::cpu_us(&redis), redis.calls_total());
+            let (sent, us) = measure(&mut rig, &exchange);
+            let cpu = (server::cpu_us(&redis) - cpu) / f64::from(sent);
             #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52 commands")]
-            let commands = (server.calls_total() - commands) as f64 / f64::from(sent);
+            let commands = (redis.calls_total() - commands) as f64 / f64::from(sent);
             let each = per(cpu, visitors);
             println!("{waiting:>10}  {what:<24}{us:>12.1}{cpu:>12.1}{each:>16}{commands:>12.1}");
         }
@@ -221,10 +143,6 @@ async fn redis() {
 }
 
 fn main() {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    runtime.block_on(embedded());
-    runtime.block_on(redis());
+    embedded();
+    redis();
 }

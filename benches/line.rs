@@ -64,20 +64,7 @@ impl Rig {
             .line
             .apply(self.clock_us, black_box(&exchange))
             .expect("an exchange within its bounds");
-        self.known = Known {
-            epoch: Some(answer.epoch),
-            tail: answer.tail,
-            head: answer.head,
-            now_us: answer.now_us,
-            turns: answer.turns_to,
-            entries: answer.entries,
-            finished: answer.finished_to,
-            opening: answer.opening,
-            stubs: answer.stubs_to,
-            instances: answer.counts.instances,
-            lease_per_hour: answer.lease_per_hour,
-            withheld_per_hour: answer.withheld_per_hour,
-        };
+        self.known = self.known.after(&answer);
         answer
     }
 

@@ -148,7 +148,7 @@ impl Running {
                 .spawn()
                 .unwrap();
             let mut running = Self { addr, child, dir };
-            let ready = wait_for("anteroom is ready", Duration::from_secs(30), || {
+            let ready = wait_for("anteroom is ready", Duration::from_secs(60), || {
                 if running.child.try_wait().unwrap().is_some() {
                     return Some(false);
                 }

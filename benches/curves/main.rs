@@ -14,11 +14,11 @@
 )]
 
 mod load;
+#[path = "../parts/mod.rs"]
+mod parts;
 mod pin;
 mod plot;
 mod portal;
-mod rig;
-mod server;
 mod stage;
 #[path = "../../tests/support/mod.rs"]
 mod support;

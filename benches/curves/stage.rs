@@ -9,8 +9,6 @@ use anteroom::line::exchange::Answer;
 use anteroom::line::exchange::Exchange;
 use anteroom::line::exchange::HEARD_MAX;
 use anteroom::line::exchange::JOINS_MAX;
-use anteroom::line::exchange::Proposal;
-use anteroom::line::ids::KeyHash;
 use anteroom::line::settings::Settings as LineSettings;
 use anteroom::seal;
 use anteroom::seal::Pass;
@@ -18,9 +16,9 @@ use anteroom::seal::Ticket;
 
 use crate::load;
 use crate::load::Run;
+use crate::parts::rig::Rig;
+use crate::parts::server;
 use crate::pin;
-use crate::rig::Rig;
-use crate::server;
 use crate::support::anteroom::Anteroom;
 use crate::support::redis::Redis;
 
@@ -80,7 +78,7 @@ impl Stage {
         });
         pin::set(anteroom.pid(), pin::MEASURED);
         pin::set(server::pid(&redis), pin::OTHER);
-        let mut rig = Rig::open(&redis, "main");
+        let mut rig = Rig::of(&redis, "main");
         let answer = rig.fill(waiting);
         rig.leave();
         let memory = server::memory(&redis, "main");
@@ -132,8 +130,8 @@ impl Stage {
         let mut costs: [Vec<f64>; 4] = Default::default();
         for run in 0..RUNS {
             // A room of its own, so that the line of the replica stays as long as it is.
-            let mut rig = Rig::open(&self.redis, &format!("exchange-{run}"));
-            rig.send(&proposal(1, 3_600_000_000, 1));
+            let mut rig = Rig::of(&self.redis, &format!("exchange-{run}"));
+            rig.set(settings(3_600_000_000, 1));
             rig.fill(self.waiting);
             let (redis, waiting) = (&self.redis, self.waiting);
             let spread = (0..HEARD_MAX as u64)
@@ -181,26 +179,18 @@ fn measure(redis: &Redis, rig: &mut Rig, exchange: &Exchange, times: u32) -> f64
 }
 
 /// Settings for a line of the benchmark's own.
-fn proposal(content: u128, presence_us: u64, rate_per_hour: u64) -> Exchange {
-    let settings = LineSettings {
+fn settings(presence_us: u64, rate_per_hour: u64) -> LineSettings {
+    LineSettings {
         presence_us,
         rate_per_hour,
         line_max: 1 << 40,
         ..LineSettings::default()
-    };
-    Exchange {
-        proposal: Some(Proposal {
-            content: KeyHash(content),
-            changed: true,
-            settings,
-        }),
-        ..Exchange::default()
     }
 }
 
 /// Everybody but the last has gone: the exchange in which that is proven, and `head` goes over all of them.
 fn skip(redis: &Redis, rig: &mut Rig) -> f64 {
-    let tail = rig.send(&proposal(2, 1_000_000, 36_000)).tail;
+    let tail = rig.set(settings(1_000_000, 36_000)).tail;
     let last = Exchange {
         heard: vec![tail],
         ..Exchange::default()

@@ -6,9 +6,10 @@ use std::time::Duration;
 use http_body_util::BodyExt;
 use http_body_util::Limited;
 use hyper::body::Incoming;
-use memchr::memchr;
 use memchr::memchr2;
 use tokio::time::timeout;
+
+use crate::message::pieces::ranges;
 
 /// Largest form of ours.
 const FORM_BYTES_MAX: usize = 8 * 1024;
@@ -23,19 +24,9 @@ const RETURN_BYTES_MAX: usize = 2_048;
 
 /// The parameters in `a=b&c=d`, as they stand.
 pub(crate) fn parameters(query: &str) -> impl Iterator<Item = (&str, &str)> {
-    let mut rest = Some(query);
-    let pieces = std::iter::from_fn(move || {
-        let query = rest?;
-        let (piece, after) = match memchr(b'&', query.as_bytes()) {
-            Some(at) => (query.get(..at)?, query.get(at + 1..)),
-            None => (query, None),
-        };
-        rest = after;
-        Some(piece)
-    });
-    pieces
+    ranges(query.as_bytes(), b'&')
         .take(PARAMETERS_MAX)
-        .filter_map(|pair| pair.split_once('='))
+        .filter_map(|pair| query.get(pair)?.split_once('='))
 }
 
 /// The value of a parameter, percent-decoded; the first one of the name counts.

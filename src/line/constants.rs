@@ -17,6 +17,7 @@ pub fn constants() -> Vec<(&'static str, u64)> {
     vec![
         ("ITEMS_MAX", exchange::ITEMS_MAX as u64),
         ("NEWS_MAX", exchange::NEWS_MAX as u64),
+        ("EXPIRED_MAX", exchange::EXPIRED_MAX as u64),
         ("CALLS_MAX", exchange::CALLS_MAX),
         ("ENTRIES_MAX", exchange::ENTRIES_MAX),
         ("AHEAD_MAX", exchange::AHEAD_MAX),

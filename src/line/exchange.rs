@@ -22,13 +22,15 @@ pub const ITEMS_MAX: usize = 500;
 /// Most numbers heard from in one exchange.
 pub const HEARD_MAX: usize = 1_500;
 /// Most visitors called by one exchange.
-pub const CALLS_MAX: u64 = 250;
+pub const CALLS_MAX: u64 = 100;
 /// Most visitors let in by each of the two entering steps of one exchange.
-pub const ENTRIES_MAX: u64 = 250;
+pub const ENTRIES_MAX: u64 = 64;
 /// Most requests of each kind that one exchange tells of the origin.
 pub const HEALTH_MAX: u64 = 1_000_000;
 /// Most rows of each kind of news in one answer.
-pub const NEWS_MAX: usize = 500;
+pub const NEWS_MAX: usize = 250;
+/// Most of each kind that one exchange lets go of because they have run out.
+pub const EXPIRED_MAX: usize = 100;
 /// How far ahead of `head` somebody asking is remembered.
 pub const AHEAD_MAX: u64 = 1_000;
 /// The highest number of an epoch: at four bits each, as many as one string in Redis can tell of.
@@ -144,6 +146,45 @@ pub struct Known {
     /// What the line withheld for replicas it did not hear from, by the same answer, in entries per hour.
     #[serde(default)]
     pub withheld_per_hour: u64,
+}
+
+impl Known {
+    /// What a replica that knew this knows once it has this answer; of another epoch, only what was answered.
+    #[must_use]
+    pub fn after(self, answer: &Answer) -> Self {
+        let before = if self.epoch == Some(answer.epoch) {
+            self
+        } else {
+            Self::default()
+        };
+        Self {
+            epoch: Some(answer.epoch),
+            tail: before.tail.max(answer.tail),
+            head: before.head.max(answer.head),
+            now_us: before.now_us.max(answer.now_us),
+            turns: answer.turns_to,
+            entries: answer.entries,
+            finished: answer.finished_to,
+            opening: answer.opening,
+            stubs: answer.stubs_to,
+            // While it heals, it may have heard from this one only.
+            instances: if answer.healing {
+                before.instances
+            } else {
+                answer.counts.instances
+            },
+            lease_per_hour: if answer.healing {
+                before.lease_per_hour
+            } else {
+                answer.lease_per_hour
+            },
+            withheld_per_hour: if answer.healing {
+                before.withheld_per_hour
+            } else {
+                answer.withheld_per_hour
+            },
+        }
+    }
 }
 
 /// Everything that happened at one replica since its last exchange.

@@ -3,8 +3,8 @@
 use crate::line::bits::Bits;
 use crate::line::bits::SPENT;
 use crate::line::exchange::AHEAD_MAX;
+use crate::line::exchange::EXPIRED_MAX;
 use crate::line::exchange::Exchange;
-use crate::line::exchange::ITEMS_MAX;
 use crate::line::exchange::NUMBER_MAX;
 use crate::line::exchange::Standing;
 use crate::line::exchange::Visitor;
@@ -27,18 +27,18 @@ impl Line {
     /// Lets go of what has run out, a bounded number of each kind.
     pub(crate) fn expire(&mut self, step: &mut Step) {
         let gone = self.inside.up_to(self.now_us);
-        step.more |= gone.len() == ITEMS_MAX;
+        step.more |= gone.len() == EXPIRED_MAX;
         gone.into_iter().for_each(|id| self.drop_inside(id));
 
         let gone = self.finished.up_to(self.now_us);
-        step.more |= gone.len() == ITEMS_MAX;
+        step.more |= gone.len() == EXPIRED_MAX;
         for id in gone {
             self.finished.take(id);
             self.finished_order.take(id);
         }
 
         let gone = self.turns.up_to(self.turn_now_us);
-        step.more |= gone.len() == ITEMS_MAX;
+        step.more |= gone.len() == EXPIRED_MAX;
         for number in gone {
             self.drop_turn(number);
         }
@@ -46,11 +46,11 @@ impl Line {
         let gone = self
             .asking
             .up_to(self.now_us.saturating_sub(self.window_us()));
-        step.more |= gone.len() == ITEMS_MAX;
+        step.more |= gone.len() == EXPIRED_MAX;
         gone.into_iter().for_each(|id| self.drop_asking(id));
 
         let gone = self.keyed_until.up_to(self.now_us);
-        step.more |= gone.len() == ITEMS_MAX;
+        step.more |= gone.len() == EXPIRED_MAX;
         for key in gone {
             self.keyed_until.take(key);
             self.keyed.remove(&key);

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use crate::line::bits::Bits;
 use crate::line::bits::Entries;
 use crate::line::exchange::Answer;
+use crate::line::exchange::EXPIRED_MAX;
 use crate::line::exchange::Exchange;
-use crate::line::exchange::ITEMS_MAX;
 use crate::line::exchange::Refused;
 use crate::line::exchange::StubBlock;
 use crate::line::exchange::StubSlice;
@@ -144,7 +144,7 @@ impl<M: Ord + Copy> Scored<M> {
         self.order
             .iter()
             .take_while(|&&(score, _)| score <= high)
-            .take(ITEMS_MAX)
+            .take(EXPIRED_MAX)
             .map(|&(_, m)| m)
             .collect()
     }

@@ -6,7 +6,7 @@ use http::Method;
 use http::header;
 use http::uri::Authority;
 
-use crate::message::cookies::pieces;
+use crate::message::pieces::pieces;
 
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");

@@ -6,6 +6,8 @@ use http::HeaderMap;
 use http::header;
 use memchr::memchr;
 
+use crate::message::pieces::pieces;
+
 /// Cookies of one request that are looked at; browsers send at most about 180 per host.
 pub const PAIRS_MAX: usize = 256;
 
@@ -41,20 +43,6 @@ pub fn is_ours(name: &[u8]) -> bool {
     name.strip_prefix(b"__Host-")
         .unwrap_or(name)
         .starts_with(b"anteroom-")
-}
-
-/// What lies between separators.
-pub(super) fn pieces(line: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
-    let mut rest = Some(line);
-    std::iter::from_fn(move || {
-        let line = rest?;
-        let (piece, after) = match memchr(separator, line) {
-            Some(at) => (line.get(..at)?, line.get(at + 1..)),
-            None => (line, None),
-        };
-        rest = after;
-        Some(piece)
-    })
 }
 
 /// One pair, without the white space around it; a piece without `=` is no cookie.

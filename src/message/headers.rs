@@ -8,6 +8,7 @@ use http::HeaderValue;
 use http::header;
 
 use crate::message::cookies;
+use crate::message::pieces::pieces;
 
 /// `Anteroom-Visitor`: tells the origin which visitor is asking.
 pub const VISITOR: HeaderName = HeaderName::from_static("anteroom-visitor");
@@ -187,7 +188,7 @@ fn remove_nominated(headers: &mut HeaderMap) {
 
 /// Removes our cookies from every `Cookie` line and leaves the others byte for byte; a line left empty goes.
 fn remove_our_cookies(headers: &mut HeaderMap) {
-    let has_ours = |line: &HeaderValue| pieces(line).any(is_our_piece);
+    let has_ours = |line: &HeaderValue| pieces(line.as_bytes(), b';').any(is_our_piece);
     if !headers.get_all(header::COOKIE).iter().any(has_ours) {
         return;
     }
@@ -201,17 +202,13 @@ fn remove_our_cookies(headers: &mut HeaderMap) {
     }
 }
 
-fn pieces(line: &HeaderValue) -> impl Iterator<Item = &[u8]> {
-    line.as_bytes().split(|byte| *byte == b';')
-}
-
 fn is_our_piece(piece: &[u8]) -> bool {
     cookies::split(piece).is_some_and(|(name, _)| cookies::is_ours(name))
 }
 
 fn without_ours(line: &HeaderValue) -> Option<HeaderValue> {
     let mut kept = Vec::with_capacity(line.len());
-    for piece in pieces(line).filter(|piece| !is_our_piece(piece)) {
+    for piece in pieces(line.as_bytes(), b';').filter(|piece| !is_our_piece(piece)) {
         if kept.is_empty() {
             kept.extend_from_slice(piece.trim_ascii_start());
         } else {

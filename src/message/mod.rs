@@ -10,6 +10,7 @@ pub mod cookies;
 pub mod forwarded;
 pub mod headers;
 pub mod peer;
+pub(crate) mod pieces;
 pub mod target;
 pub mod told;
 

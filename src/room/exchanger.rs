@@ -97,6 +97,7 @@ impl Exchanger {
             if !at_once && !self.listen(&mut course, &mut batch).await {
                 return;
             }
+            course.gathered.rush.pass().await;
             self.take_waiting(&mut course, &mut batch);
             if course.leaving.is_some() {
                 return Box::pin(self.leave(course)).await;

@@ -23,7 +23,9 @@ use crate::line::ids::TicketId;
 use crate::room::event::Asked;
 use crate::room::event::Event;
 use crate::room::event::Joined;
+use crate::room::rush::Rush;
 use crate::room::stubs::Arrival;
+use crate::room::work;
 
 /// Most numbers heard from that wait for the store; what comes beyond is told again in the next slice.
 const HEARD_WAITING_MAX: usize = 4_000_000;
@@ -69,6 +71,7 @@ pub(crate) struct Gathered {
     stock: Option<u64>,
     sold_out: bool,
     origin: Health,
+    pub(crate) rush: Rush,
     pub(crate) proposal: Option<Proposal>,
 }
 
@@ -235,9 +238,21 @@ impl Gathered {
         newcomers.extend(drain(&mut self.eager, free));
         let free = usize::try_from(JOINS_MAX).unwrap_or(usize::MAX) - newcomers.len();
         newcomers.extend(drain(&mut self.plain, free));
-        let (keys, keyed) = drain(&mut self.keyed, ITEMS_MAX).unzip();
-        let (checked, checks) = drain(&mut self.checks, ITEMS_MAX).unzip();
-        let renewed: Vec<_> = self.renewals.keys().copied().take(ITEMS_MAX).collect();
+        self.rush.note(newcomers.len());
+        let items = |length: usize| length.min(ITEMS_MAX);
+        let [keyed, checks, asks, finishes, unasks, more, renewals, heard] = work::share([
+            (items(self.keyed.len()), work::KEYED_US),
+            (items(self.checks.len()), work::CHECK_US),
+            (items(self.asks.len()), work::ASK_US),
+            (items(self.finishes.len()), work::FINISH_US),
+            (items(self.unasks.len()), work::ASK_US),
+            (items(self.more.len()), work::MORE_US),
+            (items(self.renewals.len()), work::RENEWAL_US),
+            (self.heard.len().min(HEARD_MAX), work::HEARD_US),
+        ]);
+        let (keys, keyed) = drain(&mut self.keyed, keyed).unzip();
+        let (checked, checks) = drain(&mut self.checks, checks).unzip();
+        let renewed: Vec<_> = self.renewals.keys().copied().take(renewals).collect();
         let renewals = renewed
             .into_iter()
             .filter_map(|id| self.renewals.remove(&id));
@@ -248,12 +263,12 @@ impl Gathered {
             eager,
             keyed: keys,
             renewals: renewals.collect(),
-            heard: drain(&mut self.heard, HEARD_MAX).collect(),
-            asks: drain(&mut self.asks, ITEMS_MAX).collect(),
-            unasks: drain(&mut self.unasks, ITEMS_MAX).collect(),
-            more: drain(&mut self.more, ITEMS_MAX).collect(),
+            heard: drain(&mut self.heard, heard).collect(),
+            asks: drain(&mut self.asks, asks).collect(),
+            unasks: drain(&mut self.unasks, unasks).collect(),
+            more: drain(&mut self.more, more).collect(),
             checks: checked,
-            finishes: drain(&mut self.finishes, ITEMS_MAX).collect(),
+            finishes: drain(&mut self.finishes, finishes).collect(),
             proposal: self.proposal.take(),
             stock: self.stock.take(),
             sold_out: std::mem::take(&mut self.sold_out),

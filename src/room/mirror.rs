@@ -228,20 +228,10 @@ impl Mirror {
                 answer.entered.len() as u64
             },
         };
-        self.known.tail = self.known.tail.max(answer.tail);
-        self.known.head = self.known.head.max(answer.head);
-        self.known.now_us = self.known.now_us.max(answer.now_us);
-        self.known.turns = answer.turns_to;
-        self.known.entries = answer.entries;
-        self.known.finished = answer.finished_to;
-        self.known.opening = self.draws.reported(self.known.opening, answer);
-        if !answer.healing {
-            // While it heals, it may have heard from this one only.
-            self.known.instances = answer.counts.instances;
-            self.known.lease_per_hour = answer.lease_per_hour;
-            self.known.withheld_per_hour = answer.withheld_per_hour;
-        }
-        self.known.stubs = answer.stubs_to;
+        self.known = Known {
+            opening: self.draws.reported(self.known.opening, answer),
+            ..self.known.after(answer)
+        };
         if !answer.stubs.is_empty() {
             Arc::make_mut(&mut self.picture.blocks).learn(&answer.stubs);
         }

@@ -20,9 +20,11 @@ mod paced;
 mod plan;
 mod port;
 mod report;
+mod rush;
 mod snapshot;
 mod stubs;
 mod watch;
+mod work;
 
 use std::sync::Arc;
 use std::sync::Mutex;

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::io;
+use std::pin::Pin;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -186,7 +187,7 @@ where
         let stream = Watched::http1(stream, Arc::clone(&connection.flow));
         let service = service(self.stack.clone(), peer, Rc::clone(connection));
         // One that came while we close gets its answer, and no more.
-        let mut is_told = connection.is_told();
+        let is_told = connection.is_told();
         let builder = if is_told {
             &self.http1_once
         } else {
@@ -195,17 +196,8 @@ where
         let running = builder
             .serve_connection(TokioIo::new(stream), service)
             .with_upgrades();
-        let mut running = pin!(running);
-        std::future::poll_fn(|cx| {
-            match connection.order(cx) {
-                Order::Finish if !is_told => {
-                    is_told = true;
-                    running.as_mut().graceful_shutdown();
-                }
-                Order::Serve | Order::Finish => {}
-                Order::Cut => return Poll::Ready(Ok(())),
-            }
-            running.as_mut().poll(cx)
+        attend(connection, is_told, pin!(running), |running| {
+            running.graceful_shutdown();
         })
         .await
     }
@@ -221,21 +213,33 @@ where
     {
         let stream = Watched::http2(stream, Arc::clone(&connection.flow));
         let service = service(self.stack.clone(), peer, Rc::clone(connection));
-        let mut running = pin!(self.http2.serve_connection(TokioIo::new(stream), service));
-        let mut is_told = false;
-        std::future::poll_fn(|cx| {
-            match connection.order(cx) {
-                Order::Finish if !is_told => {
-                    is_told = true;
-                    running.as_mut().graceful_shutdown();
-                }
-                Order::Serve | Order::Finish => {}
-                Order::Cut => return Poll::Ready(Ok(())),
-            }
-            running.as_mut().poll(cx)
+        let running = self.http2.serve_connection(TokioIo::new(stream), service);
+        attend(connection, false, pin!(running), |running| {
+            running.graceful_shutdown();
         })
         .await
     }
+}
+
+/// Goes with a connection to its end: told to, it is to finish once, and it is let go of when it is to be cut.
+async fn attend<C: Future<Output = Result<(), hyper::Error>>>(
+    connection: &Connection,
+    mut is_told: bool,
+    mut running: Pin<&mut C>,
+    finish: impl Fn(Pin<&mut C>),
+) -> Result<(), hyper::Error> {
+    std::future::poll_fn(|cx| {
+        match connection.order(cx) {
+            Order::Finish if !is_told => {
+                is_told = true;
+                finish(running.as_mut());
+            }
+            Order::Serve | Order::Finish => {}
+            Order::Cut => return Poll::Ready(Ok(())),
+        }
+        running.as_mut().poll(cx)
+    })
+    .await
 }
 
 /// Takes a connection's requests to the stack.

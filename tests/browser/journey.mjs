@@ -49,7 +49,8 @@ async function waits(one, path) {
   const number = numberOf(first);
   const place = await placeOf(page);
   ok(number > place && place > 1, `${who}: number ${number}, place ${place}`);
-  ok((await page.title()).startsWith(`(${place}) `), `${who}: ${await page.title()}`);
+  const agree = async () => (await page.title()).startsWith(`(${await placeOf(page)}) `);
+  ok(await until(agree, PATIENCE_MS), `${who}: ${await page.title()}`);
   await accessible(one, page, 'waiting');
   ok(numberOf(await page.reload()) === number, `${who}: a refresh keeps the number`);
   const second = await context.newPage();
@@ -72,25 +73,30 @@ async function turns(one, page) {
   await please('crowd main 10');
   const slow = await waits(plain, '/booking/?step=2');
   ok(await slow.page.isVisible('noscript p'), `${plain.who}: is told that the page stands still`);
-  const refreshing = slow.page.waitForResponse((response) => response.url().endsWith('auto=60'));
-  await slow.page.click('noscript a');
-  ok((await refreshing).headers().refresh === '60', `${plain.who}: switches on a refresh`);
-  await slow.page.click('noscript a');
+  // Whoever presses a link looks at the page it leads to, and not at the one before it.
+  const leadsTo = (search) => Promise.all([
+    slow.page.waitForResponse((response) => new URL(response.url()).search === search, { timeout: PATIENCE_MS }),
+    slow.page.waitForURL((url) => url.search === search, { timeout: PATIENCE_MS }),
+    slow.page.click('noscript a'),
+  ]);
+  const [refreshing] = await leadsTo('?step=2&auto=60');
+  ok(refreshing.headers().refresh === '60', `${plain.who}: switches on a refresh`);
+  await leadsTo('?step=2');
   ok(new URL(slow.page.url()).search === '?step=2', `${plain.who}: switches it off`);
-  await slow.page.click('noscript a');
+  await leadsTo('?step=2&auto=60');
   const quick = await waits(script, '/booking/?step=1');
 
   await please('pace main 30/min');
   await turns(script, quick.page);
   await turns(plain, slow.page);
   await please('press main');
-  await quick.page.focus('button.go');
-  await quick.page.keyboard.press('Enter');
+  await quick.page.press('button.go', 'Enter');
   await slow.page.click('button.go');
-  for (const [one, page] of [[script, quick.page], [plain, slow.page]]) {
+  // Both at once: neither of them waits here for long.
+  await Promise.all([[script, quick.page], [plain, slow.page]].map(async ([one, page]) => {
     ok(await until(async () => await stateOf(page) === 'entering', PATIENCE_MS), `${one.who}: ${await stateOf(page)} instead of entering`);
     await accessible(one, page, 'entering');
-  }
+  }));
 
   ok(await until(() => isIn(quick.page), PATIENCE_MS), `${script.who}: goes in`);
   ok(quick.page.url() === `${address}/booking/?step=1`, `${script.who}: is at ${quick.page.url()}`);

@@ -56,7 +56,7 @@ export async function stand(folder) {
 }
 
 // Waits until `condition` holds; false when it does not in time.
-export async function until(condition, ms = 10_000) {
+export async function until(condition, ms = 60_000) {
   const end = Date.now() + ms;
   while (Date.now() < end) {
     if (await condition()) return true;

@@ -24,8 +24,6 @@ mod checks;
 mod client;
 mod ground;
 mod link;
-#[path = "../support/machines.rs"]
-mod machines;
 mod origin;
 mod plan;
 #[path = "../sim/rng.rs"]

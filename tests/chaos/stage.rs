@@ -12,14 +12,14 @@ use tokio::runtime::Handle;
 
 use crate::ground::Ground;
 use crate::link::Link;
-use crate::machines::Machine;
-use crate::machines::Watched;
 use crate::origin::Origin;
 use crate::plan::REPLICAS;
 use crate::plan::Size;
 use crate::support::anteroom::Anteroom;
 use crate::support::anteroom::Place;
 use crate::support::http;
+use crate::support::machines::Machine;
+use crate::support::machines::Watched;
 use crate::support::wait;
 
 /// How long parts may take to be well again on a machine that is busy with everything else.
@@ -100,11 +100,19 @@ impl Stage {
         fs::rename(&fresh, replica.anteroom.config()).expect("a file is replaced");
     }
 
-    /// Adds a key, which signs from the next reload on.
-    pub(crate) fn rotate_keys(&self) {
+    /// Adds a key, and waits until every replica has read it; who does not, if any.
+    pub(crate) fn rotate_keys(&self) -> Result<(), String> {
+        let revision = |replica: &Replica| metric(replica, "anteroom_config_revision");
+        let before: Vec<_> = self.replicas.iter().map(revision).collect();
         let file = self.keys.path().join("ticket.keys");
         let now_us = anteroom::clock::wall_us();
         anteroom::seal::rotate(&file, now_us).expect("a key is added");
+        self.reload();
+        for (at, (replica, before)) in self.replicas.iter().zip(before).enumerate() {
+            let reads = wait(WELL, || (revision(replica) > before).then_some(()));
+            reads.ok_or_else(|| format!("replica {at} does not read the new key"))?;
+        }
+        Ok(())
     }
 
     /// Has every replica read its file again.

@@ -193,10 +193,8 @@ impl Storm {
             Fault::Origin { way } => trouble(std::slice::from_ref(&self.stage.way), way),
             Fault::Rate { per_second } => self.set_rate(per_second),
             Fault::RotateKeys => {
-                self.stage.rotate_keys();
-                self.stage.reload();
-                // Each says when it has read them; who waits for that is here to see it before the next blow.
-                thread::sleep(Duration::from_millis(300));
+                let read = self.stage.rotate_keys();
+                self.broke("a new key is used by every replica", read);
             }
         }
     }

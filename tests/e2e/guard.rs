@@ -5,7 +5,6 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU16;
 use std::sync::atomic::Ordering;
 use std::thread;
-use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -98,18 +97,11 @@ fn an_origin_that_fails_stops_the_pace_and_gets_it_back_when_it_is_well() {
 #[test]
 fn an_origin_that_hangs_is_noticed_before_it_answers() {
     let answers = Arc::new(AtomicBool::new(true));
-    let answering = Arc::clone(&answers);
-    let origin = Origin::answering(move |_| {
-        while !answering.load(Ordering::Relaxed) {
-            thread::park_timeout(Duration::from_millis(10));
-        }
-        Answer::page("the portal")
-    });
     let toml = Toml {
         room: "guard_latency = \"200ms\"\nguard_recovery = \"1s\"",
         ..Toml::rate(MANY)
     };
-    let stage = Stage::before(origin, &toml);
+    let stage = Stage::before(Origin::holding(&answers), &toml);
     let pass = enter(stage.addr(), &join(stage.addr()).text);
     answers.store(false, Ordering::Relaxed);
     thread::scope(|scope| {

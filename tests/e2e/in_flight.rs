@@ -147,18 +147,11 @@ fn an_origin_never_gets_more_at_once_than_its_total_while_replicas_come_and_go()
 #[test]
 fn a_replica_that_is_asked_for_more_than_its_share_lets_it_wait_and_then_says_so() {
     let answers = Arc::new(AtomicBool::new(false));
-    let answering = Arc::clone(&answers);
-    let origin = Origin::answering(move |_| {
-        while !answering.load(Ordering::Relaxed) {
-            thread::park_timeout(Duration::from_millis(10));
-        }
-        Answer::page("the portal")
-    });
     let toml = Toml {
         origin: "max_in_flight = 2",
         ..Toml::rate(MANY)
     };
-    let stage = Stage::before(origin, &toml);
+    let stage = Stage::before(Origin::holding(&answers), &toml);
     let get = || http::get(stage.addr(), "/elsewhere", &[APP]).unwrap();
     thread::scope(|scope| {
         let _over = Over(&answers);
@@ -181,18 +174,11 @@ fn a_replica_that_is_asked_for_more_than_its_share_lets_it_wait_and_then_says_so
 #[test]
 fn another_total_holds_at_once_for_those_in_flight_as_well() {
     let answers = Arc::new(AtomicBool::new(false));
-    let answering = Arc::clone(&answers);
-    let origin = Origin::answering(move |_| {
-        while !answering.load(Ordering::Relaxed) {
-            thread::park_timeout(Duration::from_millis(10));
-        }
-        Answer::page("the portal")
-    });
     let at_most = |total| Toml {
         origin: total,
         ..Toml::rate(MANY)
     };
-    let stage = Stage::before(origin, &at_most("max_in_flight = 2"));
+    let stage = Stage::before(Origin::holding(&answers), &at_most("max_in_flight = 2"));
     let get = || http::get(stage.addr(), "/elsewhere", &[APP]).unwrap();
     let arrived = |count| {
         wait_for("them to be there", SOON, || {

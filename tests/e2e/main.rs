@@ -21,8 +21,6 @@ mod in_flight;
 #[allow(dead_code, reason = "shared with the chaos runs")]
 #[path = "../chaos/link.rs"]
 mod link;
-#[path = "../support/machines.rs"]
-mod machines;
 mod memory;
 mod metrics;
 mod opening;

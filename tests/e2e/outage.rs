@@ -11,6 +11,8 @@ use std::thread;
 use std::time::Duration;
 use std::time::Instant;
 
+use anteroom::clock;
+
 use crate::redis::Pair;
 use crate::redis::ready;
 use crate::stage::APP;
@@ -19,6 +21,7 @@ use crate::stage::SOON;
 use crate::stage::Ticket;
 use crate::stage::call;
 use crate::stage::enter;
+use crate::stage::is_full;
 use crate::stage::join;
 use crate::stage::status;
 use crate::stage::try_join;
@@ -43,20 +46,9 @@ const APART: Duration = Duration::from_millis(300);
 #[derive(Debug, Clone)]
 struct Newcomer {
     stub: String,
-    /// When it had been answered.
-    at: Instant,
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a span of the machine's own time"
-)]
-fn now() -> Instant {
-    Instant::now()
-}
-
-fn is_full() -> bool {
-    std::env::var_os("ANTEROOM_FULL").is_some()
+    /// When it asked, and when it had been answered: it came in between.
+    asked: Instant,
+    answered: Instant,
 }
 
 /// Comes until it is over, with everybody else looking after their own: the newcomers without a number, in order.
@@ -64,14 +56,19 @@ fn come(addr: SocketAddr, before: &Before, over: &AtomicBool, came: &AtomicUsize
     let mut newcomers = Vec::new();
     let mut turn = 0;
     while !over.load(Ordering::Relaxed) {
+        let asked = clock::monotonic();
         let reply = try_join(addr, &[]);
-        let at = now();
+        let answered = clock::monotonic();
         let body = reply.json();
         assert_eq!(reply.status, 200, "{body}");
         if body["number"].is_null() {
             assert_eq!(body["state"], "waiting", "{body}");
             let stub = body["ticket"].as_str().unwrap().to_owned();
-            newcomers.push(Newcomer { stub, at });
+            newcomers.push(Newcomer {
+                stub,
+                asked,
+                answered,
+            });
             came.fetch_add(1, Ordering::Relaxed);
         }
         before.goes_on(addr, turn);
@@ -127,8 +124,8 @@ impl Before {
 fn outage(
     pair: &mut Pair,
     before: &Before,
-    begin: impl FnOnce(&mut Pair),
-    end: impl FnOnce(&mut Pair),
+    begin: impl FnOnce(&mut Redis),
+    end: impl FnOnce(&mut Redis),
 ) -> [Vec<Newcomer>; 2] {
     let [one, two] = pair.addrs();
     let over = AtomicBool::new(false);
@@ -137,8 +134,8 @@ fn outage(
         let (over, ending) = (&over, Over(&over));
         let coming = [(one, &came[0]), (two, &came[1])]
             .map(|(addr, came)| scope.spawn(move || come(addr, before, over, came)));
-        begin(pair);
-        let since = now();
+        begin(&mut pair.redis);
+        let since = clock::monotonic();
         let deadline = SOON + FULL;
         wait_for("enough have come", deadline, || {
             let enough = came
@@ -150,7 +147,7 @@ fn outage(
             let long = pair.replicas.iter().all(away) && (!is_full() || since.elapsed() >= FULL);
             (enough && long).then_some(())
         });
-        end(pair);
+        end(&mut pair.redis);
         ready(pair, 200);
         drop(ending);
         coming.map(|one| one.join().unwrap())
@@ -190,7 +187,7 @@ impl fmt::Display for Order {
 /// Whoever came in an outage has its number, in the order of arrival.
 fn in_order(pair: &Pair, newcomers: &[Vec<Newcomer>; 2]) -> Order {
     let [one, two] = pair.addrs();
-    let mut all: Vec<(Instant, usize, u64)> = Vec::new();
+    let mut all: Vec<(&Newcomer, usize, u64)> = Vec::new();
     for (at, came) in newcomers.iter().enumerate() {
         // At the replica it did not come to.
         let elsewhere = [two, one][at];
@@ -207,13 +204,14 @@ fn in_order(pair: &Pair, newcomers: &[Vec<Newcomer>; 2]) -> Order {
             assert_eq!(status(addr, &ticket.text)["number"], ticket.number);
         }
         let rows = came.iter().zip(numbers);
-        all.extend(rows.map(|(newcomer, number)| (newcomer.at, at, number)));
+        all.extend(rows.map(|(newcomer, number)| (newcomer, at, number)));
     }
-    all.sort_unstable();
+    all.sort_unstable_by_key(|(newcomer, ..)| newcomer.answered);
     let (mut pairs, mut inverted) = (0_u64, 0_u64);
-    for (nth, (at, replica, number)) in all.iter().enumerate() {
+    for (nth, (newcomer, replica, number)) in all.iter().enumerate() {
+        let certain = newcomer.answered + APART;
         let later = all[nth..].iter().filter(|other| other.1 != *replica);
-        for other in later.filter(|other| other.0 - *at > APART) {
+        for other in later.filter(|other| other.0.asked > certain) {
             pairs += 1;
             inverted += u64::from(other.2 < *number);
         }
@@ -268,53 +266,37 @@ fn others_queue_behind(pair: &Pair, before: &Before, numbers: &[u64]) {
     }
 }
 
-/// Two may be inside, and two are.
-fn pair(redis: Redis) -> (Pair, Before) {
-    let pair = Pair::with(redis, "active_max = 2");
+/// Plays an outage that begins and ends like this; nobody's order is lost by it.
+fn keeps_the_order(
+    redis: Redis,
+    begin: impl FnOnce(&mut Redis),
+    end: impl FnOnce(&mut Redis),
+) -> Order {
+    // Two may be inside, and two are.
+    let mut pair = Pair::with(redis, "active_max = 2");
     let before = Before::new(&pair);
-    (pair, before)
+    let newcomers = outage(&mut pair, &before, begin, end);
+    let order = in_order(&pair, &newcomers);
+    others_queue_behind(&pair, &before, &order.numbers);
+    order
 }
 
 #[test]
 fn whoever_comes_while_redis_is_down_is_numbered_in_the_order_of_arrival() {
-    let (mut pair, before) = pair(Redis::start_durable());
-    let newcomers = outage(
-        &mut pair,
-        &before,
-        |pair| pair.redis.kill(),
-        |pair| pair.redis.restart(),
-    );
-    let order = in_order(&pair, &newcomers);
+    let order = keeps_the_order(Redis::start_durable(), Redis::kill, Redis::restart);
     println!("{order}");
-    others_queue_behind(&pair, &before, &order.numbers);
 }
 
 #[test]
 fn a_redis_that_comes_back_empty_loses_nobodys_order() {
-    let (mut pair, before) = pair(Redis::start());
-    let newcomers = outage(
-        &mut pair,
-        &before,
-        |pair| pair.redis.kill(),
-        |pair| pair.redis.restart(),
-    );
-    let order = in_order(&pair, &newcomers);
+    let order = keeps_the_order(Redis::start(), Redis::kill, Redis::restart);
     println!("{order}");
-    others_queue_behind(&pair, &before, &order.numbers);
 }
 
 #[test]
 fn a_redis_that_hangs_and_goes_on_loses_nobodys_order() {
-    let (mut pair, before) = pair(Redis::start());
-    let newcomers = outage(
-        &mut pair,
-        &before,
-        |pair| pair.redis.freeze(),
-        |pair| pair.redis.thaw(),
-    );
-    let order = in_order(&pair, &newcomers);
+    let order = keeps_the_order(Redis::start(), |redis| redis.freeze(), |redis| redis.thaw());
     println!("{order}");
-    others_queue_behind(&pair, &before, &order.numbers);
 }
 
 #[test]
@@ -410,7 +392,7 @@ fn a_replica_that_nobody_visits_costs_nearly_nothing_in_an_outage_and_after_it()
         (Duration::from_secs(3), 0.5)
     };
     let spends = |pair: &Pair, when: &str| {
-        let since = now();
+        let since = clock::monotonic();
         let before = pair
             .replicas
             .each_ref()

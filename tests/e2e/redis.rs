@@ -206,12 +206,16 @@ fn outage(redis: Redis) -> (Pair, Vec<Ticket>) {
         let of_store =
             |line: &&str| line.contains("store is away") || line.contains("store is back");
         let lines: Vec<_> = log.lines().filter(of_store).collect();
-        assert_eq!(
-            lines.len(),
-            2,
+        // On a machine that is busy with everything else it may have been away twice.
+        let changes = ["store is away", "store is back"];
+        let one_each = lines.iter().zip(changes.iter().cycle());
+        assert!(
+            lines.len().is_multiple_of(2)
+                && one_each.clone().all(|(line, change)| line.contains(change)),
             "one line per change, but:\n{}",
             lines.join("\n")
         );
+        assert!(!lines.is_empty(), "nothing was said");
     }
     (pair, tickets)
 }

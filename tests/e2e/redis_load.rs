@@ -3,6 +3,9 @@
 use std::net::SocketAddr;
 use std::thread;
 use std::time::Duration;
+use std::time::Instant;
+
+use anteroom::clock;
 
 use crate::redis::Pair;
 use crate::stage::APP;
@@ -29,7 +32,7 @@ const TICK: Duration = Duration::from_millis(250);
 struct Asked {
     exchanges: u64,
     commands: u64,
-    at: std::time::Instant,
+    at: Instant,
 }
 
 impl Asked {
@@ -46,7 +49,7 @@ impl Asked {
                 .filter(|(name, _)| name != "info" && name != "quit")
                 .map(|(_, calls)| calls)
                 .sum(),
-            at: now(),
+            at: clock::monotonic(),
         }
     }
 
@@ -65,14 +68,6 @@ struct Spent {
     exchanges: u64,
     commands: u64,
     ticks: f64,
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a span of the machine's own time"
-)]
-fn now() -> std::time::Instant {
-    std::time::Instant::now()
 }
 
 #[test]

@@ -6,7 +6,6 @@ use std::thread;
 
 use tempfile::TempDir;
 
-use crate::machines::Watched;
 use crate::redis::come;
 use crate::stage::MANY;
 use crate::stage::Over;
@@ -18,6 +17,7 @@ use crate::stage::join;
 use crate::stage::shared;
 use crate::stage::status;
 use crate::support::anteroom::Anteroom;
+use crate::support::machines::Watched;
 use crate::support::origin::Origin;
 use crate::support::wait_for;
 

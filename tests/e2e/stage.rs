@@ -32,6 +32,11 @@ pub(crate) const BROWSER: [(&str, &str); 3] = [
 /// What an app sends.
 pub(crate) const APP: (&str, &str) = ("accept", "application/json");
 
+/// Whether it is a run with the machine to itself, by `ANTEROOM_FULL` in the environment.
+pub(crate) fn is_full() -> bool {
+    std::env::var_os("ANTEROOM_FULL").is_some()
+}
+
 /// The room of these tests: what its configuration says where it is not the same for all.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Toml<'a> {

@@ -25,6 +25,12 @@ use crate::support::http;
 use crate::support::redis::Redis;
 use crate::support::wait_for;
 
+/// Whoever joins while there are no numbers: the stub.
+fn stub(addr: SocketAddr, headers: &[(&str, &str)]) -> String {
+    let joined = try_join(addr, headers).json();
+    joined["ticket"].as_str().unwrap().to_owned()
+}
+
 /// A replica that gave this visitor a stub is gone for good, and so is what it would have told.
 #[test]
 fn whoever_came_to_a_replica_that_died_gets_a_number_by_the_stub_and_one_only() {
@@ -33,10 +39,7 @@ fn whoever_came_to_a_replica_that_died_gets_a_number_by_the_stub_and_one_only() 
     enter(two, &join(two).text);
     pair.redis.kill();
     ready(&pair, 503);
-    let stub = try_join(one, &[]).json()["ticket"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let stub = stub(one, &[]);
     pair.replicas[0].kill();
     pair.redis.restart();
     pair.replicas[0].restart();
@@ -161,15 +164,9 @@ fn a_join_that_is_repeated_with_its_key_has_one_place_in_an_outage() {
     pair.redis.kill();
     ready(&pair, 503);
     let key = [("idempotency-key", "order-77")];
-    let stub = || {
-        try_join(one, &key).json()["ticket"]
-            .as_str()
-            .unwrap()
-            .to_owned()
-    };
-    let first = stub();
-    assert_eq!(stub(), first);
-    assert_ne!(try_join(one, &[]).json()["ticket"], first.as_str());
+    let first = stub(one, &key);
+    assert_eq!(stub(one, &key), first);
+    assert_ne!(stub(one, &[]), first);
     pair.redis.restart();
     ready(&pair, 200);
     let ticket = become_ticket(one, &first);
@@ -183,10 +180,7 @@ fn a_stub_is_no_pass_and_no_ticket_and_belongs_to_one_room() {
     let [one, _] = pair.addrs();
     pair.redis.kill();
     ready(&pair, 503);
-    let stub = try_join(one, &[]).json()["ticket"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let stub = stub(one, &[]);
     let said = *pair.keys().verify_stub("main", stub.as_bytes()).unwrap();
     let foreign = pair.keys().sign_stub("other", &said);
     let theirs = anteroom::seal::KeyRing::random().sign_stub("main", &said);

@@ -12,7 +12,6 @@ use crate::support::Front;
 use crate::support::OK;
 use crate::support::Origin;
 use crate::support::address;
-use crate::support::header;
 use crate::support::loopback;
 use crate::support::one_worker;
 use crate::support::origin_at;
@@ -115,20 +114,18 @@ async fn closing(on_second_request: bool) -> (Origin, Arc<Mutex<Vec<String>>>) {
         let kept = Arc::clone(&kept);
         async move {
             loop {
-                let head = connection.head().await;
-                if head.is_empty() {
+                let request = connection.message().await;
+                if request.is_empty() {
                     return;
                 }
                 let is_second = {
                     let mut kept = kept.lock().unwrap();
-                    kept.push(head.clone());
+                    kept.push(request);
                     kept.len() == 2
                 };
                 if index == 0 && is_second && on_second_request {
                     return;
                 }
-                let len = header(&head, "content-length").map_or(0, |len| len.parse().unwrap());
-                connection.bytes(len).await;
                 connection.send(OK).await;
                 if index == 0 && !on_second_request {
                     return;
@@ -232,7 +229,7 @@ async fn a_client_that_stops_sending_is_given_up_in_time() {
     client
         .send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf")
         .await;
-    let answer = client.answer().await;
+    let answer = client.message().await;
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
     assert_eq!(front.errors(), [(OriginErrorKind::ClientTimeout, true)]);
 }
@@ -264,7 +261,7 @@ async fn a_body_of_unknown_length_is_cut_off_where_it_gets_too_large() {
     client
         .send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nfour\r\n1\r\n5\r\n")
         .await;
-    let answer = client.answer().await;
+    let answer = client.message().await;
     assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
     assert_eq!(front.errors(), [(OriginErrorKind::BodyTooLarge, true)]);
 }
@@ -278,10 +275,10 @@ async fn a_panic_becomes_an_answer_and_everything_goes_on() {
         client
             .send(&format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"))
             .await;
-        let answer = client.answer().await;
+        let answer = client.message().await;
         assert!(answer.starts_with("HTTP/1.1 500 "), "{answer}");
         client.send(GET).await;
-        assert!(client.answer().await.ends_with("ok"));
+        assert!(client.message().await.ends_with("ok"));
     }
 }
 
@@ -319,9 +316,9 @@ async fn no_more_requests_than_allowed_are_at_the_origin() {
     assert_eq!(origin.connections(), 1);
     go.send(true).unwrap();
     let answers = [
-        first.answer().await,
-        second.answer().await,
-        third.answer().await,
+        first.message().await,
+        second.message().await,
+        third.message().await,
     ];
     let busy = answers
         .iter()

@@ -91,7 +91,7 @@ async fn one_connection_to_the_origin_serves_many_requests() {
     let mut client = front.client().await;
     for _ in 0..20 {
         client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
-        assert!(client.answer().await.ends_with("ok"));
+        assert!(client.message().await.ends_with("ok"));
     }
     for _ in 0..5 {
         front.ask("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;

@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
+use anteroom::clock;
 use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWriteExt;
 
@@ -16,6 +17,8 @@ use crate::support::until;
 
 /// More than all buffers on the way hold together.
 const LARGE: usize = 64 * 1024 * 1024;
+/// A number that has not changed for so long has settled.
+const STILL: Duration = Duration::from_millis(200);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_large_answer_waits_for_the_client_and_arrives_whole() {
@@ -99,21 +102,18 @@ async fn a_large_upload_waits_for_the_origin_and_arrives_whole() {
     assert!(answer[..len].ends_with(b"done"));
 }
 
-/// Waits until a number stops growing, a minute at most.
+/// Waits until a number has grown and then stays as it is for a while.
 async fn settles(number: &AtomicUsize) -> usize {
-    let settled = async {
-        let mut before = usize::MAX;
-        loop {
-            tokio::time::sleep(Duration::from_millis(200)).await;
-            let now = number.load(SeqCst);
-            if now == before && now > 0 {
-                return now;
-            }
-            before = now;
+    let (mut last, mut since) = (0, clock::monotonic());
+    until(|| {
+        let now = number.load(SeqCst);
+        if now != last {
+            (last, since) = (now, clock::monotonic());
         }
-    };
-    let settled = tokio::time::timeout(Duration::from_secs(60), settled).await;
-    settled.expect("the number settles within a minute")
+        last > 0 && since.elapsed() >= STILL
+    })
+    .await;
+    last
 }
 
 #[tokio::test]
@@ -193,7 +193,7 @@ async fn trailers_of_a_client_go_on_without_what_is_ours_to_say() {
              X-Sum: 42\r\nAnteroom-Visitor: evil\r\nCookie: anteroom-main=1\r\n\r\n",
         )
         .await;
-    assert!(client.answer().await.starts_with("HTTP/1.1 200"));
+    assert!(client.message().await.starts_with("HTTP/1.1 200"));
     let seen = coming.recv().await.unwrap().to_ascii_lowercase();
     let (_, trailers) = seen.split_once("\r\n0\r\n").unwrap();
     assert_eq!(trailers, "x-sum: 42\r\n\r\n", "{seen}");
@@ -209,6 +209,6 @@ async fn a_client_that_expects_a_continue_gets_one_once_the_origin_is_there() {
         .await;
     assert_eq!(client.head().await, "HTTP/1.1 100 Continue\r\n\r\n");
     client.send("hello").await;
-    assert!(client.answer().await.starts_with("HTTP/1.1 200"));
+    assert!(client.message().await.starts_with("HTTP/1.1 200"));
     assert!(heads.lock().unwrap()[0].ends_with("hello"));
 }

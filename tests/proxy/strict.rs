@@ -100,8 +100,8 @@ async fn chunked_requests_on_one_connection_are_told_from_smuggled_ones() {
     let chunked = "POST /c HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
     // This origin reads no chunks, so each gets a connection of its own there.
     client.send(chunked).await;
-    assert!(client.answer().await.starts_with("HTTP/1.1 200"));
+    assert!(client.message().await.starts_with("HTTP/1.1 200"));
     client.send("GET /g HTTP/1.1\r\nHost: a\r\n\r\n").await;
-    assert!(client.answer().await.starts_with("HTTP/1.1"));
+    assert!(client.message().await.starts_with("HTTP/1.1"));
     assert!(header(&heads.lock().unwrap()[0], "transfer-encoding") == Some("chunked"));
 }

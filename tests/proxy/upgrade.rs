@@ -74,9 +74,9 @@ async fn an_origin_that_declines_answers_like_any_other() {
     let front = Front::before(origin.addr);
     let mut client = front.client().await;
     client.send(HANDSHAKE).await;
-    assert!(client.answer().await.ends_with("ok"));
+    assert!(client.message().await.ends_with("ok"));
     client.send("GET /2 HTTP/1.1\r\nHost: a\r\n\r\n").await;
-    assert!(client.answer().await.ends_with("ok"));
+    assert!(client.message().await.ends_with("ok"));
     let seen = heads.lock().unwrap()[0].clone();
     assert_eq!(header(&seen, "upgrade"), Some("websocket"), "{seen}");
     assert_eq!(header(&seen, "connection"), Some("upgrade"), "{seen}");

@@ -20,6 +20,7 @@ mod plan;
 mod rates;
 mod record;
 mod replica;
+mod rig;
 mod rng;
 mod scenarios;
 mod shadow;

@@ -391,23 +391,13 @@ impl Replica {
         if answer.content != self.file.content && self.fell_behind(answer) {
             self.propose(false);
         }
-        self.known.tail = self.known.tail.max(answer.tail);
-        self.known.head = self.known.head.max(answer.head);
-        self.known.now_us = self.known.now_us.max(answer.now_us);
-        if answer.opening.early.is_some() || self.known.opening.early.is_none() {
-            self.known.opening = answer.opening;
+        let frozen = self.known.opening;
+        self.known = self.known.after(answer);
+        if answer.opening.early.is_none() && frozen.early.is_some() {
+            self.known.opening = frozen;
         }
         if answer.opening.draws && answer.opening.draw.is_none() && !answer.healing {
             self.known.opening.draw = Some(seed().commitment());
-        }
-        self.known.turns = answer.turns_to;
-        self.known.entries = answer.entries;
-        self.known.finished = answer.finished_to;
-        self.known.stubs = answer.stubs_to;
-        if !answer.healing {
-            self.known.instances = answer.counts.instances;
-            self.known.lease_per_hour = answer.lease_per_hour;
-            self.known.withheld_per_hour = answer.withheld_per_hour;
         }
         self.stubs.learn(self.instance, answer);
         let turns = answer.turns.iter().map(|t| (t.number, t.until_us));

@@ -4,18 +4,18 @@ use anteroom::line::exchange::Exchange;
 use anteroom::line::exchange::Proposal;
 use anteroom::line::exchange::Renewal;
 use anteroom::line::exchange::StubSlice;
-use anteroom::line::exchange::Visitor;
 use anteroom::line::ids::KeyHash;
 use anteroom::line::ids::TicketId;
 use anteroom::line::settings::Settings;
 
+use crate::durability::visitor;
 use crate::faults::Replica;
 use crate::server::Server;
 
 /// Exchanges counted together.
 const EXCHANGES: u64 = 40;
 /// Most commands of one in which nothing happens.
-const IDLE_MAX: u64 = 23;
+const IDLE_MAX: u64 = 16;
 /// Most commands of the largest exchange.
 const COMMANDS_MAX: u64 = 300;
 
@@ -31,13 +31,6 @@ fn commands(redis: &mut redis::Connection) -> u64 {
         (name != "info").then_some(calls)
     };
     info.lines().filter_map(calls).sum()
-}
-
-fn visitor(number: u64) -> Visitor {
-    Visitor {
-        number,
-        id: TicketId(u128::from(number)),
-    }
 }
 
 /// Every other stub was given to nobody, so that each of these makes a block.

@@ -29,7 +29,9 @@ use tempfile::TempDir;
 use crate::random::Random;
 
 const ROOM: &str = "main";
-/// How the child is told where to work.
+/// The test that is also the process that is killed.
+const KILLED: &str = "durability::a_killed_process_loses_nothing_it_answered";
+/// How the child is told where to work, and that it is the child.
 const DIRECTORY: &str = "ANTEROOM_TEST_DIRECTORY";
 /// How the child is told who it is.
 const INSTANCE: &str = "ANTEROOM_TEST_INSTANCE";
@@ -48,7 +50,8 @@ async fn open(directory: &Path) -> Store {
         .expect("the store opens")
 }
 
-fn visitor(number: u64) -> Visitor {
+/// The visitor of this number, whose id says the same.
+pub fn visitor(number: u64) -> Visitor {
     Visitor {
         number,
         id: TicketId(u128::from(number)),
@@ -99,7 +102,7 @@ impl Replica {
             ..exchange
         };
         let answer = self.store.exchange(&exchange).await.expect("an answer");
-        self.known.epoch = Some(answer.epoch);
+        self.known = self.known.after(&answer);
         answer
     }
 
@@ -120,19 +123,13 @@ pub struct Facts {
     inside: Vec<u64>,
 }
 
-/// Not a test by itself: the process that [`a_killed_process_loses_nothing_it_answered`] kills. It joins and enters as
-/// fast as it can, and tells what it was answered.
-#[tokio::test]
-#[ignore = "started by another test, as a process to kill"]
-async fn child_under_load() {
-    let Some(directory) = env::var_os(DIRECTORY) else {
-        return;
-    };
+/// The process that is killed: joins and enters as fast as it can, and tells what it was answered.
+async fn work(directory: &Path) -> ! {
     let instance = env::var(INSTANCE)
         .expect("an instance")
         .parse()
         .expect("a number");
-    let mut replica = Replica::open(Path::new(&directory), instance).await;
+    let mut replica = Replica::open(directory, instance).await;
     let mut random = Random::new(instance);
     let mut head = 0;
     loop {
@@ -142,9 +139,7 @@ async fn child_under_load() {
             asks: (head..head + 3).filter(|&n| n > 0).map(visitor).collect(),
             ..Exchange::default()
         };
-        let known_entries = replica.known.entries;
         let answer = replica.send(exchange).await;
-        replica.known.entries = answer.entries.max(known_entries);
         head = answer.head;
         let inside: Vec<String> = answer
             .entered
@@ -159,7 +154,8 @@ async fn child_under_load() {
     }
 }
 
-/// Runs the child in this environment until it told this much, and kills it.
+/// Runs [`a_killed_process_loses_nothing_it_answered`] once more as the process that is killed, in this environment; kills
+/// it when it has told this much.
 pub fn run_and_kill(
     directory: &Path,
     instance: u64,
@@ -168,12 +164,7 @@ pub fn run_and_kill(
     environment: &[(&str, &OsStr)],
 ) {
     let mut child = Command::new(env::current_exe().expect("this test"))
-        .args([
-            "--exact",
-            "durability::child_under_load",
-            "--ignored",
-            "--nocapture",
-        ])
+        .args(["--exact", KILLED, "--nocapture"])
         .envs(environment.iter().copied())
         .env(DIRECTORY, directory)
         .env(INSTANCE, instance.to_string())
@@ -209,6 +200,9 @@ pub fn run_and_kill(
 
 #[tokio::test]
 async fn a_killed_process_loses_nothing_it_answered() {
+    if let Some(directory) = env::var_os(DIRECTORY) {
+        work(Path::new(&directory)).await;
+    }
     let directory = TempDir::new().expect("a temporary folder");
     let mut random = Random::new(1);
     let mut facts = Facts::default();

@@ -10,9 +10,10 @@ use anteroom::store::redis::Settings as RedisSettings;
 use anteroom::store::redis::Trouble;
 
 use crate::faults::Replica;
-use crate::machines::Machine;
-use crate::machines::Watched;
-use crate::server::wait_for;
+use crate::server::READY;
+use crate::support::machines::Machine;
+use crate::support::machines::Watched;
+use crate::support::wait_for;
 
 /// How far line time goes on without a replica, in microseconds: longer than a line heals.
 const LATE_US: u64 = 2_000_000;
@@ -76,7 +77,7 @@ async fn a_fail_over_that_loses_writes_issues_no_number_twice() {
     // The old primary comes back, and is made a replica of the new one.
     watched.primary.restart();
     let port = watched.replica.port.to_string();
-    wait_for("the old primary follows", || {
+    wait_for("the old primary follows", READY, || {
         let of: String = watched.primary.try_ask("INFO replication").ok()?;
         of.contains(&format!("master_port:{port}")).then_some(())
     });
@@ -105,7 +106,7 @@ async fn a_primary_that_wakes_up_after_it_was_replaced_is_not_believed() {
         (one, numbers)
     });
     let port = watched.replica.port.to_string();
-    wait_for("every sentinel names the other", || {
+    wait_for("every sentinel names the other", READY, || {
         let named = |sentinel: &Machine| {
             let told = sentinel.try_ask::<Vec<String>>("SENTINEL get-master-addr-by-name main");
             told.is_ok_and(|told| told.get(1) == Some(&port))

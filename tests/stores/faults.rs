@@ -79,19 +79,7 @@ impl Replica {
         loop {
             match self.store.exchange(&exchange).await {
                 Ok(answer) => {
-                    if self.known.epoch != Some(answer.epoch) {
-                        self.known = Known::default();
-                    }
-                    self.known.epoch = Some(answer.epoch);
-                    self.known.tail = self.known.tail.max(answer.tail);
-                    self.known.head = self.known.head.max(answer.head);
-                    self.known.now_us = self.known.now_us.max(answer.now_us);
-                    self.known.entries = answer.entries;
-                    self.known.turns = answer.turns_to;
-                    self.known.stubs = answer.stubs_to;
-                    if !answer.healing {
-                        self.known.instances = answer.counts.instances;
-                    }
+                    self.known = self.known.after(&answer);
                     return answer;
                 }
                 Err(error) => assert!(error.is_away(), "{error}"),

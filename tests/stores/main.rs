@@ -18,13 +18,13 @@ mod equality;
 mod failover;
 mod faults;
 mod history;
-#[path = "../support/machines.rs"]
-mod machines;
 mod met;
 mod power;
 mod random;
 mod server;
 mod state;
 mod stubs;
+#[path = "../support/mod.rs"]
+mod support;
 mod topology;
 mod trouble;

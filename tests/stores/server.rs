@@ -1,18 +1,18 @@
 //! A real `redis-server` on a socket of its own.
 
-use std::fs::File;
 use std::path::PathBuf;
 use std::process::Child;
-use std::process::Command;
-use std::process::Stdio;
-use std::thread;
 use std::time::Duration;
-use std::time::Instant;
 
 use tempfile::TempDir;
 
-/// How long a server may take to answer after its start.
-const READY: Duration = Duration::from_secs(20);
+use crate::support::end;
+use crate::support::redis::spawn_in;
+use crate::support::signal;
+use crate::support::wait_for;
+
+/// How long a server may take to start, and others to find it.
+pub const READY: Duration = Duration::from_secs(20);
 
 /// A running server; killed when dropped.
 #[derive(Debug)]
@@ -72,17 +72,17 @@ impl Server {
 
     /// Stops it from answering without ending it, as a machine that hangs.
     pub fn freeze(&self) {
-        self.signal("STOP");
+        signal(&self.child, "STOP");
     }
 
     /// Lets a frozen one go on.
     pub fn thaw(&self) {
-        self.signal("CONT");
+        signal(&self.child, "CONT");
     }
 
     fn await_ready(&mut self) {
         let client = redis::Client::open(self.url()).expect("a url");
-        wait_for("redis-server answers", || {
+        wait_for("redis-server answers", READY, || {
             assert!(
                 self.child.try_wait().expect("a child's state").is_none(),
                 "redis-server ended: is it installed?"
@@ -90,13 +90,6 @@ impl Server {
             let mut connection = client.get_connection().ok()?;
             redis::cmd("PING").query::<()>(&mut connection).ok()
         });
-    }
-
-    fn signal(&self, name: &str) {
-        let sent = Command::new("kill")
-            .args([format!("-{name}"), self.child.id().to_string()])
-            .status();
-        assert!(sent.is_ok_and(|status| status.success()), "kill -{name}");
     }
 }
 
@@ -106,34 +99,9 @@ impl Drop for Server {
     }
 }
 
-/// Waits until `condition` gives a value.
-pub fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
-    let until = Instant::now() + READY;
-    loop {
-        if let Some(value) = condition() {
-            return value;
-        }
-        assert!(Instant::now() < until, "{what}: not in {READY:?}");
-        thread::sleep(Duration::from_millis(5));
-    }
-}
-
 fn spawn(dir: &TempDir, options: &[String]) -> Child {
-    let log = File::create(dir.path().join("redis.log")).expect("a log file");
-    Command::new("redis-server")
-        .args(["--port", "0", "--unixsocket"])
-        .arg(dir.path().join("redis.sock"))
-        .args(options)
-        .current_dir(dir.path())
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .stdout(log)
-        .spawn()
-        .expect("redis-server is installed")
-}
-
-fn end(child: &mut Child) {
-    // It may be gone already.
-    drop(child.kill());
-    drop(child.wait());
+    let socket = dir.path().join("redis.sock").display().to_string();
+    let own = ["--port", "0", "--unixsocket", &socket];
+    let options = own.into_iter().chain(options.iter().map(String::as_str));
+    spawn_in(dir.path(), options)
 }

@@ -14,7 +14,18 @@ const SCALARS: &str = "created nonce provisional store tail head clock_us now_us
     revision content stock entered entries_seq finished_seq opening guard_share_ppm guard_recovery_us held_back_ppm \
     judged_us cut_us origin_answered origin_failed origin_slow stubs_n stub_seq heal_from_us heal_live heal_heard \
     gathers gap_first gap_last issued_minute issued_minute_before opens_at_us draw closes_at_us \
+    inside_due finished_due turns_due asking_due keyed_due asked_first called_last none_late \
     paced withheld_per_hour lost_per_hour lost_until_us heal_each_per_hour heal_withheld_per_hour paced_us";
+
+/// What the script remembers of a set's lowest score, and the set.
+const DUE: [(&str, &str); 6] = [
+    ("inside_due", "inside"),
+    ("finished_due", "finished"),
+    ("turns_due", "turns"),
+    ("asking_due", "asking"),
+    ("keyed_due", "keyed_until"),
+    ("asked_first", "asking_turn"),
+];
 
 /// The settings among them.
 const SETTINGS: [&str; 15] = [
@@ -130,6 +141,7 @@ pub fn of_redis(redis: &mut Connection, prefix: &str, room: &str) -> Value {
     ] {
         fields.insert(name.to_owned(), scored(redis, &key(redis_name), numbers));
     }
+    check_due(&mut fields);
     let numbers = scored(redis, &key("numbers"), true);
     let turns = fields["turns"].as_array().expect("rows").iter();
     let expected: Value = turns.map(|row| json!([row[0], row[0]])).collect();
@@ -151,6 +163,29 @@ pub fn of_redis(redis: &mut Connection, prefix: &str, room: &str) -> Value {
     fields["leases"]["held"] = leases(redis, &key("leases"));
     fields.insert("stub_blocks".to_owned(), blocks);
     Value::Object(fields)
+}
+
+/// What the script remembers of the sets, so that it does not ask for what is not there, is true of them.
+fn check_due(fields: &mut Map<String, Value>) {
+    let mut due = |name: &str| {
+        let due = fields.remove(name);
+        due.map_or(0, |due| due.as_u64().expect("a number"))
+    };
+    let lowest = DUE.map(|(name, set)| (due(name), name, set));
+    let (called_last, none_late) = (due("called_last"), due("none_late"));
+    let scores = |set: &str| {
+        let rows = fields[set].as_array().expect("rows").iter();
+        rows.map(|row| row[1].as_u64().expect("a score"))
+            .collect::<Vec<_>>()
+    };
+    for (due, name, set) in lowest {
+        let first = scores(set).into_iter().min().unwrap_or(u64::MAX);
+        assert!(due <= first, "{name} is {due}, and there is {first}");
+    }
+    // Zero stands for whatever the turns' time is.
+    let last = scores("called").into_iter().max().unwrap_or(0);
+    assert!(called_last == 0 || last <= called_last, "called at {last}");
+    assert!(none_late == 0 || scores("asking_late").is_empty());
 }
 
 fn scalars(redis: &mut Connection, key: &str) -> Map<String, Value> {

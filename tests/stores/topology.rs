@@ -15,10 +15,10 @@ use rcgen::IsCa;
 use rcgen::KeyPair;
 
 use crate::faults::Replica;
-use crate::machines::Cluster;
-use crate::machines::Machine;
-use crate::machines::free_port;
 use crate::server::Server;
+use crate::support::machines::Cluster;
+use crate::support::machines::Machine;
+use crate::support::machines::free_port;
 
 /// How long a step may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -7,8 +7,9 @@ use anteroom::store::redis::Settings as RedisSettings;
 use anteroom::store::redis::Trouble;
 
 use crate::faults::Replica;
-use crate::machines::Machine;
-use crate::server::wait_for;
+use crate::server::READY;
+use crate::support::machines::Machine;
+use crate::support::wait_for;
 use crate::topology::settings;
 
 /// What one attempt meets at this address with this password.
@@ -105,7 +106,7 @@ async fn a_server_that_is_still_loading_is_waited_for() {
         "1024",
     ];
     server.restart_with(&slow);
-    wait_for("it listens", || {
+    wait_for("it listens", READY, || {
         std::net::TcpStream::connect(server.addr()).ok()
     });
     let error = replica.try_join(2).await.expect_err("it loads");

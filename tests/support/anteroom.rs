@@ -17,6 +17,7 @@ use super::PORT_TRIES;
 use super::end;
 use super::free_addr;
 use super::http;
+use super::signal;
 use super::tail;
 use super::wait;
 use super::wait_for;
@@ -127,10 +128,7 @@ impl Anteroom {
     /// # Panics
     /// When it cannot be sent.
     pub fn signal(&self, name: &str) {
-        let sent = Command::new("kill")
-            .args([format!("-{name}"), self.pid().to_string()])
-            .status();
-        assert!(sent.is_ok_and(|status| status.success()), "kill -{name}");
+        signal(&self.child, name);
     }
 
     /// Kills it as a power cut would.
@@ -143,10 +141,18 @@ impl Anteroom {
     /// # Panics
     /// When it does not start.
     pub fn restart(&mut self) {
+        self.restart_until("/readyz");
+    }
+
+    /// As [`Anteroom::restart`], until this path of its admin listener answers well.
+    ///
+    /// # Panics
+    /// As there.
+    pub fn restart_until(&mut self, path: &str) {
         end(&mut self.child);
         self.child = spawn(&self.place);
         assert!(
-            self.answers("/readyz"),
+            self.answers(path),
             "anteroom did not start again:\n{}",
             self.log()
         );

@@ -1,33 +1,23 @@
 //! Real Redis servers on free ports: alone, with a replica and sentinels, as a cluster, over TLS.
 
-#![allow(
-    dead_code,
-    unreachable_pub,
-    reason = "each test binary uses its own part of what they share"
-)]
-#![allow(
-    clippy::disallowed_methods,
-    clippy::panic,
-    reason = "tests wait by the machine's clock, and a test that cannot go on panics"
-)]
-
 use std::fs;
-use std::fs::File;
 use std::net::Ipv4Addr;
 use std::net::TcpListener;
 use std::process::Child;
-use std::process::Command;
-use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 use std::time::Instant;
 
 use tempfile::TempDir;
 
+use super::PORT_TRIES;
+use super::end;
+use super::redis::spawn_in;
+use super::signal;
+use super::wait_for;
+
 /// How long servers may take to start, to find each other or to fail over.
 const READY: Duration = Duration::from_secs(60);
-/// Ports tried before a server gives up on finding a free one.
-const PORT_TRIES: u32 = 50;
 
 /// One `redis-server` or sentinel; killed when dropped.
 #[derive(Debug)]
@@ -112,7 +102,7 @@ impl Machine {
     pub fn promotion(&self) -> thread::JoinHandle<Instant> {
         let client = self.client.clone();
         thread::spawn(move || {
-            wait_for("it is a primary", || {
+            wait_for("it is a primary", READY, || {
                 let mut connection = client.get_connection_with_timeout(READY).ok()?;
                 let info: String = redis::cmd("INFO").query(&mut connection).ok()?;
                 info.contains("role:master").then(Instant::now)
@@ -122,8 +112,7 @@ impl Machine {
 
     /// Kills it as a power cut would.
     pub fn kill(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
+        end(&mut self.child);
     }
 
     /// Starts it again at its place, after a kill, without waiting until it is there.
@@ -141,24 +130,17 @@ impl Machine {
 
     /// Stops it from answering without ending it.
     pub fn freeze(&self) {
-        self.signal("STOP");
+        signal(&self.child, "STOP");
     }
 
     /// Lets a frozen one go on.
     pub fn thaw(&self) {
-        self.signal("CONT");
-    }
-
-    fn signal(&self, name: &str) {
-        let sent = Command::new("kill")
-            .args([format!("-{name}"), self.child.id().to_string()])
-            .status();
-        assert!(sent.is_ok_and(|status| status.success()), "kill -{name}");
+        signal(&self.child, "CONT");
     }
 
     /// Whether it answers; false when it ended instead.
     fn is_up(&mut self) -> bool {
-        wait_for("redis-server answers", || {
+        wait_for("redis-server answers", READY, || {
             if self.child.try_wait().expect("a child's state").is_some() {
                 return Some(false);
             }
@@ -179,18 +161,6 @@ impl Drop for Machine {
     }
 }
 
-/// Waits until `condition` gives a value.
-fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
-    let until = Instant::now() + READY;
-    loop {
-        if let Some(value) = condition() {
-            return value;
-        }
-        assert!(Instant::now() < until, "{what}: not in {READY:?}");
-        thread::sleep(Duration::from_millis(20));
-    }
-}
-
 /// A port that was free a moment ago, below the range that outgoing connections are given theirs from, and low enough
 /// for a cluster's second one.
 pub fn free_port() -> u16 {
@@ -207,20 +177,8 @@ pub fn free_port() -> u16 {
 }
 
 fn spawn(dir: &TempDir, options: &[String]) -> Child {
-    let log = File::options()
-        .create(true)
-        .append(true)
-        .open(dir.path().join("redis.log"))
-        .expect("a log file");
-    Command::new("redis-server")
-        .args(options)
-        .args(["--bind", "127.0.0.1", "--daemonize", "no"])
-        .current_dir(dir.path())
-        .stdin(Stdio::null())
-        .stderr(log.try_clone().expect("the log file again"))
-        .stdout(log)
-        .spawn()
-        .expect("redis-server is installed")
+    let options = options.iter().map(String::as_str);
+    spawn_in(dir.path(), options.chain(["--bind", "127.0.0.1"]))
 }
 
 /// A primary, its replica, and sentinels that know them as `main`.
@@ -243,7 +201,7 @@ impl Watched {
         let primary = Machine::start(&["--repl-diskless-sync-delay", "0"]);
         let of = primary.port.to_string();
         let replica = Machine::start(&["--replicaof", "127.0.0.1", &of]);
-        wait_for("the replica follows", || {
+        wait_for("the replica follows", READY, || {
             (replica.info("master_link_status") == "up").then_some(())
         });
         let known = format!("slaves=1,sentinels={sentinels}");
@@ -255,13 +213,17 @@ impl Watched {
             replica,
             sentinels,
         };
-        wait_for("the sentinels know each other and the replica", || {
-            let knows = |sentinel: &Machine| {
-                let info: String = sentinel.ask("INFO sentinel");
-                info.contains(&known)
-            };
-            watched.sentinels.iter().all(knows).then_some(())
-        });
+        wait_for(
+            "the sentinels know each other and the replica",
+            READY,
+            || {
+                let knows = |sentinel: &Machine| {
+                    let info: String = sentinel.ask("INFO sentinel");
+                    info.contains(&known)
+                };
+                watched.sentinels.iter().all(knows).then_some(())
+            },
+        );
         watched
     }
 
@@ -320,15 +282,15 @@ impl Cluster {
         for node in &nodes[1..] {
             node.ask::<()>(&format!("CLUSTER MEET 127.0.0.1 {}", nodes[0].port));
         }
-        wait_for("the nodes know each other", || {
+        wait_for("the nodes know each other", READY, || {
             let known: String = nodes[3].ask("CLUSTER NODES");
             (known.lines().count() == 4).then_some(())
         });
         let replicate = format!("CLUSTER REPLICATE {}", cluster.ids[0]);
-        wait_for("the fourth follows the first", || {
+        wait_for("the fourth follows the first", READY, || {
             nodes[3].try_ask::<()>(&replicate).ok()
         });
-        wait_for("the cluster is well", || {
+        wait_for("the cluster is well", READY, || {
             let well = |node: &Machine| {
                 let info: String = node.ask("CLUSTER INFO");
                 let known: String = node.ask("CLUSTER NODES");

@@ -13,6 +13,7 @@
 
 pub mod anteroom;
 pub mod http;
+pub mod machines;
 pub mod origin;
 pub mod redis;
 
@@ -22,6 +23,7 @@ use std::net::SocketAddr;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::Child;
+use std::process::Command;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -83,6 +85,17 @@ pub fn tail(log: &Path) -> String {
     let text = fs::read_to_string(log).unwrap_or_default();
     let lines: Vec<_> = text.lines().collect();
     lines[lines.len().saturating_sub(30)..].join("\n")
+}
+
+/// Sends a process a signal by its name: `HUP`, `TERM`.
+///
+/// # Panics
+/// When it cannot be sent.
+pub fn signal(child: &Child, name: &str) {
+    let sent = Command::new("kill")
+        .args([format!("-{name}"), child.id().to_string()])
+        .status();
+    assert!(sent.is_ok_and(|status| status.success()), "kill -{name}");
 }
 
 /// Kills a child and waits until it is gone.

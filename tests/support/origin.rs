@@ -16,9 +16,13 @@ use std::sync::PoisonError;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 use std::thread;
+use std::time::Duration;
 
 use super::PORT_TRIES;
 use super::free_addr;
+
+/// Between two looks at whether held answers may go.
+const HOLD: Duration = Duration::from_millis(10);
 
 /// A request as it arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,6 +120,17 @@ impl Origin {
             }
         }
         panic!("the origin found no free port");
+    }
+
+    /// As [`Origin::start`], but that holds its answers for as long as this says that it does not answer.
+    pub fn holding(answers: &Arc<AtomicBool>) -> Self {
+        let answers = Arc::clone(answers);
+        Self::answering(move |_| {
+            while !answers.load(Ordering::Relaxed) {
+                thread::park_timeout(HOLD);
+            }
+            Answer::page("the portal")
+        })
     }
 
     /// Where it listens.

@@ -1,10 +1,12 @@
 //! A real `redis-server` of one test's own.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::net::TcpStream;
+use std::path::Path;
 use std::path::PathBuf;
 use std::process::Child;
 use std::process::Command;
@@ -16,6 +18,7 @@ use tempfile::TempDir;
 use super::PORT_TRIES;
 use super::end;
 use super::free_addr;
+use super::signal;
 use super::tail;
 use super::wait_for;
 
@@ -102,12 +105,12 @@ impl Redis {
 
     /// Stops it from answering without ending it (SIGSTOP), as a machine that hangs.
     pub fn freeze(&self) {
-        self.signal("STOP");
+        signal(&self.child, "STOP");
     }
 
     /// Lets a frozen one go on.
     pub fn thaw(&self) {
-        self.signal("CONT");
+        signal(&self.child, "CONT");
     }
 
     /// Sends one inline command and gives the raw answer.
@@ -150,13 +153,6 @@ impl Redis {
         })
     }
 
-    fn signal(&self, name: &str) {
-        let sent = Command::new("kill")
-            .args([format!("-{name}"), self.child.id().to_string()])
-            .status();
-        assert!(sent.is_ok_and(|status| status.success()), "kill -{name}");
-    }
-
     fn log(&self) -> PathBuf {
         self.dir.path().join("redis.log")
     }
@@ -173,17 +169,26 @@ impl Drop for Redis {
 }
 
 fn spawn(addr: SocketAddr, dir: &TempDir, options: &[String]) -> Child {
+    let (ip, port) = (addr.ip().to_string(), addr.port().to_string());
+    let own = ["--bind", &ip, "--port", &port, "--maxclients", "1000"];
+    let options = own.into_iter().chain(options.iter().map(String::as_str));
+    spawn_in(dir.path(), options)
+}
+
+/// Starts a `redis-server` with these options that works in this folder, and adds to `redis.log` there.
+///
+/// # Panics
+/// When there is none.
+pub fn spawn_in<S: AsRef<OsStr>>(dir: &Path, options: impl IntoIterator<Item = S>) -> Child {
     let log = File::options()
         .create(true)
         .append(true)
-        .open(dir.path().join("redis.log"))
+        .open(dir.join("redis.log"))
         .expect("a log file");
     Command::new("redis-server")
-        .args(["--bind", &addr.ip().to_string()])
-        .args(["--port", &addr.port().to_string()])
-        .args(["--daemonize", "no", "--maxclients", "1000"])
         .args(options)
-        .current_dir(dir.path())
+        .args(["--daemonize", "no"])
+        .current_dir(dir)
         .stdin(Stdio::null())
         .stderr(log.try_clone().expect("the log file again"))
         .stdout(log)

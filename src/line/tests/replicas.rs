@@ -95,35 +95,7 @@ impl Replicas {
         };
         let answer = self.line.apply(self.clock_us, &exchange);
         let answer = answer.expect("a valid exchange");
-        if known.epoch != Some(answer.epoch) {
-            *known = Known::default();
-        }
-        *known = Known {
-            epoch: Some(answer.epoch),
-            tail: answer.tail,
-            head: answer.head,
-            now_us: answer.now_us,
-            turns: answer.turns_to,
-            entries: answer.entries,
-            finished: answer.finished_to,
-            opening: answer.opening,
-            stubs: answer.stubs_to,
-            instances: if answer.healing {
-                known.instances
-            } else {
-                answer.counts.instances
-            },
-            lease_per_hour: if answer.healing {
-                known.lease_per_hour
-            } else {
-                answer.lease_per_hour
-            },
-            withheld_per_hour: if answer.healing {
-                known.withheld_per_hour
-            } else {
-                answer.withheld_per_hour
-            },
-        };
+        *known = known.after(&answer);
         answer
     }
 

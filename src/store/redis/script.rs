@@ -8,6 +8,7 @@ use aws_lc_rs::digest;
 use crate::line::constants::constants;
 use crate::line::constants::settings_row;
 use crate::line::exchange::PAGE_NUMBERS;
+use crate::line::settings::INTEGER_MAX;
 use crate::line::settings::Settings;
 use crate::store::redis::wire;
 
@@ -62,6 +63,18 @@ const KEYS: [&str; 27] = [
     "leases",
 ];
 
+/// What the script remembers of some of them, in the order in which it packs it: see `begin.lua`.
+const DUE: [&str; 8] = [
+    "INSIDE_DUE",
+    "FINISHED_DUE",
+    "TURNS_DUE",
+    "ASKING_DUE",
+    "KEYED_DUE",
+    "ASKED_FIRST",
+    "CALLED_LAST",
+    "NONE_LATE",
+];
+
 /// The names of a room's keys, all in one hash slot.
 pub(crate) fn keys(prefix: &str, room: &str) -> Vec<String> {
     let name = |key: &&str| format!("{{{prefix}:{SCHEMA}:{room}}}:{key}");
@@ -96,12 +109,21 @@ fn no_opening() -> String {
     format!("'{}{:064}{}'", zeros(24), 0, zeros(8))
 }
 
+/// A format that begins with these fields, in two parts.
+fn in_parts(format: &str, first: &str) -> [String; 2] {
+    let rest = format.strip_prefix(first).unwrap_or_default();
+    [format!("'{first}'"), format!("'>{rest}'")]
+}
+
 /// Replaces the names of constants by their values.
 fn fill_in(text: &str) -> String {
     let mut values: Vec<(&str, String)> = constants()
         .into_iter()
         .map(|(name, value)| (name, value.to_string()))
         .collect();
+    let counts = "I8".repeat(21);
+    let [answer_begins, answer_ends] = in_parts(wire::ANSWER_FORMAT, &format!(">I8I8c16{counts}"));
+    let [state_begins, state_ends] = in_parts(wire::STATE_FORMAT, &format!(">I8c16I8c32{counts}"));
     let defaults = settings_row(&Settings::default()).map(|value| value.to_string());
     values.extend([
         ("DEFAULT_SETTINGS", defaults.join(", ")),
@@ -113,12 +135,18 @@ fn fill_in(text: &str) -> String {
         ("EXCHANGE_FORMAT", format!("'{}'", wire::EXCHANGE_FORMAT)),
         ("PROPOSAL_FORMAT", format!("'{}'", wire::PROPOSAL_FORMAT)),
         ("STATE_FORMAT", format!("'{}'", wire::STATE_FORMAT)),
-        ("ANSWER_FORMAT", format!("'{}'", wire::ANSWER_FORMAT)),
+        ("ANSWER_BEGINS", answer_begins),
+        ("ANSWER_ENDS", answer_ends),
+        ("STATE_BEGINS", state_begins),
+        ("STATE_ENDS", state_ends),
         ("OPENING_FORMAT", format!("'{}'", wire::OPENING_FORMAT)),
         // An opening of which nothing is agreed, its last field and its commitment, and a seed nobody committed to.
         ("NO_OPENING", no_opening()),
         ("EARLY_AT", "89".to_owned()),
         ("COMMITMENT_AT", "25".to_owned()),
+        ("DUE_FORMAT", format!("'{}'", wire::DUE_FORMAT)),
+        ("DUE_BYTES", wire::bytes_of(wire::DUE_FORMAT).to_string()),
+        ("DUE_N", DUE.len().to_string()),
         ("NO_COMMITMENT", format!("'{:064}'", 0)),
         ("SLICE_FORMAT", format!("'{}'", wire::SLICE_FORMAT)),
         ("BLOCK_FORMAT", format!("'{}'", wire::BLOCK_FORMAT)),
@@ -132,11 +160,15 @@ fn fill_in(text: &str) -> String {
         // Most arguments handed to one command: a multiple of what one member or bit takes, below Lua's own limit.
         ("ARGS_MAX", "6000".to_owned()),
         ("AHEAD_ROWS", "250".to_owned()),
+        // Above every number and every time: see `begin.lua`.
+        ("NOTHING", INTEGER_MAX.to_string()),
         ("PAGE_BYTES", (PAGE_NUMBERS / 8).to_string()),
     ]);
     let key_names = KEYS.map(|key| key.to_uppercase().replace('-', "_"));
     let keys = key_names.iter().zip(1..);
     values.extend(keys.map(|(name, at)| (name.as_str(), format!("KEYS[{at}]"))));
+    let due = DUE.iter().zip(1..);
+    values.extend(due.map(|(&name, at)| (name, format!("due[{at}]"))));
     let standings = wire::STANDINGS.iter().enumerate();
     values.extend(standings.map(|(code, &name)| (name, code.to_string())));
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';

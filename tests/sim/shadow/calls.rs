@@ -198,7 +198,7 @@ impl Shadow {
         if !empty
             || !done.granted.is_empty()
             || !self.moves()
-            || done.called >= 250
+            || done.called >= 100
             || self.head == self.tail
         {
             return Ok(());

@@ -14,7 +14,7 @@ pub(crate) const ENTRY: u128 = 3_600_000_000;
 /// What rounding to a millionth of an entry may cost.
 const ROUNDING: u128 = 3_600;
 /// Most entries of one of an exchange's two entering steps.
-const STEP_MAX: usize = 250;
+const STEP_MAX: usize = 64;
 
 /// Credit: exact, in [`ENTRY`]s; and what the late got while both they and those on time were kept waiting.
 #[derive(Debug, Clone, Copy, Default)]

@@ -2,8 +2,8 @@
 
 use anteroom::line::exchange::AHEAD_MAX;
 use anteroom::line::exchange::Answer;
+use anteroom::line::exchange::EXPIRED_MAX;
 use anteroom::line::exchange::Exchange;
-use anteroom::line::exchange::ITEMS_MAX;
 use anteroom::line::exchange::Standing;
 use anteroom::line::exchange::Visitor;
 use anteroom::line::ids::TicketId;
@@ -25,30 +25,36 @@ const LONGER_MAX: u64 = 10;
 /// How long an `Idempotency-Key` is remembered.
 const KEYED_US: u64 = 60 * SECOND;
 
+/// Those whose time has come, the first first; so many in one exchange, the others in the next.
+fn run_out<T: Ord>(rows: impl Iterator<Item = (u64, T)>, last_us: u64) -> Vec<T> {
+    let mut over: Vec<_> = rows.filter(|&(at_us, _)| at_us <= last_us).collect();
+    over.sort_unstable();
+    over.truncate(EXPIRED_MAX);
+    over.into_iter().map(|(_, item)| item).collect()
+}
+
 impl Shadow {
     pub(super) fn expire(&mut self) {
         let (now_us, turn_us) = (self.now_us, self.turn_us);
         let silent_us = now_us.saturating_sub(self.window_us());
-        self.inside.retain(|_, until| *until > now_us);
+        for id in run_out(self.inside.iter().map(|(&id, &at)| (at, id)), now_us) {
+            self.inside.remove(&id);
+        }
         let inside = &self.inside;
         self.signed.retain(|id, _| inside.contains_key(id));
         self.since_us.retain(|id, _| inside.contains_key(id));
-        self.finished.retain(|_, until| *until > now_us);
-        let over = self.turns.iter().filter(|row| row.1.until_us <= turn_us);
-        let mut over: Vec<_> = over.map(|row| (row.1.until_us, *row.0)).collect();
-        over.sort_unstable();
-        // So many in one exchange; the others in the next.
-        for (_, number) in over.into_iter().take(ITEMS_MAX) {
+        for id in run_out(self.finished.iter().map(|(&id, &at)| (at, id)), now_us) {
+            self.finished.remove(&id);
+        }
+        for number in run_out(self.turns.iter().map(|(&n, t)| (t.until_us, n)), turn_us) {
             self.turns.remove(&number);
         }
-        self.keyed.retain(|_, (_, until)| *until > now_us);
-        let gone: Vec<_> = self
-            .asked_us
-            .iter()
-            .filter(|&(_, &at)| at <= silent_us)
-            .map(|(&id, _)| id)
-            .collect();
-        gone.into_iter().for_each(|id| self.forget_ask(id));
+        for key in run_out(self.keyed.iter().map(|(&key, &(_, at))| (at, key)), now_us) {
+            self.keyed.remove(&key);
+        }
+        for id in run_out(self.asked_us.iter().map(|(&id, &at)| (at, id)), silent_us) {
+            self.forget_ask(id);
+        }
     }
 
     pub(super) fn hear(&mut self, exchange: &Exchange) {

@@ -15,7 +15,7 @@ rows_n = keyed_n + standing_n
 local entries_to, entered_n, finished_to, finished_n = entries_seq, 0, finished_seq, 0
 if known_entries < entries_seq or known_finished < finished_seq then
   local function news(order, until_times, known_seq, last_seq)
-    local members = call('ZRANGEBYSCORE', order, format('(%.0f', known_seq), '+inf', 'WITHSCORES', 'LIMIT', 0, NEWS_MAX)
+    local members = call('ZRANGEBYSCORE', order, format('(%d', known_seq), '+inf', 'WITHSCORES', 'LIMIT', 0, NEWS_MAX)
     local n = #members / 2
     if n == 0 then return last_seq, 0 end
     local ids = {}
@@ -52,7 +52,7 @@ end
 -- Blocks of stubs that got numbers.
 local stubs_to, blocks_n = stub_seq, 0
 if known_stubs < stub_seq then
-  local members = call('ZRANGEBYSCORE', STUB_BLOCKS, format('(%.0f', known_stubs), '+inf', 'WITHSCORES', 'LIMIT', 0,
+  local members = call('ZRANGEBYSCORE', STUB_BLOCKS, format('(%d', known_stubs), '+inf', 'WITHSCORES', 'LIMIT', 0,
     NEWS_MAX)
   blocks_n = #members / 2
   for i = 1, blocks_n do rows[rows_n + turns_n + i] = members[i * 2 - 1] end
@@ -60,6 +60,7 @@ if known_stubs < stub_seq then
 end
 
 inside_n = inside_n or call('ZCARD', INSIDE)
+local turning_n = TURNS_DUE == NOTHING and 0 or call('ZCARD', TURNS)
 on_time_n = on_time_n or call('ZCOUNT', ASKING_TURN, '-inf', head)
 late_n = late_n or call('ZCARD', ASKING_LATE)
 local effective = pace
@@ -80,22 +81,23 @@ if sharing > 0 then
     call('HSET', LEASES, instance, struct.pack('>I8I8', known_now_us, max(lease, (struct.unpack('>I8', known_leases)))))
   end
 end
-local answer = struct.pack(ANSWER_FORMAT, sequence, certain and created or 0, certain and nonce or NO_NONCE,
+-- In two parts, and so is the state: a function can hold 250 values at once.
+local answer = struct.pack(ANSWER_BEGINS, sequence, certain and created or 0, certain and nonce or NO_NONCE,
   healing and 1 or 0, more and 1 or 0, now_us, turn_now_us, tail, head, first, issued, entries_to, turns_to,
-  finished_to, slice, rate, active_max, mode, presence_us, turn_us, late_share_ppm, pass_idle_us, returns, line_max,
-  guard_share_ppm, guard_recovery_us, opens_at, draw, closes_at, paced, revision, content, inside_n, on_time_n, late_n,
-  call('ZCARD', TURNS), entered, live, delay_us, share_ppm, effective, stock, keyed_n, standing_n, entered_n,
+  finished_to, slice, rate, active_max, mode, presence_us, turn_us, late_share_ppm, pass_idle_us, returns, line_max)
+  .. struct.pack(ANSWER_ENDS, guard_share_ppm, guard_recovery_us, opens_at, draw, closes_at, paced, revision, content, inside_n, on_time_n, late_n,
+  turning_n, entered, live, delay_us, share_ppm, effective, stock, keyed_n, standing_n, entered_n,
   finished_n, turns_n, held_back_ppm, clock_us, opening, blocks_n, stubs_to,
   lease, withheld)
 if #rows > 0 then answer = answer .. table.concat(rows) end
 call('HSET', ANSWERED, instance, answer)
-call('SET', STATE, struct.pack(STATE_FORMAT, created, nonce, provisional, store, tail, head, clock_us, now_us,
+call('SET', STATE, struct.pack(STATE_BEGINS, created, nonce, provisional, store, tail, head, clock_us, now_us,
   turn_now_us, heal_until_us, credit, credit_rest, late_due, share_ppm, delay_us, aged_us, minute_us, minute,
-  minute_before, listen_us, told_us, told_before_us, told_at_us, slice, slice_us, rate, active_max, mode, presence_us,
-  turn_us, late_share_ppm, pass_idle_us, returns, line_max, revision, content, stock, entered, entries_seq,
-  finished_seq, opening, guard_share_ppm, guard_recovery_us, held_back_ppm, guarded, stubs_n, stub_seq, heal_from_us,
+  minute_before, listen_us, told_us, told_before_us, told_at_us, slice, slice_us)
+  .. struct.pack(STATE_ENDS, rate, active_max, mode, presence_us, turn_us, late_share_ppm, pass_idle_us, returns,
+  line_max, revision, content, stock, entered, entries_seq, finished_seq, opening, guard_share_ppm, guard_recovery_us, held_back_ppm, guarded, stubs_n, stub_seq, heal_from_us,
   heal_live, heal_heard, gathers, gap_first, gap_last, issued_minute, issued_minute_before, opens_at, draw,
-  closes_at, paced, leased), 'KEEPTTL')
+  closes_at, struct.pack(DUE_FORMAT, unpack(due, 1, DUE_N)), paced, leased), 'KEEPTTL')
 if touch then
   for i = 1, #KEYS do call('EXPIRE', KEYS[i], KEYS_KEPT_S) end
 end

@@ -48,7 +48,8 @@ local created, nonce, provisional, store, tail, head, clock_us, now_us, turn_now
   told_before_us, told_at_us, slice, slice_us, rate, active_max, mode, presence_us, turn_us, late_share_ppm,
   pass_idle_us, returns, line_max, revision, content, stock, entered, entries_seq, finished_seq, opening,
   guard_share_ppm, guard_recovery_us, held_back_ppm, guarded, stubs_n, stub_seq, heal_from_us, heal_live, heal_heard,
-  gathers, gap_first, gap_last, issued_minute, issued_minute_before, opens_at, draw, closes_at, paced, leased
+  gathers, gap_first, gap_last, issued_minute, issued_minute_before, opens_at, draw, closes_at, due,
+  paced, leased
 if stored then
   -- What a release before this one did not know of is zero.
   if #stored < STATE_BYTES then stored = stored .. ('\0'):rep(STATE_BYTES - #stored) end
@@ -57,7 +58,8 @@ if stored then
   told_before_us, told_at_us, slice, slice_us, rate, active_max, mode, presence_us, turn_us, late_share_ppm,
   pass_idle_us, returns, line_max, revision, content, stock, entered, entries_seq, finished_seq, opening,
   guard_share_ppm, guard_recovery_us, held_back_ppm, guarded, stubs_n, stub_seq, heal_from_us, heal_live, heal_heard,
-  gathers, gap_first, gap_last, issued_minute, issued_minute_before, opens_at, draw, closes_at, paced, leased =
+  gathers, gap_first, gap_last, issued_minute, issued_minute_before, opens_at, draw, closes_at, due,
+  paced, leased =
     struct.unpack(STATE_FORMAT, stored)
   -- Nothing is agreed of an opening: its commitment is text.
   if opening:byte(COMMITMENT_AT) == 0 then opening = NO_OPENING end
@@ -71,6 +73,12 @@ if clock == 0 then
   local time = call('TIME')
   clock = time[1] * 1000000 + time[2]
 end
+
+-- What the line need not know and the script remembers, so that it asks for nothing that is not there (in capitals, for
+-- due[1] and so on): the lowest score that each of some sets may have (NOTHING when it is empty, zero when that is not
+-- known), the highest of CALLED, and whether ASKING_LATE is empty.
+due = {struct.unpack(DUE_FORMAT, due or ('\0'):rep(DUE_BYTES))}
+if CALLED_LAST == 0 then CALLED_LAST = turn_now_us end
 
 -- The keys are touched when something begins or ends, so that what nobody uses any more goes away by itself.
 local touch = leaving == 1
@@ -103,6 +111,7 @@ for round = 1, 2 do
     share_ppm, delay_us, slice = 1000000, DELAY_US, 1
     held_back_ppm, guarded = 0, struct.pack('>I8I8I8I8I8', now_us, 0, 0, 0, 0)
     turn_now_us, aged_us, minute_us, slice_us, listen_us = now_us, now_us, now_us, now_us, now_us
+    due = {NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, now_us, 1}
     opening = opens_at == 0 and NO_OPENING or struct.pack(OPENING_FORMAT, opens_at, draw, 0, NO_COMMITMENT, 0)
     -- Whoever was heard from in another line is to be heard from again.
     if #seen > 0 then
@@ -255,7 +264,7 @@ do
     local score = tonumber(rows[i + 1])
     local own = rows[i] == instance
     if own then is_new = score < missing_us end
-    if score <= forget_us and (not gone or #gone < ITEMS_MAX) then
+    if score <= forget_us and (not gone or #gone < EXPIRED_MAX) then
       gone = gone or {}
       gone[#gone + 1] = rows[i]
     elseif not own then
@@ -272,6 +281,6 @@ do
     call('HDEL', ANSWERED, unpack(gone))
     call('ZREM', STUB_MARKS, unpack(gone))
   end
-  call('ZADD', SEEN, at_us, instance)
+  call('ZADD', SEEN, format('%d', at_us), instance)
   if is_new or silent > heard then listen_us = now_us end
 end

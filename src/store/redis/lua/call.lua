@@ -3,6 +3,7 @@
       local ahead, ahead_at, ahead_n, ahead_of = {}, 1, 0, format('(%d', head)
       local function asking_at(number)
         local n = 0
+        if number < ASKED_FIRST then return n end
         while true do
           if ahead_at > #ahead then
             if ahead_n % AHEAD_ROWS ~= 0 then return n end
@@ -120,7 +121,7 @@
           turns[turn_n] = number
         end
       until head >= tail or asking * 1000 + late + floor(young * share_ppm / 1000) >= wanted
-      if calls > 0 then on_time_n = nil end
+      if calls > 0 then on_time_n = ASKED_FIRST > head and 0 or nil end
     end
   end
 end
@@ -132,6 +133,7 @@ for i = eager_next, eager_called_n do
 end
 if turn_n > 0 then
   local untils, called, numbers = {}, {}, {}
+  TURNS_DUE, CALLED_LAST = min(TURNS_DUE, turn_now_us + turn_us), turn_now_us
   for i = 1, turn_n do
     local member, at = format('%010d', turns[i]), i * 2
     untils[at - 1], untils[at] = turn_now_us + turn_us, member

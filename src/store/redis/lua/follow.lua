@@ -3,31 +3,36 @@
 do
   local boundary = max(turn_now_us - min(2 * delay_us, 60 * SECOND_US), 0)
   if boundary > aged_us then
-    local unanswered = call('ZCOUNT', CALLED, format('(%.0f', aged_us), boundary)
+    local unanswered = CALLED_LAST > aged_us
+      and call('ZCOUNT', CALLED, format('(%d', aged_us), format('%d', boundary)) or 0
     for _ = 1, min(unanswered, AGED_MAX) do share_ppm = share_ppm - floor(share_ppm / 100) end
     share_ppm, aged_us = max(share_ppm, SHARE_PPM_MIN), boundary
   end
 end
 
--- expire: what has run out goes, a bounded number of each kind.
-do
-  local idled = call('ZRANGEBYSCORE', INSIDE, '-inf', now_us, 'LIMIT', 0, ITEMS_MAX)
-  local spent = call('ZRANGEBYSCORE', FINISHED, '-inf', now_us, 'LIMIT', 0, ITEMS_MAX)
-  local turned = call('ZRANGEBYSCORE', TURNS, '-inf', turn_now_us, 'LIMIT', 0, ITEMS_MAX)
-  local unheard = call('ZRANGEBYSCORE', ASKING, '-inf', max(now_us - window_us, 0), 'LIMIT', 0, ITEMS_MAX)
-  local forgotten = call('ZRANGEBYSCORE', KEYED_UNTIL, '-inf', now_us, 'LIMIT', 0, ITEMS_MAX)
-  if #idled + #spent + #turned + #unheard + #forgotten > 0 then
-    local function drop(members, ...)
-      if #members == 0 then return end
-      if #members == ITEMS_MAX then more = true end
+-- expire: what has run out goes, a bounded number of each kind. Nobody is looked for before the first may be due.
+local unheard_us = max(now_us - window_us, 0)
+if INSIDE_DUE <= now_us or FINISHED_DUE <= now_us or TURNS_DUE <= turn_now_us or ASKING_DUE <= unheard_us
+  or KEYED_DUE <= now_us then
+  -- Drops from these sets who has run out by the first of them; when the next one will.
+  local function drop(due, last, first, ...)
+    if due > last then return due end
+    local members = call('ZRANGEBYSCORE', first, '-inf', format('%d', last), 'LIMIT', 0, EXPIRED_MAX)
+    if #members > 0 then
+      call('ZREM', first, unpack(members))
       for i = 1, select('#', ...) do call('ZREM', (select(i, ...)), unpack(members)) end
     end
-    drop(idled, INSIDE, INSIDE_SINCE, INSIDE_ORDER, RESIGNED)
-    drop(spent, FINISHED, FINISHED_ORDER)
-    drop(turned, TURNS, CALLED, NUMBERS, LONGER)
-    drop(unheard, ASKING, ASKING_TURN, ASKING_LATE)
-    drop(forgotten, KEYED_UNTIL, KEYED)
+    if #members == EXPIRED_MAX then
+      more = true
+      return due
+    end
+    return tonumber(call('ZRANGE', first, 0, 0, 'WITHSCORES')[2]) or NOTHING
   end
+  INSIDE_DUE = drop(INSIDE_DUE, now_us, INSIDE, INSIDE_SINCE, INSIDE_ORDER, RESIGNED)
+  FINISHED_DUE = drop(FINISHED_DUE, now_us, FINISHED, FINISHED_ORDER)
+  TURNS_DUE = drop(TURNS_DUE, turn_now_us, TURNS, CALLED, NUMBERS, LONGER)
+  ASKING_DUE = drop(ASKING_DUE, unheard_us, ASKING, ASKING_TURN, ASKING_LATE)
+  KEYED_DUE = drop(KEYED_DUE, now_us, KEYED_UNTIL, KEYED)
 end
 
 -- follow: settings from a replica's file, and what the origin said of its stock.

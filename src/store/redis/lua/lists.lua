@@ -44,7 +44,7 @@ else
       if finished[i] then
         to = spent
       else
-        ids[#ids + 1] = id
+        ids[#ids + 1], INSIDE_DUE = id, min(INSIDE_DUE, until_us)
         since[#since + 1] = min(tonumber(ARGV[RENEWAL_ENTERED + i]), now_us)
         since[#since + 1] = id
       end
@@ -91,7 +91,7 @@ if keyed_n + asks_n + checks_n + more_n + finishes_n + unasks_n > 0 then
   learn(ASKING, ASK_IDS, RENEWAL_IDS)
   learn(ASKING_TURN, UNASK_IDS, RENEWAL_IDS)
   learn(RESIGNED, ASK_IDS, CHECK_IDS)
-  learn(TURNS, ASK_NUMBERS, FINISH_NUMBERS)
+  learn(TURNS, ASK_NUMBERS, UNASK_NUMBERS)
   learn(CALLED, ASK_NUMBERS, CHECK_NUMBERS)
   learn(LONGER, MORE_NUMBERS, FINISH_NUMBERS)
   learn(KEYED, KEYED_LIST, HEARD)
@@ -121,6 +121,7 @@ if keyed_n + asks_n + checks_n + more_n + finishes_n + unasks_n > 0 then
   end
 
   local function drop_turn(member)
+    if not known[TURNS][member] then return end
     put(TURNS, member, false)
     put(CALLED, member, false)
     put(NUMBERS, member, false)
@@ -146,11 +147,15 @@ if keyed_n + asks_n + checks_n + more_n + finishes_n + unasks_n > 0 then
       finished_seq = finished_seq + 1
       put(FINISHED_ORDER, id, finished_seq)
     end
-    put(FINISHED, id, max(tonumber(ARGV[FINISH_TIMES + i]), known[INSIDE][id] or 0, now_us + 1, kept or 0))
-    put(INSIDE, id, false)
-    put(INSIDE_SINCE, id, false)
-    put(INSIDE_ORDER, id, false)
-    put(RESIGNED, id, false)
+    local until_us = max(tonumber(ARGV[FINISH_TIMES + i]), known[INSIDE][id] or 0, now_us + 1, kept or 0)
+    FINISHED_DUE = min(FINISHED_DUE, until_us)
+    put(FINISHED, id, until_us)
+    if known[INSIDE][id] then
+      put(INSIDE, id, false)
+      put(INSIDE_SINCE, id, false)
+      put(INSIDE_ORDER, id, false)
+      put(RESIGNED, id, false)
+    end
     drop_asking(id)
     if number >= 1 and number <= issued_before then
       local n = #spent
@@ -172,6 +177,7 @@ if keyed_n + asks_n + checks_n + more_n + finishes_n + unasks_n > 0 then
     local asked = known[ASKING_TURN][id]
     drop_asking(id)
     if asked and asked <= head then
+      TURNS_DUE, CALLED_LAST = min(TURNS_DUE, turn_now_us + turn_us), turn_now_us
       put(TURNS, member, turn_now_us + turn_us)
       put(CALLED, member, turn_now_us)
       put(NUMBERS, member, tonumber(member))
@@ -186,6 +192,7 @@ if keyed_n + asks_n + checks_n + more_n + finishes_n + unasks_n > 0 then
       number = 0
       if free > 0 then
         free, tail, number = free - 1, tail + 1, tail + 1
+        KEYED_DUE = min(KEYED_DUE, now_us + KEYED_US)
         put(KEYED, key, number)
         put(KEYED_UNTIL, key, now_us + KEYED_US)
       end
@@ -221,6 +228,7 @@ if keyed_n + asks_n + checks_n + more_n + finishes_n + unasks_n > 0 then
     end
     if code == S_WAITING then
       if number > tail or number - head > AHEAD_MAX then return code, until_us, 0 end
+      ASKED_FIRST = min(ASKED_FIRST, number)
       put(ASKING_TURN, id, number)
       -- Who asks is present.
       bits[bit_n + 1], bits[bit_n + 2], bits[bit_n + 3], bits[bit_n + 4] = 'SET', 'u1', format('%d', number), 1
@@ -231,12 +239,15 @@ if keyed_n + asks_n + checks_n + more_n + finishes_n + unasks_n > 0 then
       delay_us = min(max(floor((delay_us * 49 + delay) / 50), DELAY_US_MIN), DELAY_US_MAX)
       if called_us > aged_us then share_ppm = share_ppm + floor((ENTRY - share_ppm) / 100) end
       drop_turn(member)
+      ASKED_FIRST = min(ASKED_FIRST, number)
       put(ASKING_TURN, id, number)
       code = S_ASKING
     elseif code ~= S_ASKING then
+      NONE_LATE = 0
       put(ASKING_LATE, id, number)
       code = S_ASKING
     end
+    ASKING_DUE = min(ASKING_DUE, now_us)
     put(ASKING, id, now_us)
     return code, 0, 0
   end

@@ -7,6 +7,10 @@ local eager_called, eager_next, eager_called_n = {}, 1, 0
 -- Those called who are to have a turn, by number.
 local turns, turn_n = {}, 0
 local window_listened = now_us - listen_us >= window_us
+-- What is known to be empty is not counted.
+if INSIDE_DUE == NOTHING then inside_n = 0 end
+if NONE_LATE == 1 then late_n = 0 end
+if ASKED_FIRST > head then on_time_n = 0 end
 
 for pass = 1, (mode == 0 and rate > 0 and not healing and not awaited) and 2 or 0 do
   -- enter: those asking go in as far as credit and active_max allow: turns by number, then eager newcomers, and among
@@ -20,8 +24,15 @@ for pass = 1, (mode == 0 and rate > 0 and not healing and not awaited) and 2 or 
   end
   bounded = false
   if most > 0 then
-    local on_time = call('ZRANGEBYSCORE', ASKING_TURN, '-inf', head, 'WITHSCORES', 'LIMIT', 0, most)
-    local late = call('ZRANGE', ASKING_LATE, 0, most - 1, 'WITHSCORES')
+    local on_time, late = {}, {}
+    if ASKED_FIRST <= head then
+      on_time = call('ZRANGEBYSCORE', ASKING_TURN, '-inf', head, 'WITHSCORES', 'LIMIT', 0, most)
+      if #on_time == 0 then ASKED_FIRST = tonumber(call('ZRANGE', ASKING_TURN, 0, 0, 'WITHSCORES')[2]) or NOTHING end
+    end
+    if NONE_LATE == 0 then
+      late = call('ZRANGE', ASKING_LATE, 0, most - 1, 'WITHSCORES')
+      if #late == 0 then NONE_LATE = 1 end
+    end
     local ids, numbers, n, turn_at, late_at = {}, {}, 0, 1, 1
     while n < most do
       local has_turn, is_late = on_time[turn_at] or eager_next <= eager_called_n, late[late_at]
@@ -61,6 +72,7 @@ for pass = 1, (mode == 0 and rate > 0 and not healing and not awaited) and 2 or 
           known[ASKING][id], known[INSIDE][id], known[INSIDE_SINCE][id] = false, now_us + pass_idle_us, now_us
         end
       end
+      INSIDE_DUE = min(INSIDE_DUE, now_us + pass_idle_us)
       credit, entries_seq, entered, minute = credit - n * ENTRY, entries_seq + n, entered + n, minute + n
       call('BITFIELD', ENTRIES, unpack(sets))
       local asked = call('ZREM', ASKING, unpack(ids))
@@ -91,6 +103,6 @@ for pass = 1, (mode == 0 and rate > 0 and not healing and not awaited) and 2 or 
     local wanted = max(floor(effective * (2 * floor(delay_us / 1000) + 5000) / 3600), 2000)
     local late = min(late_n * 1000, floor(floor(wanted / 1000) * late_share_ppm / 1000))
     local young_since = max(turn_now_us - min(2 * delay_us, 60 * SECOND_US), 0)
-    local young = call('ZCOUNT', CALLED, format('(%.0f', young_since), '+inf')
+    local young = CALLED_LAST > young_since and call('ZCOUNT', CALLED, format('(%d', young_since), '+inf') or 0
     local asking = on_time_n
     if asking * 1000 + late + floor(young * share_ppm / 1000) < wanted and head < tail then

@@ -7,7 +7,10 @@ use anteroom::line::exchange::Answer;
 use anteroom::line::exchange::Exchange;
 use anteroom::line::exchange::JOINS_MAX;
 use anteroom::line::exchange::Known;
+use anteroom::line::exchange::Proposal;
 use anteroom::line::ids::InstanceId;
+use anteroom::line::ids::KeyHash;
+use anteroom::line::settings::Settings as LineSettings;
 use anteroom::seal;
 use anteroom::store::Settings;
 use anteroom::store::Store;
@@ -27,17 +30,13 @@ pub(crate) struct Rig {
 
 impl Rig {
     /// Opens a room's store and waits until its line is there.
-    pub(crate) fn open(server: &Redis, room: &str) -> Self {
+    pub(crate) fn open(settings: &Settings, room: &str) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .expect("a runtime");
-        let settings = Settings::Redis(Box::new(redis::Settings {
-            answer_deadline: Duration::from_secs(10),
-            ..redis::Settings::new(server.url().parse().expect("it is the address of a server"))
-        }));
         let store = runtime
-            .block_on(Store::open(&settings, room))
+            .block_on(Store::open(settings, room))
             .expect("a store");
         let mut rig = Self {
             runtime,
@@ -51,6 +50,15 @@ impl Rig {
             assert!(clock::monotonic() - began < Duration::from_secs(10));
         }
         rig
+    }
+
+    /// Opens a room's store in this server.
+    pub(crate) fn of(server: &Redis, room: &str) -> Self {
+        let settings = redis::Settings {
+            answer_deadline: Duration::from_secs(10),
+            ..redis::Settings::new(server.url().parse().expect("it is the address of a server"))
+        };
+        Self::open(&Settings::Redis(Box::new(settings)), room)
     }
 
     /// Sends an exchange and gives its answer.
@@ -67,20 +75,7 @@ impl Rig {
             .runtime
             .block_on(self.store.exchange(&exchange))
             .expect("an answer");
-        self.known = Known {
-            epoch: Some(answer.epoch).filter(|epoch| epoch.created_us > 0),
-            tail: answer.tail,
-            head: answer.head,
-            now_us: answer.now_us,
-            turns: answer.turns_to,
-            entries: answer.entries,
-            finished: answer.finished_to,
-            opening: answer.opening,
-            stubs: answer.stubs_to,
-            instances: answer.counts.instances,
-            lease_per_hour: answer.lease_per_hour,
-            withheld_per_hour: answer.withheld_per_hour,
-        };
+        self.known = self.known.after(&answer);
         answer
     }
 
@@ -99,11 +94,30 @@ impl Rig {
         }
     }
 
+    /// Puts these settings in force.
+    pub(crate) fn set(&mut self, settings: LineSettings) -> Answer {
+        let proposal = Proposal {
+            content: KeyHash(u128::from(self.sequence) + 1),
+            changed: true,
+            settings,
+        };
+        self.send(&Exchange {
+            proposal: Some(proposal),
+            ..Exchange::default()
+        })
+    }
+
     /// The line need not wait for it any more.
     pub(crate) fn leave(&mut self) {
         self.send(&Exchange {
             leaving: true,
             ..Exchange::default()
         });
+    }
+
+    /// Closes the store, which keeps what it has on disk.
+    pub(crate) fn close(self) {
+        let closed = self.runtime.block_on(self.store.close());
+        closed.expect("a last snapshot");
     }
 }
