@@ -62,7 +62,13 @@ fn go_on(ours: (&Shared, &RoomMetrics), course: &mut Course) {
         return;
     }
     if course.gathered.is_sold_out() {
-        close(ours, course, "nothing is left: nobody is let in any more");
+        if let Some(tick) = close(ours, course, "nothing is left: nobody is let in any more") {
+            let shown = shown(&course.mirror.picture, &answer, &tick);
+            shared.publish(&Snapshot {
+                paced: None,
+                ..shown
+            });
+        }
         return;
     }
     let is_settled = picture.at.saturating_duration_since(picture.up_since) >= SETTLED;
@@ -79,23 +85,25 @@ fn go_on(ours: (&Shared, &RoomMetrics), course: &mut Course) {
         paced.tick(now)
     };
     if let Some(tick) = tick {
+        if tick.ends {
+            warn!(room.name = %shared.name, entered = tick.let_in, "the store is away for too long: nobody is let in");
+        }
         take(metrics, course, &tick);
         shared.publish(&shown(&course.mirror.picture, &answer, &tick));
     }
 }
 
-/// Nobody is let in by this replica alone any more.
-fn close((shared, metrics): (&Shared, &RoomMetrics), course: &mut Course, why: &'static str) {
-    let tick = shared.paced().close(clock::monotonic());
-    let Some(tick) = tick else {
-        return;
-    };
+/// Nobody is let in by this replica alone any more; what came of it last, if anybody was.
+fn close(
+    (shared, metrics): (&Shared, &RoomMetrics),
+    course: &mut Course,
+    why: &'static str,
+) -> Option<Tick> {
+    let tick = shared.paced().close(clock::monotonic())?;
     take(metrics, course, &tick);
     metrics.paced_rate.set(0.0);
     info!(room.name = %shared.name, entered = tick.let_in, "{why}");
-    if matches!(course.mirror.picture.health, Health::Away { .. }) {
-        shared.publish(&course.mirror.picture);
-    }
+    Some(tick)
 }
 
 /// Notes who was let in, for the line to be told, and how far was called: no place grows again.

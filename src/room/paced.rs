@@ -50,6 +50,7 @@ struct Open {
     fresh: Vec<Renewal>,
     /// How many found no room in the book.
     refused: u64,
+    has_ended: bool,
 }
 
 /// What became of the door since the last look.
@@ -64,6 +65,8 @@ pub(crate) struct Tick {
     pub(crate) asking: u64,
     /// What is let in, in entries per hour; 0 once the lease has ended.
     pub(crate) lease_per_hour: u64,
+    /// It has ended since the last look.
+    pub(crate) ends: bool,
 }
 
 impl Paced {
@@ -92,6 +95,7 @@ impl Paced {
             inside: HashMap::new(),
             fresh: Vec::new(),
             refused: 0,
+            has_ended: false,
         });
         true
     }
@@ -160,7 +164,8 @@ impl Open {
         let after_us = self.after_us(now);
         while let Some(first) = self.asking.first_entry() {
             let gone = now.saturating_duration_since(*first.get()) > ASKING;
-            if !gone && !(self.inside.len() < LET_IN_MAX && self.door.let_in(after_us)) {
+            let may = gone || self.inside.len() < LET_IN_MAX && self.door.let_in(after_us);
+            if !may {
                 return;
             }
             let ((_, id), _) = first.remove_entry();
@@ -179,17 +184,20 @@ impl Open {
 
     fn take(&mut self, now: Instant) -> Tick {
         let after_us = self.after_us(now);
+        let is_open = self.door.is_open(after_us);
+        let ends = !is_open && !std::mem::replace(&mut self.has_ended, !is_open);
         Tick {
             entered: std::mem::take(&mut self.fresh),
             refused: std::mem::take(&mut self.refused),
             let_in: self.inside.len(),
             head: self.door.head(after_us).min(self.tail),
             asking: self.asking.len() as u64,
-            lease_per_hour: if self.door.is_open(after_us) {
+            lease_per_hour: if is_open {
                 self.door.lease_per_hour()
             } else {
                 0
             },
+            ends,
         }
     }
 }

@@ -38,7 +38,7 @@ pub(super) struct Heal {
 
 impl Heal {
     /// When it last began.
-    pub(super) fn from_us(&self) -> u64 {
+    pub(super) fn began_us(&self) -> u64 {
         self.from_us
     }
 

@@ -85,7 +85,7 @@ impl Shadow {
         let after_loss = !self.heal.gathers && (self.leases.healed_before || heals);
         let of_this = known.epoch == self.epoch;
         // Heard since the last silence, and not too long ago.
-        let from_us = self.heal.from_us();
+        let from_us = self.heal.began_us();
         let is_heard = |told_us: u64| told_us >= from_us && told_us + LIVE_US > now_us;
         let missing = self.heal.missing();
         let leases = &mut self.leases;

@@ -67,11 +67,10 @@ impl Pace {
 
 impl Shadow {
     pub(super) fn accrue(&mut self, done: &Done) {
-        if self.settings.mode == Mode::Open && !done.healing && !self.is_closed_yet() {
-            if !self.was_left_alone(done.elapsed_us) {
-                self.pace.earn(done.elapsed_us, self.pace_earned());
-                self.pace.limit(self.pace_left());
-            }
+        let earns = self.settings.mode == Mode::Open && !done.healing && !self.is_closed_yet();
+        if earns && !self.was_left_alone(done.elapsed_us) {
+            self.pace.earn(done.elapsed_us, self.pace_earned());
+            self.pace.limit(self.pace_left());
         }
     }
 
