@@ -123,13 +123,17 @@ impl Gate {
             Decision::Join => self.join(visit, going).await,
             Decision::Show | Decision::Check => Ok(self.show(visit, &going.look(visit))),
             Decision::Pending => {
-                let new = || stub::of(visit.port.arrive(), seal::ticket_id());
-                let stub = visit.stub().unwrap_or_else(new);
-                if let Some(pass) = stub::go_in(visit, &stub) {
+                let new = || Some(stub::of(visit.port.arrive()?, seal::ticket_id()));
+                let stub = visit.stub().or_else(new);
+                if let Some(pass) = stub.and_then(|stub| stub::go_in(visit, &stub)) {
                     let through = Through::renewed(pass);
                     return self.forward(visit, going, through).await;
                 }
-                Ok(stub::page(visit, &going.look(visit), &stub))
+                let look = going.look(visit);
+                Ok(match stub {
+                    Some(stub) => stub::page(visit, &look, &stub),
+                    None => full(visit, &look),
+                })
             }
             Decision::Unusable => Ok(unusable(visit, &going.look(visit))),
             Decision::Refuse => Ok(refuse(visit, &going.look(visit), facts)),
@@ -170,20 +174,12 @@ impl Gate {
             (Joined::Away(_) | Joined::Refused, Some(stub)) => {
                 Ok(stub::page(visit, &going.look(visit), &stub))
             }
-            (Joined::Away(arrival), None) => {
-                let arrival = arrival.unwrap_or_else(|| visit.port.arrive());
+            (Joined::Away(Some(arrival)), None) => {
                 // Another id: the number that the line may have given all the same is given up under that one.
                 let stub = stub::of(arrival, seal::ticket_id());
                 Ok(stub::page(&visit.again(), &going.look(visit), &stub))
             }
-            (Joined::Refused, None) => {
-                let standing = show::without_ticket(visit, show::refused_state(visit));
-                Ok(show::page(
-                    visit,
-                    &show::view(visit, &going.look(visit), None, &standing),
-                    StatusCode::OK,
-                ))
-            }
+            (Joined::Refused | Joined::Away(None), None) => Ok(full(visit, &going.look(visit))),
             (
                 Joined::Numbered {
                     number,
@@ -294,6 +290,13 @@ impl Gate {
         reply::give_ticket(response.headers_mut(), visit, &Ticket { asked, ..ticket });
         response
     }
+}
+
+/// The line takes nobody now.
+fn full(visit: &Visit<'_>, look: &Look<'_>) -> Response<Body> {
+    let standing = show::without_ticket(visit, show::refused_state(visit));
+    let view = show::view(visit, look, None, &standing);
+    show::page(visit, &view, StatusCode::OK)
 }
 
 /// What is asked only until a response; taken back also when whoever asked goes away before it.

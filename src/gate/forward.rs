@@ -209,10 +209,13 @@ impl Gate {
                 if error.kind.is_client() {
                     return Err(Fault::from(&error));
                 }
-                match out {
-                    Some(out) if error.kind == OriginErrorKind::Busy => out.found_no_room(),
-                    Some(out) => out.failed(),
-                    None => {}
+                match (out, error.kind) {
+                    (Some(out), OriginErrorKind::Busy) => out.found_no_room(),
+                    (Some(out), OriginErrorKind::Connect | OriginErrorKind::ConnectTimeout) => {
+                        out.unreached();
+                    }
+                    (Some(out), _) => out.failed(),
+                    (None, _) => {}
                 }
                 troubled(visit, &Look::navigated(&uri, prefix), &error)
             }

@@ -68,11 +68,10 @@ pub(crate) fn of(arrival: Arrival, id: TicketId) -> Stub {
 }
 
 /// Joins by a stub that nobody is going to tell the line of any more. However often and wherever it is shown, there is
-/// one number for it within the time that the line remembers keys, and one ticket: its id was decided when it was
-/// signed.
+/// one number for it, and one ticket: its id was decided when it was signed.
 pub(crate) async fn join(visit: &Visit<'_>, stub: &Stub) -> Joined {
     let key = visit.live.keys.stub_hash(visit.site.name(), stub.id);
-    visit.port.join_keyed(key).await
+    visit.port.join_lost(key, &arrival(stub)).await
 }
 
 /// The ticket that a lost stub has become, if the line numbered it.
@@ -136,15 +135,15 @@ pub(crate) async fn number(visit: &Visit<'_>, key: Option<KeyHash>) -> Kept {
             })
         }
         Joined::Refused => Kept::Nothing,
-        Joined::Away(arrival) => Kept::Stub(match key {
-            Some(key) => of_key(key, port.arrive_keyed(key)),
-            None => {
-                let arrival = arrival.unwrap_or_else(|| port.arrive());
+        Joined::Away(arrival) => {
+            let stub = match key {
+                Some(key) => (port.arrive_keyed(key)).map(|arrival| of_key(key, arrival)),
                 // Another id: the line may have numbered the one it was asked with all the same, and that number is
                 // given up.
-                of(arrival, seal::ticket_id())
-            }
-        }),
+                None => arrival.map(|arrival| of(arrival, seal::ticket_id())),
+            };
+            stub.map_or(Kept::Nothing, Kept::Stub)
+        }
     }
 }
 

@@ -44,6 +44,7 @@ pub fn constants() -> Vec<(&'static str, u64)> {
         ("SPENT", u64::from(bits::SPENT)),
         ("GUARD_SAMPLE", guard::GUARD_SAMPLE),
         ("GUARD_EVIDENCE", guard::GUARD_EVIDENCE),
+        ("GUARD_WITNESSES", guard::GUARD_WITNESSES),
         ("GUARD_WINDOW_US_MIN", guard::GUARD_WINDOW_US_MIN),
         ("GUARD_WINDOW_US_MAX", guard::GUARD_WINDOW_US_MAX),
         ("GUARD_WINDOW_US_HOURS", guard::GUARD_WINDOW_US_HOURS),

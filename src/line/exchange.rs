@@ -27,8 +27,12 @@ pub const CALLS_MAX: u64 = 100;
 pub const ENTRIES_MAX: u64 = 64;
 /// Most requests of each kind that one exchange tells of the origin.
 pub const HEALTH_MAX: u64 = 1_000_000;
+/// As many visitors as [`Health::witnesses`] tells apart, a bit each, and all of them.
+pub const WITNESS_BITS: u64 = 48;
+/// All bits of [`Health::witnesses`].
+pub const WITNESSES_ALL: u64 = (1 << WITNESS_BITS) - 1;
 /// Most rows of each kind of news in one answer.
-pub const NEWS_MAX: usize = 250;
+pub const NEWS_MAX: usize = 500;
 /// Most of each kind that one exchange lets go of because they have run out.
 pub const EXPIRED_MAX: usize = 100;
 /// How far ahead of `head` somebody asking is remembered.
@@ -86,6 +90,15 @@ pub struct StubSlice {
     pub first: u64,
     /// How many they are, 1 to [`NUMBER_MAX`].
     pub count: u64,
+}
+
+/// The stub of a newcomer of whom no replica tells any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub struct LostStub {
+    /// The replica that gave it.
+    pub instance: InstanceId,
+    /// Its index there, counted from 1; 0 for no stub.
+    pub index: u64,
 }
 
 /// Stubs of one replica that have numbers: index `first + i` has `number + i`, for `i` below `count`.
@@ -247,6 +260,10 @@ pub struct Exchange {
     /// [`STUB_SLICES_MAX`].
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub stubs: Vec<StubSlice>,
+    /// Whose stubs the joins of `keyed` go by, one for each of these, or empty where none does: their numbers are
+    /// remembered as those of other stubs are.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lost: Vec<LostStub>,
 }
 
 /// How the origin did with the requests of those inside, as one replica counted it.
@@ -258,6 +275,18 @@ pub struct Health {
     pub failed: u64,
     /// Those answered, or still not answered, after longer than the operator wants it to take; at most `answered`.
     pub slow: u64,
+    /// Whose requests failed or were slow: a bit for each visitor, by its ticket's id, up to [`WITNESSES_ALL`], which is
+    /// told when the origin could not be connected to: that is nobody's doing.
+    #[serde(default)]
+    pub witnesses: u64,
+}
+
+impl Health {
+    /// The bit of this visitor.
+    #[must_use]
+    pub fn witness(id: TicketId) -> u64 {
+        1 << (id.0 % u128::from(WITNESS_BITS))
+    }
 }
 
 /// Where a visitor stands, answered to those who asked or were checked.

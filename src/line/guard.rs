@@ -6,6 +6,11 @@
 //! but failures stops it at once. A judgement that finds the origin well, or unused, gives back as much as the time since
 //! the last one is of the recovery. While the pace is stopped a probe goes in now and then, by whom the guard learns
 //! that the origin is back, and turns stand still.
+//!
+//! What fails a single visitor says nothing of the origin: anybody can ask for a page that fails, again and again, and
+//! in a quiet room that is most of what is seen. So it takes several visitors to whom it happened, or that no connection
+//! came about. Where fewer have told, and nobody was served since, what they told is kept until somebody was or enough
+//! have: whoever enters is one more, so that a quiet room learns of it as well.
 
 use crate::line::exchange::Health;
 use crate::line::state::ENTRY;
@@ -16,6 +21,8 @@ use crate::line::state::SECOND_US;
 pub(crate) const GUARD_SAMPLE: u64 = 10;
 /// Responses without which the pace is not cut.
 pub(crate) const GUARD_EVIDENCE: u64 = 3;
+/// As many visitors must have met what is bad before the pace is cut, or as many as may be inside, if these are fewer.
+pub(crate) const GUARD_WITNESSES: u64 = 3;
 /// With fewer than [`GUARD_SAMPLE`] responses, the origin is judged when four entries' time has passed since it last
 /// was; at least and at most this.
 pub(crate) const GUARD_WINDOW_US_MIN: u64 = 10 * SECOND_US;
@@ -52,6 +59,7 @@ impl Line {
         add(&mut self.origin_answered, origin.answered);
         add(&mut self.origin_failed, origin.failed);
         add(&mut self.origin_slow, origin.slow);
+        self.origin_witnesses |= origin.witnesses;
         let since_us = self.now_us - self.judged_us;
         let seen = self.origin_answered + self.origin_failed;
         let window_us = (GUARD_WINDOW_US_HOURS / self.settings.rate_per_hour.max(1))
@@ -60,14 +68,25 @@ impl Line {
             return;
         }
         let bad = self.origin_failed + self.origin_slow;
-        if seen == 0 || bad * ENTRY < seen * self.settings.guard_share_ppm {
+        let is_bad = seen > 0 && bad * ENTRY >= seen * self.settings.guard_share_ppm;
+        if is_bad && seen >= GUARD_EVIDENCE && self.is_witnessed() {
+            self.cut();
+        } else if is_bad && bad == seen {
+            // Too few have told, and nobody was served.
+            self.judged_us = self.now_us;
+            return;
+        } else {
             let recovery_us = self.settings.guard_recovery_us;
             let back = since_us.min(recovery_us) * ENTRY / recovery_us;
             self.held_back_ppm = self.held_back_ppm.saturating_sub(back);
-        } else if seen >= GUARD_EVIDENCE {
-            self.cut();
         }
         self.judge_afresh();
+    }
+
+    /// Whether enough visitors have met what is bad.
+    fn is_witnessed(&self) -> bool {
+        let enough = GUARD_WITNESSES.min(self.settings.active_max);
+        u64::from(self.origin_witnesses.count_ones()) >= enough
     }
 
     /// Halves the pace, or stops it when there is nothing but failures.
@@ -93,5 +112,6 @@ impl Line {
         self.origin_answered = 0;
         self.origin_failed = 0;
         self.origin_slow = 0;
+        self.origin_witnesses = 0;
     }
 }

@@ -7,6 +7,7 @@ use crate::line::exchange::EXPIRED_MAX;
 use crate::line::exchange::Exchange;
 use crate::line::exchange::NUMBER_MAX;
 use crate::line::exchange::Standing;
+use crate::line::exchange::StubBlock;
 use crate::line::exchange::Visitor;
 use crate::line::ids::TicketId;
 use crate::line::settings::Mode;
@@ -151,7 +152,7 @@ impl Line {
         }
         let before = self.tail - step.issued;
         let mut free = free - step.issued;
-        for &key in &exchange.keyed {
+        for (at, &key) in exchange.keyed.iter().enumerate() {
             let known = self.keyed.get(&key).copied();
             let number = match known {
                 Some(number) => number,
@@ -161,6 +162,9 @@ impl Line {
                     self.tail += 1;
                     self.keyed.insert(key, self.tail);
                     self.keyed_until.put(key, self.now_us + KEYED_US);
+                    if let Some(lost) = exchange.lost.get(at).filter(|lost| lost.index > 0) {
+                        self.keep_block(StubBlock::of(*lost, self.tail));
+                    }
                     self.tail
                 }
             };

@@ -303,6 +303,9 @@ pub struct Line {
     pub(crate) issued_minute: u64,
     #[serde(default)]
     pub(crate) issued_minute_before: u64,
+    /// Whose requests failed or were slow since the guard last judged.
+    #[serde(default)]
+    pub(crate) origin_witnesses: u64,
     /// What replicas may let in that are not heard from.
     #[serde(default)]
     pub(crate) leases: Leases,

@@ -3,10 +3,14 @@
 //! A replica counts the stubs it gives and tells of them in slices of line time. While the line heals they are kept;
 //! once it does not, they are numbered before any other newcomer, across replicas by the time of their slices. What is
 //! answered are blocks: which indices of which replica have which numbers.
+//!
+//! Of a replica that has gone nobody tells. Whoever holds such a stub joins by it as by a key, and what it gets is kept as
+//! a block of one: keys are forgotten within a minute, and a stub is good for as long as the line remembers blocks.
 
 use std::collections::VecDeque;
 
 use crate::line::exchange::Exchange;
+use crate::line::exchange::LostStub;
 use crate::line::exchange::NEWS_MAX;
 use crate::line::exchange::NUMBER_MAX;
 use crate::line::exchange::StubBlock;
@@ -66,19 +70,22 @@ impl Line {
                 _ => blocks.push(block),
             }
         }
-        for block in blocks {
-            self.stub_seq += 1;
-            self.stub_blocks.insert(self.stub_seq, block);
-        }
-        while self.stub_blocks.len() as u64 > BLOCKS_MAX {
-            self.stub_blocks.pop_first();
-        }
+        blocks.into_iter().for_each(|block| self.keep_block(block));
         let end = self.tail + 1;
         self.issued_minute += end - first;
         self.current_slice().set_block(first, end);
         if !self.stubs.is_empty() && self.tail < NUMBER_MAX {
             step.healing = true;
             step.more = true;
+        }
+    }
+
+    /// Remembers a block, and the oldest no more when there are too many.
+    pub(crate) fn keep_block(&mut self, block: StubBlock) {
+        self.stub_seq += 1;
+        self.stub_blocks.insert(self.stub_seq, block);
+        if self.stub_blocks.len() as u64 > BLOCKS_MAX {
+            self.stub_blocks.pop_first();
         }
     }
 
@@ -120,6 +127,18 @@ impl Line {
             self.stub_seq
         };
         (rows.into_iter().map(|row| *row.1).collect(), to, cut)
+    }
+}
+
+impl StubBlock {
+    /// The number of one stub that was lost.
+    pub(crate) fn of(lost: LostStub, number: u64) -> Self {
+        Self {
+            instance: lost.instance,
+            first: lost.index,
+            count: 1,
+            number,
+        }
     }
 }
 

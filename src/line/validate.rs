@@ -9,6 +9,7 @@ use crate::line::exchange::JOINS_MAX;
 use crate::line::exchange::NUMBER_MAX;
 use crate::line::exchange::Refused;
 use crate::line::exchange::STUB_SLICES_MAX;
+use crate::line::exchange::WITNESSES_ALL;
 use crate::line::settings::INTEGER_MAX;
 use crate::line::settings::RATE_PER_HOUR_MAX;
 use crate::line::settings::Settings;
@@ -37,6 +38,9 @@ impl Exchange {
         if let Some((name, ..)) = lists.into_iter().find(|&(_, len, max)| len > max) {
             return Err(Refused::TooMuch(name));
         }
+        if !self.lost.is_empty() && self.lost.len() != self.keyed.len() {
+            return Err(Refused::OutOfRange("lost"));
+        }
         if self.joins > JOINS_MAX || self.eager.len() as u64 > self.joins {
             return Err(Refused::TooMuch("joins"));
         }
@@ -50,7 +54,8 @@ impl Exchange {
             return Err(Refused::OutOfRange("lease"));
         }
         let origin = &self.origin;
-        if origin.answered.max(origin.failed) > HEALTH_MAX || origin.slow > origin.answered {
+        let too_many = origin.answered.max(origin.failed) > HEALTH_MAX;
+        if too_many || origin.slow > origin.answered || origin.witnesses > WITNESSES_ALL {
             return Err(Refused::OutOfRange("origin"));
         }
         self.validate_numbers()?;
@@ -113,6 +118,9 @@ impl Exchange {
                 return Err(Refused::OutOfRange("stubs"));
             }
             next = slice.first + slice.count;
+        }
+        if self.lost.iter().any(|lost| lost.index > INTEGER_MAX / 2) {
+            return Err(Refused::OutOfRange("lost"));
         }
         Ok(())
     }

@@ -13,11 +13,17 @@ const BLOCKS_MAX: usize = 65_536;
 pub(crate) struct Blocks {
     /// Instance and first index → how many, and the number of the first.
     rows: BTreeMap<(InstanceId, u64), (u64, u64)>,
+    /// The same for blocks of one, which may be in the midst of others: a stub that was lost has its own number, also
+    /// where its replica comes back and tells of it with those around it.
+    ones: BTreeMap<(InstanceId, u64), u64>,
 }
 
 impl Blocks {
     /// The number of an instance's stub with this index.
     pub(crate) fn number(&self, instance: InstanceId, index: u64) -> Option<u64> {
+        if let Some(&number) = self.ones.get(&(instance, index)) {
+            return Some(number);
+        }
         let mut before = self.rows.range((instance, 0)..=(instance, index));
         let (&(_, first), &(count, number)) = before.next_back()?;
         let nth = index - first;
@@ -27,6 +33,11 @@ impl Blocks {
     /// Takes in what an answer told. The oldest go when there are too many.
     pub(crate) fn learn(&mut self, blocks: &[StubBlock]) {
         for block in blocks {
+            if block.count == 1 {
+                let first = (block.instance, block.first);
+                self.ones.entry(first).or_insert(block.number);
+                continue;
+            }
             let row = (block.count, block.number);
             let held = self
                 .rows
@@ -35,17 +46,19 @@ impl Blocks {
             // One that grew is told again.
             *held = row.max(*held);
         }
-        if self.rows.len() > BLOCKS_MAX {
+        if self.rows.len() + self.ones.len() > BLOCKS_MAX {
             self.forget_oldest();
         }
     }
 
     /// Numbers only grow, so that the lowest are the oldest. An eighth at once, so that it need not be done often.
     fn forget_oldest(&mut self) {
-        let mut numbers: Vec<_> = self.rows.values().map(|&(_, number)| number).collect();
+        let rows = self.rows.values().map(|&(_, number)| number);
+        let mut numbers: Vec<_> = rows.chain(self.ones.values().copied()).collect();
         let gone = numbers.len() - BLOCKS_MAX + BLOCKS_MAX / 8;
         let (_, &mut least, _) = numbers.select_nth_unstable(gone);
         self.rows.retain(|_, &mut (_, number)| number >= least);
+        self.ones.retain(|_, &mut number| number >= least);
     }
 }
 
@@ -90,13 +103,24 @@ mod tests {
     }
 
     #[test]
+    fn a_stub_that_was_lost_keeps_its_number_and_hides_none_behind_it() {
+        let mut blocks = Blocks::default();
+        blocks.learn(&[block(1, 5, 1, 70), block(1, 1, 9, 100)]);
+        let number = |index| blocks.number(InstanceId(1), index);
+        assert_eq!([4, 5, 6].map(number), [Some(103), Some(70), Some(105)]);
+        let mut blocks = Blocks::default();
+        blocks.learn(&[block(1, 1, 9, 100), block(1, 5, 1, 170)]);
+        assert_eq!(blocks.number(InstanceId(1), 6), Some(105));
+    }
+
+    #[test]
     fn the_oldest_blocks_go_when_there_are_too_many() {
         let mut blocks = Blocks::default();
         let most = BLOCKS_MAX as u64;
         for first in 1..=most + 1 {
             blocks.learn(&[block(1, first, 1, 2 * first)]);
         }
-        assert!(blocks.rows.len() <= BLOCKS_MAX);
+        assert!(blocks.rows.len() + blocks.ones.len() <= BLOCKS_MAX);
         assert_eq!(blocks.number(InstanceId(1), 1), None);
         assert_eq!(blocks.number(InstanceId(1), most), Some(2 * most));
     }

@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 use crate::line::exchange::Finish;
 use crate::line::exchange::Health;
 use crate::line::exchange::Known;
+use crate::line::exchange::LostStub;
 use crate::line::exchange::Renewal;
 use crate::line::exchange::Standing;
 use crate::line::exchange::Visitor;
@@ -64,6 +65,8 @@ pub(crate) enum Event {
     },
     JoinKeyed {
         key: KeyHash,
+        /// The stub that it goes by, if it does by one.
+        lost: LostStub,
         reply: oneshot::Sender<Joined>,
     },
     Ask {

@@ -20,6 +20,7 @@ use tracing::warn;
 use crate::clock;
 use crate::line::exchange::Answer;
 use crate::line::exchange::Exchange;
+use crate::line::exchange::Health as OriginHealth;
 use crate::line::ids::InstanceId;
 use crate::line::promises;
 use crate::room::Shared;
@@ -33,8 +34,6 @@ use crate::room::mirror::News;
 use crate::room::plan::Follower;
 use crate::room::snapshot::Health;
 use crate::room::snapshot::Snapshot;
-use crate::room::stubs::Arrival;
-use crate::room::stubs::Stubs;
 use crate::seal;
 use crate::store::Store;
 use crate::store::StoreError;
@@ -147,15 +146,14 @@ impl Exchanger {
 
     /// Sends one exchange until it is answered; whether the next one should follow at once.
     ///
-    /// The store waits between tries by itself. Those who wait are told after the first one that it is away.
+    /// The store waits between tries by itself; those who wait are told after the first.
     async fn exchange(
         &mut self,
         course: &mut Course,
         exchange: &mut Exchange,
-        waiting: Waiting,
+        mut waiting: Waiting,
         batch: &mut Vec<Event>,
     ) -> bool {
-        let mut waiting = waiting;
         exchange.stubs = self.shared.stubs().slices();
         let mut repeat: Option<Exchange> = None;
         loop {
@@ -166,7 +164,7 @@ impl Exchanger {
             let now = clock::monotonic();
             match result {
                 Ok(answer) => {
-                    self.say_back(course);
+                    self.come_back(course, batch);
                     self.metrics.exchange_seconds.observe(now - started);
                     self.watch(course, exchange, &answer);
                     self.say_guarded(course, &answer);
@@ -189,7 +187,9 @@ impl Exchanger {
                         joins: 0,
                         eager: Vec::new(),
                         keyed: Vec::new(),
+                        lost: Vec::new(),
                         stubs: self.shared.stubs().slices(),
+                        origin: OriginHealth::default(),
                         ..exchange.clone()
                     });
                 }
@@ -236,7 +236,7 @@ impl Exchanger {
         let picture = &course.mirror.picture;
         let told = picture.answer().map_or(&[][..], |answer| &answer.stubs);
         course.numbered += stubs.number(told);
-        let mut arrive = arriving(&mut stubs, picture);
+        let mut arrive = stubs.arriving(picture.moment());
         shared.publish(picture);
         let is_up = picture.is_up();
         let unclaimed = course.mirror.tell(exchange, waiting, &mut arrive);
@@ -260,7 +260,7 @@ impl Exchanger {
         let shared = Arc::clone(&self.shared);
         let mut stubs = shared.stubs();
         self.say_away(course, error, clock::monotonic());
-        let mut arrive = arriving(&mut stubs, &course.mirror.picture);
+        let mut arrive = stubs.arriving(course.mirror.picture.moment());
         waiting.turn_away(&mut arrive);
         self.take_waiting(course, batch);
         course.gathered.turn_away(&mut arrive);
@@ -378,12 +378,15 @@ impl Exchanger {
         self.shared.publish(&course.mirror.picture);
     }
 
-    fn say_back(&self, course: &mut Course) {
+    /// Says that the store is back, if it was away. What was seen of the origin meanwhile is not told.
+    fn come_back(&mut self, course: &mut Course, batch: &mut Vec<Event>) {
         course.reasons.clear();
         if let Health::Away { since } = course.mirror.picture.health {
-            let away_ms =
-                u64::try_from((clock::monotonic() - since).as_millis()).unwrap_or(u64::MAX);
+            let away = clock::monotonic() - since;
+            let away_ms = u64::try_from(away.as_millis()).unwrap_or(u64::MAX);
             self.metrics.store_away.set(0);
+            self.take_waiting(course, batch);
+            course.gathered.forget_origin();
             info!(room.name = %self.shared.name, away_ms, "the store is back");
         }
     }
@@ -414,7 +417,7 @@ impl Exchanger {
         let mut course = course;
         let mut exchange = {
             let mut stubs = self.shared.stubs();
-            let arrive = arriving(&mut stubs, &course.mirror.picture);
+            let arrive = stubs.arriving(course.mirror.picture.moment());
             course.gathered.take_last(course.mirror.known(), arrive)
         };
         exchange.stubs = self.shared.stubs().slices();
@@ -454,7 +457,7 @@ impl Course {
             match event {
                 Event::Leave(left) => self.leaving = Some(left),
                 Event::Follow { plan, changed } => {
-                    self.mirror.picture.may_draw = plan.draws();
+                    self.mirror.picture.heed(&plan);
                     self.follower.follow(plan, changed);
                 }
                 Event::DrawWith(keys) => self.mirror.draws.use_keys(keys),
@@ -490,10 +493,4 @@ impl Course {
             }
         }
     }
-}
-
-/// Places for those who wait and get no numbers: they came now, whenever they are told.
-fn arriving<'s>(stubs: &'s mut Stubs, picture: &Snapshot) -> impl FnMut() -> Arrival + use<'s> {
-    let now = picture.moment();
-    move || stubs.give(now)
 }

@@ -15,6 +15,7 @@ use crate::line::exchange::Health;
 use crate::line::exchange::ITEMS_MAX;
 use crate::line::exchange::JOINS_MAX;
 use crate::line::exchange::Known;
+use crate::line::exchange::LostStub;
 use crate::line::exchange::Proposal;
 use crate::line::exchange::Renewal;
 use crate::line::exchange::Visitor;
@@ -42,14 +43,15 @@ pub(crate) struct Newcomer {
 }
 
 impl Newcomer {
-    /// Gives it its place in the order of arrival, unless it has gone or has one already.
-    pub(crate) fn turn_away(&mut self, arrive: impl FnOnce() -> Arrival) {
+    /// Gives it its place in the order of arrival, unless it has gone or has one already; or says that the line is full.
+    pub(crate) fn turn_away(&mut self, arrive: impl FnOnce() -> Option<Arrival>) {
         if self.reply.is_closed() {
             return;
         }
         let (gone, _nobody) = oneshot::channel();
         let reply = std::mem::replace(&mut self.reply, gone);
-        reply.send(Joined::Away(Some(arrive()))).ok();
+        let joined = arrive().map_or(Joined::Refused, |arrival| Joined::Away(Some(arrival)));
+        reply.send(joined).ok();
     }
 }
 
@@ -58,7 +60,7 @@ impl Newcomer {
 pub(crate) struct Gathered {
     eager: VecDeque<Newcomer>,
     plain: VecDeque<Newcomer>,
-    keyed: VecDeque<(KeyHash, oneshot::Sender<Joined>)>,
+    keyed: VecDeque<(KeyHash, LostStub, oneshot::Sender<Joined>)>,
     asks: VecDeque<Visitor>,
     asking: HashSet<TicketId>,
     unasks: VecDeque<Visitor>,
@@ -87,7 +89,7 @@ pub(crate) struct Waiting {
 impl Waiting {
     /// Tells everybody who waits that there are no numbers now; each newcomer gets its place in the order of arrival.
     /// The newcomers stay, with nobody behind them any more: the line may number them all the same.
-    pub(crate) fn turn_away(&mut self, mut arrive: impl FnMut() -> Arrival) {
+    pub(crate) fn turn_away(&mut self, mut arrive: impl FnMut() -> Option<Arrival>) {
         for newcomer in &mut self.newcomers {
             newcomer.turn_away(&mut arrive);
         }
@@ -114,7 +116,7 @@ impl Gathered {
                 eager: false,
                 reply,
             } => self.plain.push_back(Newcomer { id, reply }),
-            Event::JoinKeyed { key, reply } => self.keyed.push_back((key, reply)),
+            Event::JoinKeyed { key, lost, reply } => self.keyed.push_back((key, lost, reply)),
             Event::Ask { visitor, .. } => self.ask(visitor),
             Event::Unask(visitor) => {
                 // The ask may not have left yet: it then never does.
@@ -148,6 +150,7 @@ impl Gathered {
         add(&mut self.origin.answered, health.answered);
         add(&mut self.origin.failed, health.failed);
         add(&mut self.origin.slow, health.slow);
+        self.origin.witnesses |= health.witnesses;
     }
 
     fn ask(&mut self, visitor: Visitor) {
@@ -181,10 +184,16 @@ impl Gathered {
         }
     }
 
+    /// How the origin did while the store was away says nothing of how it does afterwards.
+    pub(crate) fn forget_origin(&mut self) {
+        self.origin = Health::default();
+    }
+
     /// Tells everybody who waits that the store is away.
-    pub(crate) fn turn_away(&mut self, arrive: impl FnMut() -> Arrival) {
+    pub(crate) fn turn_away(&mut self, arrive: impl FnMut() -> Option<Arrival>) {
+        self.forget_origin();
         self.turn_newcomers_away(arrive);
-        for (_, reply) in self.keyed.drain(..) {
+        for (_, _, reply) in self.keyed.drain(..) {
             reply.send(Joined::Away(None)).ok();
         }
         for (_, reply) in self.checks.drain(..) {
@@ -193,7 +202,7 @@ impl Gathered {
     }
 
     /// Gives every newcomer its place in the order of arrival instead of a number.
-    pub(crate) fn turn_newcomers_away(&mut self, mut arrive: impl FnMut() -> Arrival) {
+    pub(crate) fn turn_newcomers_away(&mut self, mut arrive: impl FnMut() -> Option<Arrival>) {
         for mut newcomer in self.eager.drain(..).chain(self.plain.drain(..)) {
             newcomer.turn_away(&mut arrive);
         }
@@ -214,7 +223,11 @@ impl Gathered {
     }
 
     /// The last exchange: what is still to be told, and nothing that would need an answer.
-    pub(crate) fn take_last(&mut self, known: Known, arrive: impl FnMut() -> Arrival) -> Exchange {
+    pub(crate) fn take_last(
+        &mut self,
+        known: Known,
+        arrive: impl FnMut() -> Option<Arrival>,
+    ) -> Exchange {
         self.turn_away(arrive);
         self.asks.clear();
         self.asking.clear();
@@ -230,7 +243,7 @@ impl Gathered {
         // Whoever has gone meanwhile gets no number.
         self.eager.retain(|newcomer| !newcomer.reply.is_closed());
         self.plain.retain(|newcomer| !newcomer.reply.is_closed());
-        self.keyed.retain(|(_, reply)| !reply.is_closed());
+        self.keyed.retain(|(_, _, reply)| !reply.is_closed());
         self.checks.retain(|(_, reply)| !reply.is_closed());
         let mut newcomers: Vec<_> = drain(&mut self.eager, EAGER_MAX).collect();
         let eager: Vec<_> = newcomers.iter().map(|newcomer| newcomer.id).collect();
@@ -250,7 +263,11 @@ impl Gathered {
             (items(self.renewals.len()), work::RENEWAL_US),
             (self.heard.len().min(HEARD_MAX), work::HEARD_US),
         ]);
-        let (keys, keyed) = drain(&mut self.keyed, keyed).unzip();
+        let joins_keyed = drain(&mut self.keyed, keyed);
+        let ((keys, lost), keyed): ((_, Vec<_>), _) = joins_keyed
+            .map(|(key, lost, reply)| ((key, lost), reply))
+            .unzip();
+        let goes_by_stubs = lost.iter().any(|lost: &LostStub| lost.index > 0);
         let (checked, checks) = drain(&mut self.checks, checks).unzip();
         let renewed: Vec<_> = self.renewals.keys().copied().take(renewals).collect();
         let renewals = renewed
@@ -262,6 +279,7 @@ impl Gathered {
             joins: newcomers.len() as u64,
             eager,
             keyed: keys,
+            lost: if goes_by_stubs { lost } else { Vec::new() },
             renewals: renewals.collect(),
             heard: drain(&mut self.heard, heard).collect(),
             asks: drain(&mut self.asks, asks).collect(),

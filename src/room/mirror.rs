@@ -314,7 +314,7 @@ impl Mirror {
         &mut self,
         exchange: &Exchange,
         waiting: Waiting,
-        arrive: impl FnMut() -> Arrival,
+        arrive: impl FnMut() -> Option<Arrival>,
     ) -> Vec<Visitor> {
         let Some(answer) = self.picture.answer.clone() else {
             return Vec::new();
@@ -419,7 +419,7 @@ fn tell(
     answer: &Answer,
     exchange: &Exchange,
     waiting: Waiting,
-    mut arrive: impl FnMut() -> Arrival,
+    mut arrive: impl FnMut() -> Option<Arrival>,
 ) -> Vec<Visitor> {
     let mut unclaimed = Vec::new();
     let entered: HashMap<_, _> = answer

@@ -68,13 +68,12 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    fn new(name: &str, stubs: Stubs, may_draw: bool) -> Arc<Self> {
+    fn new(name: &str, stubs: Stubs, plan: &Plan) -> Arc<Self> {
+        let mut picture = Snapshot::new(clock::monotonic());
+        picture.heed(plan);
         Arc::new(Self {
             name: name.to_owned(),
-            snapshot: ArcSwap::from_pointee(Snapshot {
-                may_draw,
-                ..Snapshot::new(clock::monotonic())
-            }),
+            snapshot: ArcSwap::from_pointee(picture),
             stubs: Mutex::new(stubs),
             paced: Mutex::default(),
         })
@@ -111,7 +110,7 @@ impl Room {
         let instance = seal::instance_id();
         let (given, waiting) = (metrics.stubs.clone(), metrics.stubs_waiting.clone());
         let stubs = Stubs::new(instance, given, waiting);
-        let shared = Shared::new(name, stubs, plan.draws());
+        let shared = Shared::new(name, stubs, &plan);
         let exchanger = exchanger::Exchanger {
             shared: Arc::clone(&shared),
             store,

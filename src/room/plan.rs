@@ -2,6 +2,7 @@
 
 use crate::line::exchange::Proposal;
 use crate::line::ids::KeyHash;
+use crate::line::settings::NO_LIMIT;
 use crate::line::settings::Settings;
 
 /// A file's proposals, each with the time it begins at (microseconds since 1970), in order; the first at 0.
@@ -44,6 +45,13 @@ impl Plan {
     pub fn draws(&self) -> bool {
         let draws = |(_, proposal): &(u64, Proposal)| proposal.settings.draw;
         self.steps.iter().any(draws)
+    }
+
+    /// How many may wait at most, whatever the time.
+    #[must_use]
+    pub fn line_max(&self) -> u64 {
+        let maxima = self.steps.iter().map(|(_, step)| step.settings.line_max);
+        maxima.max().unwrap_or(NO_LIMIT)
     }
 }
 

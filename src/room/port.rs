@@ -18,6 +18,7 @@ use crate::line::exchange::HEARD_MAX;
 use crate::line::exchange::Health as OriginHealth;
 use crate::line::exchange::INSTANCES_UNKNOWN;
 use crate::line::exchange::Known;
+use crate::line::exchange::LostStub;
 use crate::line::exchange::Renewal;
 use crate::line::exchange::Standing;
 use crate::line::exchange::Visitor;
@@ -104,26 +105,41 @@ impl Port {
 
     /// Gets the number that belongs to a key, if the line answers in time.
     pub async fn join_keyed(&self, key: KeyHash) -> Joined {
+        self.join_by(key, LostStub::default()).await
+    }
+
+    /// Gets the number of a lost stub: the same one for as long as the line remembers stubs, and for as long as it
+    /// remembers this key of the stub's own where a replica has not heard of that yet.
+    pub async fn join_lost(&self, key: KeyHash, arrival: &Arrival) -> Joined {
+        let lost = LostStub {
+            instance: arrival.instance,
+            index: arrival.index,
+        };
+        self.join_by(key, lost).await
+    }
+
+    async fn join_by(&self, key: KeyHash, lost: LostStub) -> Joined {
         let (reply, joined) = oneshot::channel();
-        self.ask_for(Event::JoinKeyed { key, reply }, joined, JOIN_DEADLINE)
+        self.ask_for(Event::JoinKeyed { key, lost, reply }, joined, JOIN_DEADLINE)
             .await
             .unwrap_or(Joined::Away(None))
     }
 
     fn away(&self) -> Joined {
-        Joined::Away(Some(self.arrive()))
+        let arrival = self.arrive();
+        arrival.map_or(Joined::Refused, |arrival| Joined::Away(Some(arrival)))
     }
 
-    /// The next place in the order of arrival, for a newcomer who gets no number now.
+    /// The next place in the order of arrival, for a newcomer who gets no number now; none when the line is full.
     #[must_use]
-    pub fn arrive(&self) -> Arrival {
+    pub fn arrive(&self) -> Option<Arrival> {
         let mut stubs = self.room.shared.stubs();
         stubs.give(self.snapshot().moment())
     }
 
     /// As [`Port::arrive`], and the same place for whoever comes with this key within a minute.
     #[must_use]
-    pub fn arrive_keyed(&self, key: KeyHash) -> Arrival {
+    pub fn arrive_keyed(&self, key: KeyHash) -> Option<Arrival> {
         let mut stubs = self.room.shared.stubs();
         stubs.give_keyed(key, self.snapshot().moment())
     }

@@ -11,9 +11,11 @@ use crate::line::ids::Epoch;
 use crate::line::ids::TicketId;
 use crate::line::opening::Opening;
 use crate::line::settings::Mode;
+use crate::line::settings::NO_LIMIT;
 use crate::room::blocks::Blocks;
 use crate::room::layered::Layered;
 use crate::room::opening::Draw;
+use crate::room::plan::Plan;
 use crate::room::stubs::Arrival;
 use crate::room::stubs::Now;
 
@@ -69,6 +71,8 @@ pub struct Snapshot {
     pub draw: Draw,
     /// The file announces a draw: before the line has told, nobody's index is taken for a number.
     pub(crate) may_draw: bool,
+    /// How many the file lets wait, which counts before the line has told.
+    pub(crate) line_max: u64,
     /// The highest number that the line itself called, while this replica lets people in without it.
     pub(crate) paced: Option<u64>,
 }
@@ -90,8 +94,15 @@ impl Snapshot {
             forecast: Arc::default(),
             draw: Draw::None,
             may_draw: false,
+            line_max: NO_LIMIT,
             paced: None,
         }
+    }
+
+    /// Goes by this file, as long as the line has not told.
+    pub(crate) fn heed(&mut self, plan: &Plan) {
+        self.may_draw = plan.draws();
+        self.line_max = plan.line_max();
     }
 
     /// Whether numbers are issued and visitors let in.
@@ -186,7 +197,17 @@ impl Snapshot {
             at,
             line_us: self.answer.as_ref().map_or_else(clock::wall_us, carried),
             epoch: self.epoch().unwrap_or_default(),
+            room: self.room(),
         }
+    }
+
+    /// For how many newcomers the line has room, by its last answer or, before there was one, by the file.
+    fn room(&self) -> u64 {
+        let Some(answer) = &self.answer else {
+            return self.line_max;
+        };
+        let waiting = answer.tail.saturating_sub(answer.head);
+        answer.settings.line_max.saturating_sub(waiting)
     }
 
     /// The number of whoever came then, as soon as any replica of the line has told of it.

@@ -49,6 +49,8 @@ pub(crate) struct Now {
     pub(crate) line_us: u64,
     /// The line's epoch, as far as it is known; else the zero epoch.
     pub(crate) epoch: Epoch,
+    /// For how many newcomers the line has room, by what was last known of it.
+    pub(crate) room: u64,
 }
 
 /// The newcomers of one replica who have no number yet.
@@ -84,8 +86,12 @@ impl Stubs {
         }
     }
 
-    /// The next place, now.
-    pub(crate) fn give(&mut self, now: Now) -> Arrival {
+    /// The next place, now; none when the line is full with those who have one already: whoever has one is numbered,
+    /// however many that makes.
+    pub(crate) fn give(&mut self, now: Now) -> Option<Arrival> {
+        if self.count >= now.room {
+            return None;
+        }
         self.last += 1;
         let (since_us, since) = *self.since.get_or_insert((now.line_us, now.at));
         let passed = now.at.saturating_duration_since(since).as_micros();
@@ -108,28 +114,33 @@ impl Stubs {
         self.count += 1;
         self.given_total.inc();
         self.waiting.set(clamped(self.count));
-        Arrival {
+        Some(Arrival {
             instance: self.instance,
             index: self.last,
             at_us,
             epoch: now.epoch,
-        }
+        })
+    }
+
+    /// Places for those who wait and get no numbers: they came now, whenever they are told.
+    pub(crate) fn arriving(&mut self, now: Now) -> impl FnMut() -> Option<Arrival> + '_ {
+        move || self.give(now)
     }
 
     /// The place of whoever joins with this key: the same one to every repeat within a minute.
-    pub(crate) fn give_keyed(&mut self, key: KeyHash, now: Now) -> Arrival {
+    pub(crate) fn give_keyed(&mut self, key: KeyHash, now: Now) -> Option<Arrival> {
         if let Some(given) = self.keyed(key, now.at) {
-            return given;
+            return Some(given);
         }
         let is_kept = |at: Instant| now.at.saturating_duration_since(at) < KEYED;
         if self.keyed.len() >= KEYED_MAX {
             self.keyed.retain(|_, &mut (_, at)| is_kept(at));
         }
-        let given = self.give(now);
+        let given = self.give(now)?;
         if self.keyed.len() < KEYED_MAX {
             self.keyed.insert(key, (given, now.at));
         }
-        given
+        Some(given)
     }
 
     /// The place that was given to whoever joined with this key, no longer than a minute ago.
@@ -234,11 +245,12 @@ mod tests {
             at: *BEGAN + Duration::from_micros(us),
             line_us: us,
             epoch: Epoch::default(),
+            room: u64::MAX,
         }
     }
 
     fn give(stubs: &mut Stubs, us: u64) -> Arrival {
-        stubs.give(at(us))
+        stubs.give(at(us)).unwrap()
     }
 
     fn block(first: u64, count: u64) -> StubBlock {
@@ -260,6 +272,25 @@ mod tests {
     }
 
     #[test]
+    fn there_are_no_more_places_than_the_line_has_room_for_until_some_are_numbered() {
+        let mut stubs = stubs();
+        let now = Now { room: 2, ..at(0) };
+        let key = KeyHash(1);
+        let indices = |given: [Option<Arrival>; 4]| given.map(|given| given.map(|it| it.index));
+        let given = [
+            stubs.give_keyed(key, now),
+            stubs.give(now),
+            stubs.give(now),
+            // It has one.
+            stubs.give_keyed(key, now),
+        ];
+        assert_eq!(indices(given), [Some(1), Some(2), None, Some(1)]);
+        assert_eq!(told(&stubs), [(1, 2)]);
+        stubs.number(&[block(1, 1)]);
+        assert_eq!(stubs.give(now).map(|given| given.index), Some(3));
+    }
+
+    #[test]
     fn newcomers_are_counted_by_the_tenth_of_a_second_in_the_order_they_came() {
         let mut stubs = stubs();
         for (us, index) in [1_000_000, 1_099_999, 1_100_000].into_iter().zip(1..) {
@@ -274,7 +305,7 @@ mod tests {
         let mut give = |us, behind_us| {
             let now = at(us);
             let line_us = now.line_us - behind_us;
-            stubs.give(Now { line_us, ..now }).at_us
+            stubs.give(Now { line_us, ..now }).unwrap().at_us
         };
         assert_eq!(give(5_000_000, 0), 5_000_000);
         // The line is found again, four seconds behind, and others do not know of that yet.
@@ -282,7 +313,7 @@ mod tests {
         stubs.number(&[block(1, 2)]);
         let now = at(8_000_000);
         let line_us = 4_000_000;
-        assert_eq!(stubs.give(Now { line_us, ..now }).at_us, line_us);
+        assert_eq!(stubs.give(Now { line_us, ..now }).unwrap().at_us, line_us);
     }
 
     #[test]
@@ -330,7 +361,7 @@ mod tests {
     fn a_key_keeps_its_place_for_a_minute() {
         let mut stubs = stubs();
         let key = KeyHash(1);
-        let mut keyed = |us| stubs.give_keyed(key, at(us)).index;
+        let mut keyed = |us| stubs.give_keyed(key, at(us)).unwrap().index;
         assert_eq!([0, 59_999_999, 60_000_000].map(&mut keyed), [1, 1, 2]);
     }
 }

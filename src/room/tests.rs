@@ -57,6 +57,7 @@ fn now() -> Now {
         at: clock::monotonic(),
         line_us: 0,
         epoch: Epoch::default(),
+        room: u64::MAX,
     }
 }
 
@@ -351,7 +352,7 @@ fn settings_that_the_store_has_lost_are_proposed_again_and_no_others() {
 #[test]
 fn whoever_was_turned_away_is_numbered_before_those_who_come_later() {
     let mut world = World::with_one_inside(0);
-    let arrivals: Vec<_> = (0..3).map(|_| world.stubs.give(now())).collect();
+    let arrivals: Vec<_> = (0..3).filter_map(|_| world.stubs.give(now())).collect();
     let mut later = world.join(9, false);
     let picture = &world.mirror.picture;
     assert!(arrivals.iter().all(|a| picture.number_by(a).is_none()));
@@ -434,23 +435,25 @@ fn a_stub_is_lost_once_the_line_has_been_up_for_long_and_nobody_told_of_it() {
 }
 
 #[test]
-fn what_was_seen_of_the_origin_is_told_once_and_kept_while_the_store_is_away() {
+fn what_was_seen_of_the_origin_is_told_once_and_not_when_the_store_was_away() {
     let mut gathered = Gathered::default();
     let saw = |answered, failed, slow| {
         Event::Origin(OriginHealth {
             answered,
             failed,
             slow,
+            witnesses: 1 << failed,
         })
     };
-    gathered.add(saw(5, 1, 2));
+    gathered.add(saw(5, 7, 2));
     gathered.turn_away(|| unreachable!("nobody waits"));
+    gathered.add(saw(5, 1, 2));
     gathered.forget_visitors();
     gathered.add(saw(u64::MAX, 2, u64::MAX));
     let (exchange, _) = gathered.take(Known::default());
     assert!(exchange.validate().is_ok());
     let told = (exchange.origin.answered, exchange.origin.failed);
-    assert_eq!(told, (HEALTH_MAX, 3));
+    assert_eq!((told, exchange.origin.witnesses), ((HEALTH_MAX, 3), 0b110));
     let (next, _) = gathered.take(Known::default());
     assert_eq!(next.origin, OriginHealth::default());
 }
@@ -460,6 +463,7 @@ fn the_picture_says_that_the_pace_is_stopped_and_turns_stand_still_in_it() {
     let mut world = World::with_one_inside(3);
     let health = OriginHealth {
         failed: 20,
+        witnesses: 0b111,
         ..OriginHealth::default()
     };
     let before_us = world.mirror.picture.mode_since_us;

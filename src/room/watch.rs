@@ -13,6 +13,7 @@ use std::time::Duration;
 use std::time::Instant;
 
 use crate::line::exchange::Health;
+use crate::line::exchange::WITNESSES_ALL;
 use crate::line::ids::TicketId;
 
 /// Requests of one visitor that count in one second: a page, and some of what belongs to it.
@@ -26,9 +27,12 @@ const SECOND: Duration = Duration::from_secs(1);
 pub(crate) struct Watch {
     seen: Cell<Health>,
     /// As many places as requests were ever in flight at once, and which of them are free.
-    out: RefCell<(Vec<Option<Instant>>, Vec<usize>)>,
+    out: RefCell<(Vec<Option<Timed>>, Vec<usize>)>,
     counted: RefCell<Counted>,
 }
+
+/// A request that is timed: when it left, and who sent it, as the line is told.
+type Timed = (Instant, u64);
 
 /// How many requests of whom have counted in this second.
 #[derive(Debug, Default)]
@@ -65,6 +69,8 @@ pub struct Out<'a> {
     watch: &'a Watch,
     place: usize,
     is_timed: bool,
+    /// Who sent it, as the line is told.
+    witness: u64,
 }
 
 impl Watch {
@@ -72,12 +78,12 @@ impl Watch {
     /// takes long, can fail but not be slow.
     pub(crate) fn leave(&self, visitor: TicketId, now: Instant, is_timed: bool) -> Option<Out<'_>> {
         let counts = self.counted.borrow_mut().counts(visitor, now);
-        counts.then(|| self.begin(now, is_timed))
+        counts.then(|| self.begin(Health::witness(visitor), now, is_timed))
     }
 
-    fn begin(&self, now: Instant, is_timed: bool) -> Out<'_> {
+    fn begin(&self, witness: u64, now: Instant, is_timed: bool) -> Out<'_> {
         let (places, free) = &mut *self.out.borrow_mut();
-        let since = is_timed.then_some(now);
+        let since = is_timed.then_some((now, witness));
         let place = if let Some(place) = free.pop() {
             places[place] = since;
             place
@@ -89,26 +95,28 @@ impl Watch {
             watch: self,
             place,
             is_timed,
+            witness,
         }
     }
 
     /// What was seen since the last time. Requests that are out for longer than `slow_after` are slow from now on.
     pub(crate) fn take(&self, now: Instant, slow_after: Duration) -> Health {
         for place in &mut self.out.borrow_mut().0 {
-            if place.is_some_and(|since| now.saturating_duration_since(since) > slow_after) {
-                *place = None;
-                self.saw(1, 0, 1);
+            let is_slow = |&(since, _): &Timed| now.saturating_duration_since(since) > slow_after;
+            if let Some((_, witness)) = place.take_if(|timed| is_slow(timed)) {
+                self.saw(1, 0, 1, witness);
             }
         }
         self.seen.take()
     }
 
-    fn saw(&self, answered: u64, failed: u64, slow: u64) {
+    fn saw(&self, answered: u64, failed: u64, slow: u64, witness: u64) {
         let seen = self.seen.get();
         self.seen.set(Health {
             answered: seen.answered + answered,
             failed: seen.failed + failed,
             slow: seen.slow + slow,
+            witnesses: seen.witnesses | witness,
         });
     }
 }
@@ -118,21 +126,27 @@ impl Out<'_> {
     pub fn answered(self, after: Duration, slow_after: Duration) {
         if self.is_untold() {
             let slow = u64::from(self.is_timed && after > slow_after);
-            self.watch.saw(1, 0, slow);
+            self.watch.saw(1, 0, slow, self.witness * slow);
         }
     }
 
     /// The origin failed, or said that it has.
     pub fn failed(self) {
         if self.is_untold() {
-            self.watch.saw(0, 1, 0);
+            self.watch.saw(0, 1, 0, self.witness);
         }
+    }
+
+    /// No connection to the origin came about, whoever had asked for one and for whatever.
+    pub fn unreached(self) {
+        let failed = u64::from(self.is_untold());
+        self.watch.saw(0, failed, 0, WITNESSES_ALL);
     }
 
     /// The origin had no room for it in time.
     pub fn found_no_room(self) {
         if self.is_untold() {
-            self.watch.saw(1, 0, 1);
+            self.watch.saw(1, 0, 1, self.witness);
         }
     }
 
@@ -164,13 +178,13 @@ mod tests {
     #[test]
     fn what_ends_is_counted_once_and_by_how_it_ended() {
         let (watch, now) = (Watch::default(), clock::monotonic());
-        watch.begin(now, true).answered(SLOW, SLOW);
-        watch.begin(now, true).answered(SLOW * 2, SLOW);
-        watch.begin(now, false).answered(SLOW * 2, SLOW);
-        watch.begin(now, true).failed();
-        watch.begin(now, false).failed();
-        watch.begin(now, true).found_no_room();
-        drop(watch.begin(now, true));
+        watch.begin(1, now, true).answered(SLOW, SLOW);
+        watch.begin(1, now, true).answered(SLOW * 2, SLOW);
+        watch.begin(1, now, false).answered(SLOW * 2, SLOW);
+        watch.begin(1, now, true).failed();
+        watch.begin(1, now, false).failed();
+        watch.begin(1, now, true).found_no_room();
+        drop(watch.begin(1, now, true));
         assert_eq!(counts(watch.take(now, SLOW)), (4, 2, 2));
         assert_eq!(watch.take(now, SLOW), Health::default());
         // None of them was out at the same time as another.
@@ -180,8 +194,8 @@ mod tests {
     #[test]
     fn what_hangs_is_slow_before_it_ends_and_not_once_more_then() {
         let (watch, now) = (Watch::default(), clock::monotonic());
-        let hanging = [(); 3].map(|()| watch.begin(now, true));
-        let upload = watch.begin(now, false);
+        let hanging = [(); 3].map(|()| watch.begin(1, now, true));
+        let upload = watch.begin(1, now, false);
         assert_eq!(watch.take(now + SLOW, SLOW), Health::default());
         let later = now + SLOW * 2;
         assert_eq!(counts(watch.take(later, SLOW)), (3, 0, 3));
@@ -191,6 +205,26 @@ mod tests {
         drop(three);
         upload.answered(SLOW * 2, SLOW);
         assert_eq!(counts(watch.take(later, SLOW)), (1, 0, 0));
+    }
+
+    #[test]
+    fn it_tells_how_many_met_what_is_bad_and_that_nobody_could_be_connected() {
+        let (watch, now) = (Watch::default(), clock::monotonic());
+        let out = |id| watch.leave(TicketId(id), now, true).unwrap();
+        let told = |later| watch.take(now + later, SLOW).witnesses;
+        out(1).answered(SLOW, SLOW);
+        assert_eq!(told(Duration::ZERO), 0);
+        out(1).failed();
+        out(1).failed();
+        out(2).answered(SLOW * 2, SLOW);
+        assert_eq!(told(Duration::ZERO), 0b110);
+        let (hanging, never_connected) = (out(3), out(4));
+        assert_eq!(told(SLOW * 2), 0b11000);
+        hanging.failed();
+        never_connected.unreached();
+        assert_eq!(told(SLOW * 2), WITNESSES_ALL);
+        out(5).unreached();
+        assert_eq!(counts(watch.take(now, SLOW)), (0, 1, 0));
     }
 
     #[test]

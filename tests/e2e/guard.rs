@@ -39,11 +39,18 @@ fn origin(status: &Arc<AtomicU16>) -> Origin {
     })
 }
 
-/// Somebody inside who goes on using the origin until the ratio is this.
-fn until(replicas: &[&Anteroom], pass: &str, ratio: f64) {
+/// Three who are inside: what fails fewer says nothing of the origin.
+fn three_inside(replica: &Anteroom) -> [String; 3] {
+    [(); 3].map(|()| enter(replica.addr(), &join(replica.addr()).text))
+}
+
+/// Those inside go on using the origin until the ratio is this.
+fn until(replicas: &[&Anteroom], passes: &[String], ratio: f64) {
     wait_for("the guard to see it", SOON, || {
         for replica in replicas {
-            call(replica.addr(), "/booking/", pass);
+            for pass in passes {
+                call(replica.addr(), "/booking/", pass);
+            }
         }
         let is = |replica: &&Anteroom| replica.metric(RATIO) == Some(ratio);
         replicas.iter().all(is).then_some(())
@@ -58,10 +65,10 @@ fn an_origin_that_fails_stops_the_pace_and_gets_it_back_when_it_is_well() {
         ..Toml::rate(MANY)
     };
     let stage = Stage::before(origin(&answers), &toml);
-    let pass = enter(stage.addr(), &join(stage.addr()).text);
+    let passes = three_inside(&stage.anteroom);
     assert_eq!(stage.anteroom.metric(RATIO), Some(1.0));
     answers.store(503, Ordering::Relaxed);
-    until(&[&stage.anteroom], &pass, 0.0);
+    until(&[&stage.anteroom], &passes, 0.0);
 
     // One probe goes in; whoever comes after it has a place, and is told what is the matter.
     let waiting = wait_for("somebody waits", SOON, || {
@@ -87,7 +94,7 @@ fn an_origin_that_fails_stops_the_pace_and_gets_it_back_when_it_is_well() {
     assert_eq!(told["wait"]["known"], false);
 
     answers.store(200, Ordering::Relaxed);
-    until(&[&stage.anteroom], &pass, 1.0);
+    until(&[&stage.anteroom], &passes, 1.0);
     enter(stage.addr(), &ticket.text);
     let log = stage.anteroom.log_all();
     assert!(log.contains("the guard has stopped the pace"), "{log}");
@@ -102,18 +109,19 @@ fn an_origin_that_hangs_is_noticed_before_it_answers() {
         ..Toml::rate(MANY)
     };
     let stage = Stage::before(Origin::holding(&answers), &toml);
-    let pass = enter(stage.addr(), &join(stage.addr()).text);
+    let passes = three_inside(&stage.anteroom);
     answers.store(false, Ordering::Relaxed);
     thread::scope(|scope| {
         let _over = Over(&answers);
-        for _ in 0..10 {
-            scope.spawn(|| assert_eq!(call(stage.addr(), "/booking/", &pass).status, 200));
+        for pass in passes.iter().cycle().take(9) {
+            let stage = &stage;
+            scope.spawn(move || assert_eq!(call(stage.addr(), "/booking/", pass).status, 200));
         }
         wait_for("the pace is halved", SOON, || {
             (stage.anteroom.metric(RATIO)? < 1.0).then_some(())
         });
     });
-    until(&[&stage.anteroom], &pass, 1.0);
+    until(&[&stage.anteroom], &passes, 1.0);
 }
 
 #[test]
@@ -129,15 +137,17 @@ fn what_one_replica_sees_of_the_origin_holds_for_all() {
     };
     let start = || Anteroom::start(|place| toml.text(place, portal.addr()));
     let (one, two) = (start(), start());
-    let pass = enter(one.addr(), &join(one.addr()).text);
+    let passes = three_inside(&one);
     answers.store(500, Ordering::Relaxed);
     wait_for("both stop", SOON, || {
-        call(one.addr(), "/booking/", &pass);
+        for pass in &passes {
+            call(one.addr(), "/booking/", pass);
+        }
         let stopped = |replica: &Anteroom| replica.metric(RATIO) == Some(0.0);
         (stopped(&one) && stopped(&two)).then_some(())
     });
     answers.store(200, Ordering::Relaxed);
-    until(&[&two, &one], &pass, 1.0);
+    until(&[&two, &one], &passes, 1.0);
 }
 
 #[test]
@@ -162,4 +172,25 @@ fn switched_off_it_lets_the_pace_be() {
     });
     assert_eq!(stage.anteroom.metric(RATIO), Some(1.0));
     enter(stage.addr(), &join(stage.addr()).text);
+}
+
+#[test]
+fn what_fails_one_visitor_alone_leaves_the_pace_to_the_others_and_an_origin_that_is_gone_stops_it()
+{
+    let answers = Arc::new(AtomicU16::new(500));
+    let origin = origin(&answers);
+    let mut stage = Stage::before(origin, &Toml::rate(MANY));
+    let pass = enter(stage.addr(), &join(stage.addr()).text);
+    let exchanges = |stage: &Stage| {
+        let metric = "anteroom_exchange_seconds_count{room=\"main\"}";
+        stage.anteroom.metric(metric).unwrap_or(0.0)
+    };
+    let before = exchanges(&stage);
+    wait_for("it has judged a few times", SOON, || {
+        call(stage.addr(), "/booking/", &pass);
+        (exchanges(&stage) >= before + 20.0).then_some(())
+    });
+    assert_eq!(stage.anteroom.metric(RATIO), Some(1.0));
+    stage.origin.stop();
+    until(&[&stage.anteroom], &[pass], 0.0);
 }

@@ -19,7 +19,6 @@ use crate::stage::Toml;
 use crate::stage::ask;
 use crate::stage::call;
 use crate::stage::enter;
-use crate::stage::is_full;
 use crate::stage::join;
 use crate::stage::navigate;
 use crate::stage::number;
@@ -31,14 +30,8 @@ use crate::support::http;
 use crate::support::http::Kept;
 use crate::support::wait_for;
 
-/// How soon a change is to hold everywhere; a machine with other work to do cannot promise it.
-fn promised() -> Duration {
-    if is_full() {
-        Duration::from_secs(2)
-    } else {
-        SOON
-    }
-}
+/// How soon a change is to hold everywhere.
+const PROMISED: Duration = Duration::from_secs(2);
 
 #[test]
 fn the_rate_is_raised_and_lowered_under_load_and_everybody_keeps_its_place() {
@@ -57,7 +50,7 @@ fn the_rate_is_raised_and_lowered_under_load_and_everybody_keeps_its_place() {
         // By a signal.
         stage.rewrite(&Toml::rate("600/min"));
         stage.anteroom.signal("HUP");
-        holds(&stage, 10.0, promised());
+        holds(&stage, 10.0, PROMISED);
         let entered = enter(stage.addr(), &tickets[0].text);
         assert_eq!(
             call(stage.addr(), "/booking/", &entered).text(),
@@ -75,7 +68,7 @@ fn the_rate_is_raised_and_lowered_under_load_and_everybody_keeps_its_place() {
         // The file's own change may have been seen before the order came.
         assert!(ordered.status.success(), "{told}");
         assert!(told.contains("room.main.rate") || told.contains("nothing has changed"));
-        holds(&stage, 1.0 / 3_600.0, promised());
+        holds(&stage, 1.0 / 3_600.0, PROMISED);
         let let_in = |ticket: &&Ticket| ask(stage.addr(), &ticket.text).status == 200;
         // What was saved up before, and no more.
         let late = tickets[1..12].iter().filter(let_in).count();

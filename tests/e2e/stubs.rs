@@ -220,3 +220,31 @@ fn a_stub_is_no_pass_and_no_ticket_and_belongs_to_one_room() {
         (409, &"left".into())
     );
 }
+
+#[test]
+fn an_outage_gives_no_more_places_than_the_line_has_and_whoever_has_one_keeps_it() {
+    let room = "mode = \"paused\"\nline_max = 3";
+    let mut pair = Pair::with(Redis::start_durable(), room);
+    let [one, _] = pair.addrs();
+    assert_eq!(join(one).number, 1);
+    pair.redis.kill();
+    ready(&pair, 503);
+    let key = ("idempotency-key", "e4a7");
+    let places = [try_join(one, &[key]), try_join(one, &[])].map(|reply| {
+        let body = reply.json();
+        assert_eq!(body["state"], "waiting", "{body}");
+        body["ticket"].as_str().unwrap().to_owned()
+    });
+    let refused = try_join(one, &[]).json();
+    assert_eq!(refused["state"], "full", "{refused}");
+    assert!(refused["ticket"].is_null(), "{refused}");
+    assert_eq!(state(&navigate(one, "/booking/", &[])), "full");
+    // Its answer was lost: it has its place.
+    let again = try_join(one, &[key]).json();
+    assert_eq!(again["ticket"], places[0].as_str());
+    pair.redis.restart();
+    ready(&pair, 200);
+    let numbers = places.map(|place| become_ticket(one, &place).number);
+    assert!(1 < numbers[0] && numbers[0] < numbers[1], "{numbers:?}");
+    assert_eq!(try_join(one, &[]).json()["state"], "full");
+}

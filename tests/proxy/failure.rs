@@ -57,11 +57,7 @@ async fn a_server_that_refuses_connections_is_passed_over() {
 
 #[tokio::test]
 async fn an_origin_that_does_not_answer_is_given_up_in_time() {
-    let origin = Origin::start(|mut connection, _| async move {
-        connection.head().await;
-        connection.rest().await;
-    })
-    .await;
+    let origin = Origin::silent().await;
     let mut settings = origin_at(origin.addr);
     settings.timeouts.response = Duration::from_millis(50);
     let front = Front::start(one_worker(), settings);
@@ -217,11 +213,7 @@ async fn a_client_that_breaks_its_body_is_to_blame_and_not_the_origin() {
 
 #[tokio::test]
 async fn a_client_that_stops_sending_is_given_up_in_time() {
-    let origin = Origin::start(|mut connection, _| async move {
-        connection.head().await;
-        connection.rest().await;
-    })
-    .await;
+    let origin = Origin::silent().await;
     let mut settings = origin_at(origin.addr);
     settings.timeouts.body = Duration::from_millis(50);
     let front = Front::start(one_worker(), settings);
@@ -249,11 +241,7 @@ async fn a_body_larger_than_it_may_be_is_refused_before_the_origin_sees_the_requ
 
 #[tokio::test]
 async fn a_body_of_unknown_length_is_cut_off_where_it_gets_too_large() {
-    let origin = Origin::start(|mut connection, _| async move {
-        connection.head().await;
-        connection.rest().await;
-    })
-    .await;
+    let origin = Origin::silent().await;
     let mut settings = origin_at(origin.addr);
     settings.body_max = 4;
     let front = Front::start(one_worker(), settings);

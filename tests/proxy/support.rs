@@ -274,6 +274,14 @@ impl Origin {
         }
     }
 
+    /// An origin that reads whatever comes and never answers.
+    pub(crate) async fn silent() -> Self {
+        let origin = Self::start(|mut connection, _| async move {
+            connection.rest().await;
+        });
+        origin.await
+    }
+
     /// An origin that answers `200` to every head, and keeps the heads.
     pub(crate) async fn recording(answer: &'static str) -> (Self, Arc<Mutex<Vec<String>>>) {
         let heads = Arc::<Mutex<Vec<String>>>::default();

@@ -295,6 +295,7 @@ impl Replica {
         seen.answered += health.answered;
         seen.failed += health.failed;
         seen.slow += health.slow;
+        seen.witnesses |= health.witnesses;
     }
 
     pub(crate) fn sold_out(&mut self) {
@@ -334,6 +335,7 @@ impl Replica {
             joins: (joiners.len() - keyed.len()) as u64,
             eager: eager.map(|j| j.id).take(EAGER_MAX).collect(),
             keyed,
+            lost: Vec::new(),
             heard: some_of(&mut g.heard, HEARD_MAX),
             asks: if self.leaving {
                 Vec::new()

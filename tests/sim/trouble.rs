@@ -1,6 +1,8 @@
 //! What goes wrong in a world, and what its operator does.
 
 use anteroom::line::exchange::Health;
+use anteroom::line::exchange::WITNESS_BITS;
+use anteroom::line::exchange::WITNESSES_ALL;
 use anteroom::line::ids::KeyHash;
 
 use crate::plan;
@@ -40,10 +42,17 @@ impl World {
         } else {
             0
         };
+        // Nobody can be connected to one that is down; else so many visitors as there are, at most.
+        let met = (failed + slow).min(inside).min(WITNESS_BITS);
+        let witnesses = match self.origin {
+            Origin::Down if failed > 0 => WITNESSES_ALL,
+            Origin::Down | Origin::Well | Origin::Slow | Origin::Flaky => (1 << met) - 1,
+        };
         self.replicas[at].saw(Health {
             answered,
             failed,
             slow,
+            witnesses,
         });
     }
 

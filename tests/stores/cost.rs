@@ -1,5 +1,6 @@
 //! What an exchange costs the server: a number of commands that follows neither the crowd nor its requests.
 
+use anteroom::line::exchange::EXPIRED_MAX;
 use anteroom::line::exchange::Exchange;
 use anteroom::line::exchange::Proposal;
 use anteroom::line::exchange::Renewal;
@@ -155,6 +156,39 @@ async fn the_largest_exchange_costs_a_few_hundred_commands() {
     let used = commands(&mut redis) - start;
     println!("{used} commands in the largest exchange");
     assert!(used < COMMANDS_MAX, "{used} commands in one exchange");
+}
+
+#[tokio::test]
+async fn what_runs_out_together_goes_a_bounded_number_at_a_time() {
+    let server = Server::start();
+    let mut replica = Replica::open(server.url()).await;
+    replica.heal().await;
+    // Before the first number nobody can be told for certain which line it is.
+    replica.join(1).await;
+    let now_us = replica.send(Exchange::default()).await.now_us;
+    let renewal = |id| Renewal {
+        id: TicketId(id),
+        until_us: now_us + 3_000_000,
+        entered_us: now_us,
+    };
+    let together = Exchange {
+        renewals: (1..=250).map(renewal).collect(),
+        ..Exchange::default()
+    };
+    let mut inside = replica.send(together).await.counts.inside;
+    assert_eq!(inside, 250);
+    let mut at_once = Vec::new();
+    while inside > 0 {
+        let answer = replica.send(Exchange::default()).await;
+        assert!(answer.now_us < now_us + 60_000_000, "{inside} stay inside");
+        let gone = inside - answer.counts.inside;
+        if gone > 0 {
+            at_once.push(gone);
+            assert_eq!(answer.more, gone == EXPIRED_MAX as u64);
+        }
+        inside = answer.counts.inside;
+    }
+    assert_eq!(at_once, [100, 100, 50]);
 }
 
 #[tokio::test]

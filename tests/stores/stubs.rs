@@ -5,8 +5,10 @@ use std::sync::atomic::Ordering;
 
 use anteroom::line::exchange::Answer;
 use anteroom::line::exchange::Exchange;
+use anteroom::line::exchange::LostStub;
 use anteroom::line::exchange::NEWS_MAX;
 use anteroom::line::exchange::STUB_SLICES_MAX;
+use anteroom::line::exchange::StubBlock;
 use anteroom::line::exchange::StubSlice;
 use anteroom::line::ids::InstanceId;
 use serde_json::Value;
@@ -23,6 +25,8 @@ pub struct Met {
     /// Histories whose line left a gap, and whose line gathered last.
     gaps: AtomicU64,
     gathered: AtomicU64,
+    /// Answers that bring the number of a stub that was lost.
+    lost: AtomicU64,
 }
 
 impl Met {
@@ -32,6 +36,11 @@ impl Met {
             |counter: &AtomicU64, is: bool| counter.fetch_add(u64::from(is), Ordering::Relaxed);
         count(&self.blocks, !answer.stubs.is_empty());
         count(&self.cut, answer.stubs.len() == NEWS_MAX);
+        let brings = |lost: &LostStub| {
+            let is_it = |block: &StubBlock| block.first == lost.index && block.count == 1;
+            answer.stubs.iter().any(is_it)
+        };
+        count(&self.lost, exchange.lost.iter().any(brings));
         let numbered = answer.tail > exchange.known.tail && !answer.stubs.is_empty();
         count(&self.left, answer.healing && answer.more && numbered);
     }
@@ -53,6 +62,7 @@ impl Met {
             &self.left,
             &self.gaps,
             &self.gathered,
+            &self.lost,
         ];
         assert!(
             all.iter()

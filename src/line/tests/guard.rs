@@ -7,6 +7,7 @@ use super::visitor;
 use crate::line::exchange::Answer;
 use crate::line::exchange::Exchange;
 use crate::line::exchange::Health;
+use crate::line::exchange::WITNESSES_ALL;
 use crate::line::settings::Settings;
 
 const WELL: Health = health(20, 0, 0);
@@ -18,6 +19,15 @@ const fn health(answered: u64, failed: u64, slow: u64) -> Health {
         answered,
         failed,
         slow,
+        witnesses: WITNESSES_ALL,
+    }
+}
+
+/// So many failures, or slow answers, of these visitors, a bit each.
+fn of(witnesses: u64, health: Health) -> Health {
+    Health {
+        witnesses,
+        ..health
     }
 }
 
@@ -188,4 +198,55 @@ fn entries_of_a_held_back_pace_are_its_share_of_the_rate() {
     }
     let steady: Vec<_> = entered.windows(2).skip(1).map(|w| w[1] - w[0]).collect();
     assert!(steady.iter().all(|&n| n == 10), "{entered:?}");
+}
+
+#[test]
+fn whatever_fails_two_visitors_alone_does_not_slow_the_pace() {
+    for bad in [DOWN, SLOW] {
+        let mut bench = Bench::new(per_second(10));
+        assert_eq!(bench.origin(60, of(0b11, bad)).measured.held_back_ppm, 0);
+        assert!(bench.origin(1, of(0b100, bad)).measured.held_back_ppm > 0);
+    }
+}
+
+#[test]
+fn one_visitor_cannot_keep_a_stopped_pace_from_coming_back() {
+    let mut bench = Bench::new(per_second(10));
+    bench.origin(2, DOWN);
+    // It fails far more often than the probes are served.
+    let answer = bench.origin(80, of(1, health(1, 20, 0)));
+    assert_eq!(answer.measured.held_back_ppm, 0);
+}
+
+#[test]
+fn a_quiet_room_learns_from_one_visitor_after_the_other_until_somebody_is_served() {
+    let one = |at: u64| of(1 << at, health(0, 1, 0));
+    let mut bench = Bench::new(per_second(10));
+    let mut is_held_back = |told: &[Health]| {
+        for &health in told {
+            bench.send(Exchange {
+                origin: health,
+                ..Exchange::default()
+            });
+            bench.wait(20 * SECOND);
+        }
+        bench.held_back() > 0
+    };
+    let served = health(1, 0, 0);
+    assert!(!is_held_back(&[one(0), one(1), one(0), one(1)]));
+    assert!(!is_held_back(&[of(0, served), one(2), one(3)]));
+    assert!(is_held_back(&[one(4)]));
+    // As long as it is used and nobody is served, nothing is given back.
+    assert!(is_held_back(&[one(4); 12]));
+    assert!(!is_held_back(&[of(0, served); 4]));
+}
+
+#[test]
+fn where_fewer_may_be_inside_fewer_are_enough() {
+    let settings = Settings {
+        active_max: 1,
+        ..per_second(10)
+    };
+    let mut bench = Bench::new(settings);
+    assert!(bench.origin(2, of(1, DOWN)).measured.is_stopped());
 }

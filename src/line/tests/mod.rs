@@ -447,3 +447,24 @@ fn the_pace_is_used_when_half_of_those_called_never_press() {
         "{used} of 1,800 entries were used in three minutes"
     );
 }
+
+#[test]
+fn what_runs_out_together_goes_a_bounded_number_at_a_time() {
+    let mut bench = Bench::new(per_second(1));
+    let now_us = bench.join(0).now_us;
+    let renewal = |id| Renewal {
+        id: TicketId(id),
+        until_us: now_us + SECOND,
+        entered_us: now_us,
+    };
+    bench.send(Exchange {
+        renewals: (1..=250).map(renewal).collect(),
+        ..Exchange::default()
+    });
+    bench.clock_us += SECOND;
+    let left = [(); 4].map(|()| {
+        let answer = bench.join(0);
+        (answer.counts.inside, answer.more)
+    });
+    assert_eq!(left, [(150, true), (50, true), (0, false), (0, false)]);
+}

@@ -7,11 +7,14 @@ use super::replicas::TENTH;
 use super::replicas::block;
 use super::replicas::slice;
 use crate::line::exchange::Exchange;
+use crate::line::exchange::LostStub;
 use crate::line::exchange::NEWS_MAX;
 use crate::line::exchange::Proposal;
 use crate::line::exchange::Refused;
 use crate::line::exchange::STUB_SLICES_MAX;
+use crate::line::exchange::StubBlock;
 use crate::line::exchange::StubSlice;
+use crate::line::ids::InstanceId;
 use crate::line::ids::KeyHash;
 use crate::line::settings::Mode;
 use crate::line::settings::Settings;
@@ -137,9 +140,8 @@ fn blocks_are_told_as_many_at_a_time_as_an_answer_holds() {
     let answer = replicas.stubs(1, &many, 0);
     assert_eq!((answer.stubs.len(), answer.more), (NEWS_MAX, true));
     let mut told = answer.stubs;
-    for _ in 1..STUB_SLICES_MAX / NEWS_MAX {
-        told.extend(replicas.join(1, 0).stubs);
-    }
+    let answer = replicas.join(1, 0);
+    told.extend(answer.stubs);
     let expected: Vec<_> = (0..STUB_SLICES_MAX as u64)
         .map(|n| block(1, 2 * n + 1, 1, n + 1))
         .collect();
@@ -188,4 +190,50 @@ fn whoever_gets_a_number_is_told_of_which_line_even_while_others_have_yet_to_get
     let answer = replicas.stubs(1, &[slice(0, 1, 180_000)], 0);
     assert!(answer.healing && answer.tail > 0 && !answer.stubs.is_empty());
     assert_eq!(Some(answer.epoch), replicas.line.epoch);
+}
+
+#[test]
+fn the_number_of_a_stub_that_was_lost_is_remembered_longer_than_its_key() {
+    let mut replicas = Replicas::new(2);
+    replicas.join(1, 10);
+    let lost = |index| LostStub {
+        instance: InstanceId(77),
+        index,
+    };
+    let claim = Exchange {
+        keyed: vec![KeyHash(1), KeyHash(2), KeyHash(3)],
+        // The second goes by a key of its visitor's.
+        lost: vec![lost(5), lost(0), lost(2)],
+        ..Exchange::default()
+    };
+    let answer = replicas.send(1, claim.clone());
+    assert_eq!(answer.keyed, [11, 12, 13]);
+    let one = |first, number| StubBlock {
+        instance: InstanceId(77),
+        first,
+        count: 1,
+        number,
+    };
+    assert_eq!(answer.stubs, [one(5, 11), one(2, 13)]);
+    // Whoever is shown it from now on knows its number, and need not ask.
+    assert_eq!(replicas.join(2, 0).stubs, [one(5, 11), one(2, 13)]);
+    // Shown at both at once, it got one number.
+    let again = replicas.send(2, claim);
+    assert_eq!(again.keyed, [11, 12, 13]);
+    assert!(again.stubs.is_empty());
+}
+
+#[test]
+fn an_exchange_says_of_each_join_by_a_key_whose_stub_it_is_or_of_none() {
+    let mut replicas = Replicas::new(1);
+    let refused = replicas.line.apply(
+        replicas.clock_us,
+        &Exchange {
+            keyed: vec![KeyHash(1), KeyHash(2)],
+            lost: vec![LostStub::default()],
+            sequence: 1,
+            ..Exchange::default()
+        },
+    );
+    assert_eq!(refused, Err(Refused::OutOfRange("lost")));
 }

@@ -150,6 +150,8 @@ fn fill_in(text: &str) -> String {
         ("NO_COMMITMENT", format!("'{:064}'", 0)),
         ("SLICE_FORMAT", format!("'{}'", wire::SLICE_FORMAT)),
         ("BLOCK_FORMAT", format!("'{}'", wire::BLOCK_FORMAT)),
+        ("LOST_FORMAT", format!("'{}'", wire::LOST_FORMAT)),
+        ("LOST_BYTES", wire::bytes_of(wire::LOST_FORMAT).to_string()),
         (
             "STATE_BYTES",
             wire::bytes_of(wire::STATE_FORMAT).to_string(),

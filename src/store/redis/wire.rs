@@ -30,7 +30,7 @@ use crate::store::StoreError;
 
 /// The line's scalars as the script packs them; `answer.lua` has their names. Another release may have packed what is
 /// read: what is new goes to the end, and nothing moves.
-pub(crate) const STATE_FORMAT: &str = ">I8c16I8c32I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8c32I8I8I8I8c96I8I8I8c40I8I8I8I8I8I8I8I8I8I8I8I8I8c64I8c48";
+pub(crate) const STATE_FORMAT: &str = ">I8c16I8c32I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8c32I8I8I8I8c96I8I8I8c40I8I8I8I8I8I8I8I8I8I8I8I8I8c64I8I8c48";
 /// What the script remembers of the sets within them, each zero where a release did not know of it.
 pub(crate) const DUE_FORMAT: &str = ">I8I8I8I8I8I8I8I8";
 /// The answer's fixed fields as the script packs them; [`answer`] reads them.
@@ -38,11 +38,13 @@ pub(crate) const ANSWER_FORMAT: &str = ">I8I8c16I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8
 
 /// An exchange's fixed fields as the script unpacks them; [`header`] writes them.
 pub(crate) const EXCHANGE_FORMAT: &str =
-    ">I8c16I8c32c16I8c16I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8c24c96I8I8I8c16";
+    ">I8c16I8c32c16I8c16I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8c24c96I8I8I8I8c16";
 /// A slice of stubs, as the exchange carries it and the store keeps it.
 pub(crate) const SLICE_FORMAT: &str = ">I8I8I8";
 /// A block of numbered stubs, as the store keeps it and the answer carries it.
 pub(crate) const BLOCK_FORMAT: &str = ">c16I8I8I8";
+/// A lost stub, as the exchange carries it.
+pub(crate) const LOST_FORMAT: &str = ">c16I8";
 /// Length of a slice of stubs, as the exchange carries it and the store keeps it.
 pub(crate) const SLICE_BYTES: usize = 24;
 /// A proposal as the script unpacks it.
@@ -142,6 +144,7 @@ fn header(clock_us: Option<u64>, store: KeyHash, exchange: &Exchange) -> Vec<u8>
     for value in [known.stubs, known.instances, exchange.stubs.len() as u64] {
         number(&mut to, value);
     }
+    number(&mut to, exchange.origin.witnesses);
     for value in [known.lease_per_hour, known.withheld_per_hour] {
         number(&mut to, value);
     }
@@ -233,6 +236,14 @@ fn add_lists(cmd: &mut Cmd, exchange: &Exchange) {
     }
     if !exchange.stubs.is_empty() {
         cmd.arg(slices(&exchange.stubs));
+    }
+    if !exchange.lost.is_empty() {
+        let mut to = Vec::with_capacity(exchange.lost.len() * bytes_of(LOST_FORMAT));
+        for lost in &exchange.lost {
+            text(&mut to, lost.instance);
+            self::number(&mut to, lost.index);
+        }
+        cmd.arg(to);
     }
 }
 

@@ -65,17 +65,36 @@ impl Shadow {
         let share = u128::from(failed + slow) * u128::from(WHOLE);
         let is_bad = seen > 0 && share >= u128::from(seen) * u128::from(settings.guard_share_ppm);
         if !is_bad {
-            let back = if past_us >= settings.guard_recovery_us {
-                WHOLE
+            self.give_back(past_us);
+        } else {
+            let of_whom = self
+                .guard
+                .told
+                .iter()
+                .fold(0, |all: u64, one| all | one.witnesses);
+            let enough = settings.active_max.min(3);
+            if seen >= 3 && u64::from(of_whom.count_ones()) >= enough {
+                self.cut(answered == 0);
+            } else if answered == slow {
+                // One or two visitors cannot be told from the origin, but for somebody who is served.
+                self.guard.since_us = self.now_us;
+                return;
             } else {
-                past_us * WHOLE / settings.guard_recovery_us
-            };
-            self.guard.taken -= back.min(self.guard.taken);
-        } else if seen >= 3 {
-            self.cut(answered == 0);
+                self.give_back(past_us);
+            }
         }
         self.guard.told.clear();
         self.guard.since_us = self.now_us;
+    }
+
+    fn give_back(&mut self, past_us: u64) {
+        let recovery_us = self.settings.guard_recovery_us;
+        let back = if past_us >= recovery_us {
+            WHOLE
+        } else {
+            past_us * WHOLE / recovery_us
+        };
+        self.guard.taken -= back.min(self.guard.taken);
     }
 
     fn cut(&mut self, all_failed: bool) {

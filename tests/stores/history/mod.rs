@@ -8,9 +8,12 @@ use anteroom::line::exchange::Finish;
 use anteroom::line::exchange::HEALTH_MAX;
 use anteroom::line::exchange::Health;
 use anteroom::line::exchange::Known;
+use anteroom::line::exchange::LostStub;
 use anteroom::line::exchange::Proposal;
 use anteroom::line::exchange::Renewal;
 use anteroom::line::exchange::Visitor;
+use anteroom::line::exchange::WITNESS_BITS;
+use anteroom::line::exchange::WITNESSES_ALL;
 use anteroom::line::ids::Epoch;
 use anteroom::line::ids::InstanceId;
 use anteroom::line::ids::KeyHash;
@@ -295,13 +298,7 @@ impl History {
                 stubs: self.random.below(known.stubs + 3),
                 ..known
             },
-            6 => Known {
-                instances: self.random.below(6),
-                lease_per_hour: self.random.pick(&[0, 7, 100_000, known.lease_per_hour]),
-                withheld_per_hour: self.random.pick(&[0, 7, 100_000]),
-                now_us: self.now_us - self.random.below(9 * SECOND).min(self.now_us),
-                ..known
-            },
+            6 => self.odd_lease(known),
             _ => Known {
                 now_us: self.now_us + self.random.below(20 * SECOND),
                 ..known
@@ -335,6 +332,16 @@ impl History {
         }
         if self.random.chance(100) {
             exchange.keyed = self.many(|random, _| KeyHash(u128::from(random.below(60))));
+            let whose = self.replicas.iter().map(|replica| replica.instance);
+            let whose: Vec<_> = whose.chain([InstanceId(3)]).collect();
+            let lost = |random: &mut Random| LostStub {
+                instance: random.pick(&whose),
+                index: random.below(60),
+            };
+            if self.random.chance(700) {
+                let count = exchange.keyed.len();
+                exchange.lost = (0..count).map(|_| lost(&mut self.random)).collect();
+            }
         }
         if self.random.chance(500) {
             let most = if self.random.chance(50) {
@@ -417,6 +424,12 @@ impl History {
             self.random.pick(&[1, 4, 40])
         };
         let answered = self.random.within(0, most);
+        let bits = self.random.any();
+        let witnesses = match self.random.below(4) {
+            0 => WITNESSES_ALL,
+            1 => bits & bits >> 9 & WITNESSES_ALL,
+            one_more => 1 << (bits % (WITNESS_BITS / one_more)),
+        };
         exchange.origin = match self.origin {
             0 => Health::default(),
             1 => Health {
@@ -427,14 +440,17 @@ impl History {
                 answered,
                 failed: self.random.within(0, most),
                 slow: self.random.within(0, answered),
+                witnesses,
             },
             3 => Health {
                 answered,
                 failed: 0,
                 slow: answered,
+                witnesses,
             },
             _ => Health {
                 failed: answered,
+                witnesses,
                 ..Health::default()
             },
         };
@@ -456,6 +472,7 @@ impl History {
             exchange.joins = 0;
             exchange.eager.clear();
             exchange.keyed.clear();
+            exchange.lost.clear();
             exchange.asks.clear();
         }
     }

@@ -12,7 +12,7 @@ local KEYS = KEYS
 local clock, instance, sequence, given_store, given_nonce, known_created, known_nonce, known_tail, known_head,
   known_now_us, known_turns, known_entries, known_finished, told, joins, given_stock, sold_out, leaving, eager_n,
   keyed_n, heard_n, asks_n, checks_n, more_n, finishes_n, unasks_n, renewals_n, given_health, known_opening,
-  known_stubs, known_instances, slices_n, known_leases =
+  known_stubs, known_instances, slices_n, given_witnesses =
   struct.unpack(EXCHANGE_FORMAT, ARGV[1])
 
 -- Where each list begins in ARGV, less one; identifiers, numbers and times are columns of their own.
@@ -33,6 +33,7 @@ local RENEWAL_TIMES = UNASK_NUMBERS + unasks_n
 local RENEWAL_ENTERED = RENEWAL_TIMES + renewals_n
 local FINISH_TIMES = RENEWAL_ENTERED + renewals_n
 local SLICES = FINISH_TIMES + finishes_n + 1
+local LOST = SLICES + min(slices_n, 1)
 
 -- The same exchange again gets the same answer; an older one is told which was the last.
 local last = call('HGET', ANSWERED, instance)
@@ -49,7 +50,7 @@ local created, nonce, provisional, store, tail, head, clock_us, now_us, turn_now
   pass_idle_us, returns, line_max, revision, content, stock, entered, entries_seq, finished_seq, opening,
   guard_share_ppm, guard_recovery_us, held_back_ppm, guarded, stubs_n, stub_seq, heal_from_us, heal_live, heal_heard,
   gathers, gap_first, gap_last, issued_minute, issued_minute_before, opens_at, draw, closes_at, due,
-  paced, leased
+  witnesses, paced, leased
 if stored then
   -- What a release before this one did not know of is zero.
   if #stored < STATE_BYTES then stored = stored .. ('\0'):rep(STATE_BYTES - #stored) end
@@ -59,7 +60,7 @@ if stored then
   pass_idle_us, returns, line_max, revision, content, stock, entered, entries_seq, finished_seq, opening,
   guard_share_ppm, guard_recovery_us, held_back_ppm, guarded, stubs_n, stub_seq, heal_from_us, heal_live, heal_heard,
   gathers, gap_first, gap_last, issued_minute, issued_minute_before, opens_at, draw, closes_at, due,
-  paced, leased =
+  witnesses, paced, leased =
     struct.unpack(STATE_FORMAT, stored)
   -- Nothing is agreed of an opening: its commitment is text.
   if opening:byte(COMMITMENT_AT) == 0 then opening = NO_OPENING end
@@ -109,7 +110,7 @@ for round = 1, 2 do
     heal_from_us, heal_live, heal_heard, gathers = 0, 0, 0, 0
     gap_first, gap_last, issued_minute, issued_minute_before, leased = 0, 0, 0, 0, NO_LEASES
     share_ppm, delay_us, slice = 1000000, DELAY_US, 1
-    held_back_ppm, guarded = 0, struct.pack('>I8I8I8I8I8', now_us, 0, 0, 0, 0)
+    held_back_ppm, guarded, witnesses = 0, struct.pack('>I8I8I8I8I8', now_us, 0, 0, 0, 0), 0
     turn_now_us, aged_us, minute_us, slice_us, listen_us = now_us, now_us, now_us, now_us, now_us
     due = {NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, now_us, 1}
     opening = opens_at == 0 and NO_OPENING or struct.pack(OPENING_FORMAT, opens_at, draw, 0, NO_COMMITMENT, 0)

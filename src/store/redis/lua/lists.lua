@@ -185,6 +185,7 @@ if keyed_n + asks_n + checks_n + more_n + finishes_n + unasks_n > 0 then
   end
 
   -- join, with a key: the same key gets the same number.
+  local lost, lost_blocks = ARGV[LOST], {}
   for i = 1, keyed_n do
     local key = ARGV[KEYED_LIST + i]
     local number = known[KEYED][key]
@@ -195,9 +196,20 @@ if keyed_n + asks_n + checks_n + more_n + finishes_n + unasks_n > 0 then
         KEYED_DUE = min(KEYED_DUE, now_us + KEYED_US)
         put(KEYED, key, number)
         put(KEYED_UNTIL, key, now_us + KEYED_US)
+        local whose, index = '', 0
+        if lost then whose, index = struct.unpack(LOST_FORMAT, lost, (i - 1) * LOST_BYTES + 1) end
+        if index > 0 then
+          stub_seq = stub_seq + 1
+          lost_blocks[#lost_blocks + 1] = stub_seq
+          lost_blocks[#lost_blocks + 1] = struct.pack(BLOCK_FORMAT, whose, index, 1, number)
+        end
       end
     end
     keyed[i] = number
+  end
+  if #lost_blocks > 0 then
+    call('ZADD', STUB_BLOCKS, unpack(lost_blocks))
+    call('ZREMRANGEBYRANK', STUB_BLOCKS, 0, -BLOCKS_MAX - 1)
   end
 
   standing = function(id, number, member)
