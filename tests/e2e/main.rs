@@ -18,7 +18,7 @@ mod forged;
 mod guard;
 mod hostile;
 mod in_flight;
-#[allow(dead_code, reason = "shared with the chaos runs")]
+#[allow(dead_code, clippy::panic, reason = "shared with the chaos runs")]
 #[path = "../chaos/link.rs"]
 mod link;
 mod memory;
