@@ -207,6 +207,18 @@ fn verify_draw_gives_every_number_of_an_honest_draw_and_ends_with_1_at_a_changed
     assert!(err.contains("it was changed"), "{err}");
     fs::write(folder.path().join("draw.json"), "[]").expect("a file");
     assert_eq!(verify(&[]).0, 1);
+    // What it cannot know, what cannot be, and what would speak to a terminal.
+    let mut odd: Value = serde_json::from_str(&honest).expect("a document");
+    let mut verify_with = |field: &str, value: Value| {
+        let before = std::mem::replace(&mut odd[field], value);
+        fs::write(folder.path().join("draw.json"), odd.to_string()).expect("a file");
+        odd[field] = before;
+        verify(&[])
+    };
+    assert_eq!(verify_with("v", 2.into()).0, 1);
+    assert_eq!(verify_with("first", 12.into()).0, 1);
+    let (code, _, err) = verify_with("room", "\u{1b}[2Jmain".into());
+    assert_eq!((code, err.contains('\u{1b}')), (0, false), "{err:?}");
 }
 
 #[test]

@@ -152,6 +152,14 @@ async fn serve(stream: TcpStream, desk: Arc<Desk>) {
         .ok();
 }
 
+/// RFC 9110 §15.5.6: with the methods that would do.
+fn wrong_method(methods: &'static str) -> Response<Full<Bytes>> {
+    let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "wrong method\n");
+    let methods = HeaderValue::from_static(methods);
+    response.headers_mut().insert(header::ALLOW, methods);
+    response
+}
+
 async fn answer(desk: &Desk, request: Request<Incoming>) -> Response<Full<Bytes>> {
     let get = *request.method() == Method::GET || *request.method() == Method::HEAD;
     let path = request.uri().path().to_owned();
@@ -161,9 +169,8 @@ async fn answer(desk: &Desk, request: Request<Incoming>) -> Response<Full<Bytes>
         _ if !may(desk, &request) => unauthorized(),
         "/metrics" if get => metrics(desk),
         "/api/v1/reload" if *request.method() == Method::POST => reload(desk).await,
-        "/livez" | "/readyz" | "/metrics" | "/api/v1/reload" => {
-            text(StatusCode::METHOD_NOT_ALLOWED, "wrong method\n")
-        }
+        "/livez" | "/readyz" | "/metrics" => wrong_method("GET, HEAD"),
+        "/api/v1/reload" => wrong_method("POST"),
         other => match other.strip_prefix("/api/v1/rooms/") {
             Some(path) => rooms::answer(&desk.rooms, path, request).await,
             None => text(

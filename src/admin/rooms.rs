@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::HeaderValue;
 use http::Method;
 use http::Request;
 use http::Response;
 use http::StatusCode;
+use http::header;
 use http_body_util::BodyExt as _;
 use http_body_util::Full;
 use http_body_util::Limited;
@@ -61,10 +63,14 @@ pub(super) async fn answer(
                 json(StatusCode::UNPROCESSABLE_ENTITY, &why)
             }
         },
-        ("" | "stock", _) => json(
-            StatusCode::METHOD_NOT_ALLOWED,
-            &json!({ "result": "wrong method" }),
-        ),
+        ("" | "stock", _) => {
+            let why = json!({ "result": "wrong method" });
+            let mut response = json(StatusCode::METHOD_NOT_ALLOWED, &why);
+            let methods = if call.is_empty() { "GET, HEAD" } else { "POST" };
+            let methods = HeaderValue::from_static(methods);
+            response.headers_mut().insert(header::ALLOW, methods);
+            response
+        }
         _ => json(StatusCode::NOT_FOUND, &json!({ "result": "unknown call" })),
     }
 }

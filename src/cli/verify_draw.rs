@@ -66,7 +66,8 @@ impl VerifyDraw {
         writeln!(
             err,
             "the seed matches the commitment; {count} took part in the draw of room {}",
-            published.room
+            // Somebody else wrote it: nothing in it is to speak to a terminal.
+            published.room.escape_debug()
         )?;
         if self.all {
             for index in first..=last {

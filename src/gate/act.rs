@@ -186,6 +186,7 @@ impl Gate {
                     epoch,
                     now_us,
                     entered_until_us,
+                    ..
                 },
                 _,
             ) => {

@@ -225,6 +225,19 @@ pub(crate) fn calm(
     }
 }
 
+/// A method that this address does not know; those it does (RFC 9110 §15.5.6).
+pub(crate) fn wrong_method(
+    visit: &Visit<'_>,
+    look: &Look<'_>,
+    methods: &'static str,
+) -> Response<Body> {
+    let status = StatusCode::METHOD_NOT_ALLOWED;
+    let mut response = calm(visit, look, Calm::BadRequest, status);
+    let methods = HeaderValue::from_static(methods);
+    response.headers_mut().insert(header::ALLOW, methods);
+    response
+}
+
 pub(crate) fn wants_json(visit: &Visit<'_>) -> bool {
     visit.wishes.accepts("application/json") && !visit.wishes.accepts("text/html")
 }

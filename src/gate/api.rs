@@ -61,6 +61,15 @@ enum Call {
     Unknown,
 }
 
+/// The methods of an address (RFC 9110 §10.2.1).
+fn methods(name: &str) -> &'static str {
+    match name {
+        "status" | "public" | "draw" => "GET, HEAD",
+        "leave" => "GET, HEAD, POST",
+        _ => "POST",
+    }
+}
+
 impl Call {
     fn of(method: &Method, name: &str) -> Self {
         let get = *method == Method::GET || *method == Method::HEAD;
@@ -171,12 +180,7 @@ impl Gate {
             Call::AskLeave => answers::ask_leave(visit, &look),
             Call::Public => answers::public(visit),
             Call::Draw => opening::published(visit, &look),
-            Call::WrongMethod => answers::calm(
-                visit,
-                &look,
-                Calm::BadRequest,
-                StatusCode::METHOD_NOT_ALLOWED,
-            ),
+            Call::WrongMethod => answers::wrong_method(visit, &look, methods(name)),
             Call::Unknown => answers::calm(visit, &look, Calm::NotFound, StatusCode::NOT_FOUND),
         };
         (call.counted(), Ok(response))

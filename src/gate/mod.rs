@@ -24,6 +24,7 @@ mod show;
 mod standing;
 mod streams;
 mod stub;
+mod turned_away;
 mod visit;
 
 use std::cell::Cell;
@@ -47,6 +48,7 @@ use crate::gate::local::LocalOrigin;
 use crate::gate::poll::Hammering;
 use crate::gate::reply::Media;
 use crate::gate::streams::Streams;
+use crate::gate::turned_away::TurnedAway;
 use crate::gate::visit::Shown;
 use crate::gate::visit::Visit;
 use crate::message::Asked;
@@ -95,6 +97,7 @@ pub struct Gate {
     held: Cell<usize>,
     /// Preflights being forwarded.
     preflights: Cell<usize>,
+    turned_away: TurnedAway,
     /// Responses that go on after their head was sent.
     streams: Streams,
 }
@@ -121,6 +124,7 @@ impl Gate {
             hammering: RefCell::new(Hammering::new(clock::monotonic())),
             held: Cell::new(0),
             preflights: Cell::new(0),
+            turned_away: TurnedAway::default(),
             streams: Streams::default(),
         })
     }
@@ -242,7 +246,14 @@ impl Gate {
 
     fn origin_failed(&self, counts: &WorkerOrigin, error: &OriginError) {
         counts.failed(failure(error.kind));
-        if !error.kind.is_client() {
+        if error.kind == OriginErrorKind::Busy {
+            if let Some(requests) = self.turned_away.note(clock::monotonic()) {
+                warn!(
+                    requests,
+                    "the origin had no room for requests: as many are in flight as it may get"
+                );
+            }
+        } else if !error.kind.is_client() {
             warn!(
                 reason = error.kind.name(),
                 sent = error.was_sent,

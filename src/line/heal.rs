@@ -118,7 +118,9 @@ impl Line {
     pub(crate) fn highest_after(&self, exchange: &Exchange) -> u64 {
         let known = exchange.known.tail.max(exchange.known.head);
         let gap = if self.has_lost() {
-            self.gap_width(self.tail.max(known))
+            // Which may tell of more replicas, or that nobody knows how many there were.
+            let live = self.heal_live.max(exchange.known.instances);
+            self.gap_width(self.tail.max(known), live)
         } else {
             0
         };
@@ -132,8 +134,8 @@ impl Line {
 
     /// How many numbers behind this tail a missing replica may have been told of. Where nobody is left who was told of
     /// any, the tail is only the highest of the tickets that happened to be shown.
-    fn gap_width(&self, tail: u64) -> u64 {
-        let unseen = if self.heal_live >= INSTANCES_UNKNOWN {
+    fn gap_width(&self, tail: u64, live: u64) -> u64 {
+        let unseen = if live >= INSTANCES_UNKNOWN {
             tail / 4
         } else {
             0
@@ -148,7 +150,7 @@ impl Line {
         if self.gap_last != self.tail || self.gap_first == 0 {
             self.gap_first = self.tail + 1;
         }
-        self.tail = (self.tail + self.gap_width(self.tail)).min(NUMBER_MAX);
+        self.tail = (self.tail + self.gap_width(self.tail, self.heal_live)).min(NUMBER_MAX);
         self.gap_last = self.tail;
     }
 

@@ -138,6 +138,23 @@ impl Line {
         };
     }
 
+    /// Notes when in line time the opening comes, as long as it has not by the clock of the exchange before: a replica
+    /// that is cut off from the store carries that time on, and line time itself stands still.
+    pub(crate) fn foresee_opening(&mut self) {
+        let ours = &self.opening;
+        if ours.is_awaited() && self.clock_us < ours.at_us {
+            self.opening_us = self.now_us + (ours.at_us - self.clock_us);
+        }
+    }
+
+    /// Whether the line is about to open, so that stubs of whoever came before that are numbered first, and the others
+    /// after. A draw without a commitment may take long: nobody waits for it.
+    pub(crate) fn is_due_to_open(&self) -> bool {
+        let ours = &self.opening;
+        let settled = !ours.draws || ours.draw.is_some();
+        ours.is_awaited() && settled && self.clock_us >= ours.at_us
+    }
+
     /// Opens the line when its time has come; where there is somebody to draw, not before the seed is committed to.
     pub(crate) fn open(&mut self, step: &Step) {
         let ours = &self.opening;

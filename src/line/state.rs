@@ -306,6 +306,9 @@ pub struct Line {
     /// Whose requests failed or were slow since the guard last judged.
     #[serde(default)]
     pub(crate) origin_witnesses: u64,
+    /// Line time at which the opening comes, or came, by the clock as it was before anything fell silent; 0 if unknown.
+    #[serde(default)]
+    pub(crate) opening_us: u64,
     /// What replicas may let in that are not heard from.
     #[serde(default)]
     pub(crate) leases: Leases,
@@ -385,7 +388,6 @@ impl Line {
         self.guard(&exchange.origin);
         self.follow(exchange);
         self.close();
-        self.open(&step);
         // A ticket means nothing in another epoch.
         let same_epoch = exchange.known.epoch == self.epoch;
         if same_epoch {
@@ -394,7 +396,10 @@ impl Line {
             self.finish(exchange);
         }
         self.keep_stubs(exchange);
-        self.number_stubs(&mut step);
+        let numbered = self.number_stubs(&mut step);
+        // Whoever came before the opening is early, with a number or without one.
+        self.open(&step);
+        self.settle_stubs(numbered, &mut step);
         self.join(exchange, &mut step);
         let mut standings = Vec::new();
         if same_epoch {

@@ -8,6 +8,7 @@
 //! a block of one: keys are forgotten within a minute, and a stub is good for as long as the line remembers blocks.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use crate::line::exchange::Exchange;
 use crate::line::exchange::LostStub;
@@ -42,21 +43,22 @@ impl Line {
         }
     }
 
-    /// Numbers the kept slices in order of time and replica, as many as one exchange may. An exchange that leaves some
-    /// counts as healing: whoever comes now queues behind them.
-    pub(crate) fn number_stubs(&mut self, step: &mut Step) {
-        if self.stubs.is_empty() || step.healing || !self.settings.mode.issues() {
-            return;
-        }
+    /// Numbers the kept slices in order of time and replica, as many as one exchange may; which numbers they got. Where
+    /// the line is about to open, only those of whoever came before, and it does not as long as some of these are left.
+    pub(crate) fn number_stubs(&mut self, step: &mut Step) -> Range<u64> {
         let first = self.tail + 1;
+        if self.stubs.is_empty() || step.healing || !self.settings.mode.issues() {
+            return first..first;
+        }
+        let until_us = if self.is_due_to_open() {
+            self.opening_us
+        } else {
+            u64::MAX
+        };
         let mut free = NUMBER_MAX.saturating_sub(self.tail).min(STUB_NUMBERS_MAX);
         let mut blocks: Vec<StubBlock> = Vec::new();
         for _ in 0..STUB_ROWS_MAX {
-            let heads = self.stubs.iter().filter_map(|(&instance, slices)| {
-                let head = slices.front()?;
-                Some((head.at_us, instance))
-            });
-            let Some((_, instance)) = heads.min().filter(|_| free > 0) else {
+            let Some(instance) = self.next_stubs(until_us).filter(|_| free > 0) else {
                 break;
             };
             let block = self.number_slice(instance, free);
@@ -71,10 +73,29 @@ impl Line {
             }
         }
         blocks.into_iter().for_each(|block| self.keep_block(block));
-        let end = self.tail + 1;
-        self.issued_minute += end - first;
-        self.current_slice().set_block(first, end);
-        if !self.stubs.is_empty() && self.tail < NUMBER_MAX {
+        if self.next_stubs(until_us).is_some() && self.tail < NUMBER_MAX {
+            step.healing = true;
+        }
+        first..self.tail + 1
+    }
+
+    /// Whose slice is the first of those before this time.
+    fn next_stubs(&self, until_us: u64) -> Option<InstanceId> {
+        let heads = self.stubs.iter().filter_map(|(&instance, slices)| {
+            let head = slices.front()?;
+            Some((head.at_us, instance))
+        });
+        let (at_us, instance) = heads.min()?;
+        (at_us < until_us).then_some(instance)
+    }
+
+    /// Whoever just got a number is present. An exchange that leaves stubs without counts as healing: whoever comes now
+    /// queues behind them.
+    pub(crate) fn settle_stubs(&mut self, numbered: Range<u64>, step: &mut Step) {
+        self.issued_minute += numbered.end - numbered.start;
+        self.current_slice().set_block(numbered.start, numbered.end);
+        let issues = !self.is_healing() && self.settings.mode.issues();
+        if issues && !self.stubs.is_empty() && self.tail < NUMBER_MAX {
             step.healing = true;
             step.more = true;
         }

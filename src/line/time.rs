@@ -126,6 +126,7 @@ impl Line {
         let elapsed = clock_us.saturating_sub(self.clock_us);
         let silent = elapsed > STEP_US_MAX;
         let unheard = silent || clock_us < self.clock_us;
+        self.foresee_opening();
         self.clock_us = clock_us;
         step.elapsed_us = elapsed.min(STEP_US_MAX);
         self.now_us += step.elapsed_us;

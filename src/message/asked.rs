@@ -153,9 +153,15 @@ pub enum Refusal {
     /// RFC 9110 §7.2: not a host and an optional port; or `Host` and `:authority` disagree.
     #[error("invalid host")]
     HostInvalid,
-    /// RFC 9112 §6.1: both `Content-Length` and `Transfer-Encoding`.
+    /// RFC 9112 §6.1 and §6.3: both `Content-Length` and `Transfer-Encoding`, or several of one.
     #[error("two lengths")]
     LengthAmbiguous,
+    /// RFC 9110 §8.6: `Content-Length` is no number, or not that of the body's bytes.
+    #[error("invalid length")]
+    LengthInvalid,
+    /// RFC 9112 §2.2: a line ends with LF alone.
+    #[error("bare line feed")]
+    LineEnd,
     /// RFC 9112 §6.1: a transfer coding other than a single `chunked`.
     #[error("unsupported transfer coding")]
     CodingUnsupported,
@@ -165,6 +171,18 @@ pub enum Refusal {
     /// RFC 9112 §3.2: the request target's form does not fit the method.
     #[error("invalid request target")]
     TargetInvalid,
+    /// RFC 9113 §8.2: a field's name is no token.
+    #[error("invalid field name")]
+    NameInvalid,
+    /// RFC 9110 §9.3.8: `TRACE` has no body.
+    #[error("trace with a body")]
+    TraceBody,
+    /// RFC 9110 §10.1.1: an expectation other than `100-continue`.
+    #[error("unknown expectation")]
+    Expectation,
+    /// RFC 9110 §7.6.2: `Max-Forwards` is no number.
+    #[error("invalid max-forwards")]
+    MaxForwards,
     /// The path could be read in two ways.
     #[error("ambiguous path: {0}")]
     Path(#[from] PathError),

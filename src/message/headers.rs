@@ -19,6 +19,36 @@ pub const STOCK: HeaderName = HeaderName::from_static("anteroom-stock");
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
+
+/// Never in trailers (RFC 9110 §6.5.1): what frames, routes, changes or authenticates a message, or says how to read
+/// its content.
+const NOT_IN_TRAILERS: [HeaderName; 24] = [
+    header::AUTHORIZATION,
+    header::CACHE_CONTROL,
+    header::CONTENT_ENCODING,
+    header::CONTENT_LENGTH,
+    header::CONTENT_RANGE,
+    header::CONTENT_TYPE,
+    header::COOKIE,
+    header::EXPECT,
+    header::HOST,
+    header::IF_MATCH,
+    header::IF_MODIFIED_SINCE,
+    header::IF_NONE_MATCH,
+    header::IF_RANGE,
+    header::IF_UNMODIFIED_SINCE,
+    header::LOCATION,
+    header::MAX_FORWARDS,
+    header::ORIGIN,
+    header::PRAGMA,
+    header::RANGE,
+    header::SET_COOKIE,
+    header::TRAILER,
+    header::VARY,
+    header::VIA,
+    header::WWW_AUTHENTICATE,
+];
 
 /// What of a message's headers is not for the other side.
 #[derive(Debug, Clone, Copy, Default)]
@@ -28,6 +58,7 @@ struct Found {
     hop: bool,
     te: bool,
     cookie: bool,
+    length: bool,
     /// Requests: what claims to come from us, or to tell where a request comes from.
     claim: bool,
     /// Responses: `Anteroom-…` and `Alt-Svc`.
@@ -51,6 +82,7 @@ impl Found {
             match *name {
                 header::CONNECTION => found.connection = true,
                 header::COOKIE => found.cookie = true,
+                header::CONTENT_LENGTH => found.length = true,
                 header::ALT_SVC => found.alt_svc = true,
                 header::FORWARDED => found.claim = true,
                 header::TE => {
@@ -69,13 +101,18 @@ impl Found {
 
     /// Names without a constant of their own.
     fn see(&mut self, name: &[u8]) {
+        self.claim |= name.contains(&b'_') && is_claim(name);
         match name.first() {
             Some(b'a') => self.order |= begins_with(name, b"anteroom-"),
             Some(b'x') => {
                 self.claim |= begins_with(name, b"x-forwarded-") || begins_with(name, b"x-real-ip");
             }
+            Some(b'h') => self.hop |= name == b"http2-settings",
             Some(b'k') => self.hop |= name == b"keep-alive",
-            Some(b'p') => self.hop |= name == b"proxy-connection",
+            Some(b'p') => {
+                self.hop |= name == b"proxy-connection";
+                self.claim |= name == b"proxy";
+            }
             _ => {}
         }
     }
@@ -92,9 +129,13 @@ pub fn clean_request(headers: &mut HeaderMap) -> bool {
     let takes_trailers = found.te && names_trailers(headers);
     remove_hop_by_hop(headers, found);
     if found.claim || found.order {
-        while let Some(name) = headers.keys().find(|name| is_claim(name)).cloned() {
+        let claims = |name: &&HeaderName| is_claim(name.as_str().as_bytes());
+        while let Some(name) = headers.keys().find(claims).cloned() {
             headers.remove(name);
         }
+    }
+    if found.length {
+        plain_length(headers);
     }
     if found.cookie {
         remove_our_cookies(headers);
@@ -104,17 +145,64 @@ pub fn clean_request(headers: &mut HeaderMap) -> bool {
 
 /// Removes from a request's trailers what may not be there, and what only we say.
 ///
-/// RFC 9110 §6.5.1: nothing about framing, routing or authentication. An origin that merges trailers into its headers
-/// must not take a client's for ours.
+/// Whoever merges trailers into the headers must not take a client's for ours.
 pub fn clean_trailers(trailers: &mut HeaderMap) {
     clean_request(trailers);
-    for name in [
-        header::HOST,
-        header::CONTENT_LENGTH,
-        header::COOKIE,
-        header::AUTHORIZATION,
-    ] {
+    // The library takes it for a part of a name in HTTP/2, and HTTP/1.1 does not (RFC 9113 §8.2).
+    let quoted = |name: &&HeaderName| name.as_str().contains('"');
+    while let Some(name) = trailers.keys().find(quoted).cloned() {
         trailers.remove(name);
+    }
+    for name in NOT_IN_TRAILERS {
+        trailers.remove(name);
+    }
+}
+
+/// Removes from a response's trailers what may not be there, and what is for us.
+pub fn clean_response_trailers(trailers: &mut HeaderMap) {
+    clean_response(trailers);
+    for name in NOT_IN_TRAILERS {
+        trailers.remove(name);
+    }
+}
+
+/// Whether a response's length is told once and in one way (RFC 9112 §6.3), in which case it is brought to one
+/// spelling. Anything else might end elsewhere for the client, or for a cache on the way.
+pub fn is_framed_plainly(headers: &mut HeaderMap) -> bool {
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    let (coding, more_codings) = (codings.next(), codings.next().is_some());
+    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
+    let (length, more_lengths) = (lengths.next(), lengths.next().is_some());
+    if more_codings || more_lengths || (coding.is_some() && length.is_some()) {
+        return false;
+    }
+    if let Some(coding) = coding {
+        return coding.as_bytes().eq_ignore_ascii_case(b"chunked");
+    }
+    let Some(length) = length.map(HeaderValue::as_bytes) else {
+        return true;
+    };
+    if length.is_empty() || !length.iter().all(u8::is_ascii_digit) {
+        return false;
+    }
+    if length.len() > 1 && length.first() == Some(&b'0') {
+        plain_length(headers);
+    }
+    true
+}
+
+/// Leading zeros go: there are readers that take them for octal.
+fn plain_length(headers: &mut HeaderMap) {
+    let Some(length) = headers.get_mut(header::CONTENT_LENGTH) else {
+        return;
+    };
+    let digits = length.as_bytes();
+    if digits.len() < 2 || digits.first() != Some(&b'0') {
+        return;
+    }
+    let text = std::str::from_utf8(digits).ok();
+    if let Some(number) = text.and_then(|text| text.parse::<u64>().ok()) {
+        *length = HeaderValue::from(number);
     }
 }
 
@@ -148,6 +236,7 @@ fn remove_hop_by_hop(headers: &mut HeaderMap, found: Found) {
             header::PROXY_AUTHORIZATION,
             KEEP_ALIVE,
             PROXY_CONNECTION,
+            HTTP2_SETTINGS,
         ] {
             headers.remove(name);
         }
@@ -225,13 +314,22 @@ fn without_ours(line: &HeaderValue) -> Option<HeaderValue> {
 }
 
 /// Whether a request's header claims to be ours, or to tell where the request comes from, also when spelled with
-/// underscores, which CGI-like origins cannot tell from hyphens.
-fn is_claim(name: &HeaderName) -> bool {
-    let name = name.as_str().as_bytes();
+/// underscores, which CGI-like origins cannot tell from hyphens. `Proxy` is among them: such origins take it for where
+/// to send their own requests (`HTTP_PROXY`, RFC 3875 §4.1.18). So is what frames a request, spelled in that way.
+fn is_claim(name: &[u8]) -> bool {
+    const SPELLED: [&[u8]; 4] = [
+        b"content-length",
+        b"transfer-encoding",
+        b"proxy-authorization",
+        b"max-forwards",
+    ];
+    let is = |other: &&[u8]| name.len() == other.len() && begins_with(name, other);
     name == b"forwarded"
+        || name == b"proxy"
         || begins_with(name, b"anteroom-")
         || begins_with(name, b"x-forwarded-")
         || begins_with(name, b"x-real-ip")
+        || (name.contains(&b'_') && SPELLED.iter().any(is))
 }
 
 /// Whether a name begins with this one, underscores taken for hyphens.
@@ -302,6 +400,53 @@ mod tests {
     }
 
     #[test]
+    fn a_length_is_told_once_in_one_spelling() {
+        let mut map = headers(&[("content-length", "007")]);
+        clean_request(&mut map);
+        assert_eq!(map["content-length"], "7");
+        for (lines, is_plain) in [
+            (&[][..], true),
+            (&[("content-length", "00")], true),
+            (&[("transfer-encoding", "Chunked")], true),
+            (&[("content-length", "2"), ("content-length", "2")], false),
+            (&[("content-length", "2, 2")], false),
+            (
+                &[("content-length", "2"), ("transfer-encoding", "chunked")],
+                false,
+            ),
+            (
+                &[
+                    ("transfer-encoding", "chunked"),
+                    ("transfer-encoding", "chunked"),
+                ],
+                false,
+            ),
+            (&[("transfer-encoding", "gzip, chunked")], false),
+        ] {
+            assert_eq!(
+                is_framed_plainly(&mut headers(lines)),
+                is_plain,
+                "{lines:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn trailers_neither_frame_nor_route_nor_claim() {
+        let mut map = headers(&[
+            ("x-sum", "1"),
+            ("content-length", "1"),
+            ("content-type", "1"),
+            ("anteroom-visitor", "1"),
+            ("te", "1"),
+        ]);
+        let quoted = HeaderName::from_lowercase(b"x\"a").unwrap();
+        map.insert(quoted, HeaderValue::from_static("1"));
+        clean_trailers(&mut map);
+        assert_eq!(names(&map), ["x-sum"]);
+    }
+
+    #[test]
     fn claims_go_however_they_are_spelled() {
         let mut map = headers(&[
             ("anteroom-visitor", "1"),
@@ -312,8 +457,12 @@ mod tests {
             ("forwarded", "1"),
             ("x-forward", "1"),
             ("anteroomy", "1"),
+            ("proxy", "1"),
+            ("content_length", "1"),
+            ("transfer_encoding", "1"),
+            ("content_lengths", "1"),
         ]);
         clean_request(&mut map);
-        assert_eq!(names(&map), ["anteroomy", "x-forward"]);
+        assert_eq!(names(&map), ["anteroomy", "content_lengths", "x-forward"]);
     }
 }

@@ -158,19 +158,17 @@ fn decode(segment: &str) -> Result<(String, bool), PathError> {
     let mut rest = segment.bytes();
     let mut has_parameters = false;
     while let Some(byte) = rest.next() {
-        let (byte, encoded) = match byte {
-            b'%' => (
-                hex_pair(rest.next(), rest.next()).ok_or(PathError::Encoding)?,
-                true,
-            ),
-            byte => (byte, false),
+        let byte = match byte {
+            b'%' => hex_pair(rest.next(), rest.next()).ok_or(PathError::Encoding)?,
+            byte => byte,
         };
         match byte {
             b'/' => return Err(PathError::EncodedSlash),
             b'\\' => return Err(PathError::Backslash),
             0..=0x1f | 0x7f => return Err(PathError::Control),
             0xc0 | 0xc1 => return Err(PathError::Overlong),
-            b';' if !encoded => has_parameters = true,
+            // Encoded or not: some servers decode before they look for parameters.
+            b';' => has_parameters = true,
             _ => {}
         }
         if !has_parameters {
@@ -220,6 +218,7 @@ mod tests {
             "/booking/%2e/x",
             "/a/.%2E/booking/x",
             "/booking;v=1/x;y",
+            "/booking%3bv=1/x",
             "/booking///x",
         ] {
             assert_eq!(routed(spelling).as_deref(), Ok("/booking/x"), "{spelling}");
@@ -265,6 +264,8 @@ mod tests {
             ("/%c0%ae%c0%ae/booking", PathError::Overlong),
             ("/%e0%80%ae", PathError::Overlong),
             ("/static/..;/booking", PathError::DotSegment),
+            ("/static/..%3b/booking", PathError::DotSegment),
+            ("/%3B/booking", PathError::DotSegment),
             ("/..", PathError::DotSegment),
             ("/a//../booking", PathError::DotSegment),
         ] {

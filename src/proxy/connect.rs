@@ -104,7 +104,11 @@ pub(super) async fn connect(
         (true, None) => return Err(io::Error::other("no trust configured for tls")),
     };
     let mut builder = http1::Builder::new();
-    builder.writev(false).max_buf_size(BUFFER_MAX);
+    builder
+        .writev(false)
+        .max_buf_size(BUFFER_MAX)
+        // RFC 9112 §5.1: a proxy takes such spaces out.
+        .allow_spaces_after_header_name_in_responses(true);
     let (sender, connection) = builder
         .handshake(TokioIo::new(wire))
         .await

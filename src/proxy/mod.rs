@@ -7,6 +7,8 @@
 mod connect;
 mod error;
 mod exchange;
+mod forwards;
+mod leave;
 mod pool;
 mod request;
 mod response;
@@ -33,6 +35,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::message::Body;
+use crate::message::headers;
 use crate::proxy::exchange::Answer;
 use crate::proxy::exchange::Begun;
 use crate::proxy::exchange::Failure;
@@ -155,6 +158,11 @@ impl OriginPool {
                 way: Box::pin(refused),
             };
         }
+        if let Some(answered) = forwards::count_down(&mut request) {
+            return Way::Longer {
+                way: Box::pin(std::future::ready(Ok(answered))),
+            };
+        }
         if request.body().size_hint().lower() > self.settings.body_max {
             let refused = std::future::ready(Err(OriginErrorKind::BodyTooLarge.into()));
             return Way::Longer {
@@ -246,9 +254,10 @@ async fn answered(begun: Begun) -> Result<Forwarded, OriginError> {
     .await
 }
 
-fn to_client(begun: Begun, cx: &mut Context<'_>) -> Result<Forwarded, OriginError> {
-    if begun.response.status() == StatusCode::SWITCHING_PROTOCOLS {
-        // Nobody asked for it.
+fn to_client(mut begun: Begun, cx: &mut Context<'_>) -> Result<Forwarded, OriginError> {
+    let is_unasked = begun.response.status() == StatusCode::SWITCHING_PROTOCOLS;
+    if is_unasked || !headers::is_framed_plainly(begun.response.headers_mut()) {
+        // Where it ends is in doubt, or what follows it. Its connection ends here.
         return Err(OriginError {
             kind: OriginErrorKind::Broken,
             was_sent: true,

@@ -9,15 +9,19 @@ use http::Version;
 use http::header;
 use http::request::Parts;
 use http::uri::PathAndQuery;
+use http_body::Body as _;
 use hyper::body::Incoming;
 
 use crate::line::ids::TicketId;
 use crate::message::Client;
 use crate::message::Note;
 use crate::message::headers;
+use crate::proxy::leave::Leave;
 use crate::proxy::pool::OriginPool;
 use crate::proxy::settings::HostHeader;
 use crate::proxy::upload::Upload;
+
+const CHUNKED: HeaderValue = HeaderValue::from_static("chunked");
 
 /// With whom and where to a request goes through; said by the gate.
 #[derive(Debug, Clone, Copy)]
@@ -40,10 +44,21 @@ pub(super) fn to_origin(
 ) -> Request<Upload> {
     let (mut parts, body) = request.into_parts();
     edit_headers(&mut parts, passage, pool);
+    if !body.is_end_stream() && !parts.headers.contains_key(header::CONTENT_LENGTH) {
+        // The library would leave out the body of a GET that does not say how long it is (RFC 9110 §9.3.1).
+        parts.headers.insert(header::TRANSFER_ENCODING, CHUNKED);
+    }
     edit_target(&mut parts, passage.path);
     parts.version = Version::HTTP_11;
     parts.extensions.clear();
-    Request::from_parts(parts, Upload::new(body, pool.settings.body_max))
+    let upload = Upload::new(body, pool.settings.body_max);
+    let waits = !upload.is_empty() && parts.headers.contains_key(header::EXPECT);
+    let mut request = Request::from_parts(parts, upload);
+    if waits {
+        let leave = Leave::of(&mut request, pool.ticker());
+        request.body_mut().wait_for(leave);
+    }
+    request
 }
 
 fn edit_headers(parts: &mut Parts, passage: &Passage<'_>, pool: &OriginPool) {

@@ -6,7 +6,9 @@ use std::task::Context;
 use std::task::Poll;
 
 use bytes::Bytes;
+use http::StatusCode;
 use http::Version;
+use http::header;
 use http_body::Body as _;
 use http_body::Frame;
 use http_body::SizeHint;
@@ -59,6 +61,10 @@ pub(super) fn to_client(begun: Begun, cx: &mut Context<'_>) -> Forwarded {
     } = begun;
     let (mut parts, incoming) = response.into_parts();
     let (command, stock) = understand(&headers::clean_response(&mut parts.headers));
+    if parts.status == StatusCode::NO_CONTENT {
+        // RFC 9110 §8.6: it has none, so it tells none.
+        parts.headers.remove(header::CONTENT_LENGTH);
+    }
     parts.version = Version::HTTP_11;
     parts.extensions.clear();
     let held = Held {
@@ -99,6 +105,17 @@ pub(super) fn understand(orders: &Orders) -> (Option<Command>, Option<u64>) {
         .as_ref()
         .and_then(|number| number.to_str().ok()?.trim().parse().ok());
     (command, stock)
+}
+
+/// Trailers as the client may see them.
+fn cleaned(frame: Frame<Bytes>) -> Frame<Bytes> {
+    match frame.into_trailers() {
+        Ok(mut trailers) => {
+            headers::clean_response_trailers(&mut trailers);
+            Frame::trailers(trailers)
+        }
+        Err(frame) => frame,
+    }
 }
 
 impl Download {
@@ -211,6 +228,7 @@ impl http_body::Body for Download {
             },
             Poll::Ready(Some(Ok(frame))) => {
                 this.is_waiting = false;
+                let frame = cleaned(frame);
                 if this.incoming.is_end_stream() {
                     this.finish();
                 }

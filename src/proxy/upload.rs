@@ -13,6 +13,7 @@ use http_body::SizeHint;
 use hyper::body::Incoming;
 
 use crate::message::headers;
+use crate::proxy::leave::Leave;
 
 /// The client's body as the origin's connection reads it: no faster than the origin takes it.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub(super) struct Upload {
     progress: Option<Rc<Progress>>,
     /// Bytes that may still come.
     left: u64,
+    /// What is waited for before the client is asked for its body.
+    leave: Option<Leave>,
 }
 
 /// Why a body ended before its end.
@@ -59,6 +62,7 @@ impl Upload {
             body,
             progress,
             left: max,
+            leave: None,
         }
     }
 
@@ -68,7 +72,13 @@ impl Upload {
             body: None,
             progress: None,
             left: 0,
+            leave: None,
         }
+    }
+
+    /// Asks the client for nothing until there is leave.
+    pub(super) fn wait_for(&mut self, leave: Leave) {
+        self.leave = Some(leave);
     }
 
     /// Whether there is no body at all: the request can be repeated as far as that goes.
@@ -124,6 +134,12 @@ impl Body for Upload {
         let Some(body) = &mut this.body else {
             return Poll::Ready(None);
         };
+        if let Some(leave) = &mut this.leave {
+            if !leave.is_given(cx) {
+                return Poll::Pending;
+            }
+            this.leave = None;
+        }
         let polled = Pin::new(body).poll_frame(cx);
         if let Poll::Ready(Some(Ok(frame))) = &polled {
             let bytes = frame.data_ref().map_or(0, Bytes::len) as u64;

@@ -1,7 +1,5 @@
 //! What the workers tell a room's exchanger, and what it tells them back.
 
-use std::sync::Arc;
-
 use tokio::sync::oneshot;
 
 use crate::line::exchange::Finish;
@@ -14,9 +12,7 @@ use crate::line::exchange::Visitor;
 use crate::line::ids::Epoch;
 use crate::line::ids::KeyHash;
 use crate::line::ids::TicketId;
-use crate::room::plan::Plan;
 use crate::room::stubs::Arrival;
-use crate::seal::KeyRing;
 
 /// What became of a join.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +27,8 @@ pub enum Joined {
         now_us: u64,
         /// It went straight in; when its pass runs out, in line time.
         entered_until_us: Option<u64>,
+        /// The presence slice in which the line noted it as present.
+        slice: u64,
     },
     /// The line takes nobody now: it is full, or its mode issues no numbers.
     Refused,
@@ -94,12 +92,8 @@ pub(crate) enum Event {
     SoldOut,
     /// How the origin did.
     Origin(Health),
-    Follow {
-        plan: Plan,
-        changed: bool,
-    },
-    /// The keys it draws with.
-    DrawWith(Arc<KeyRing>),
+    /// There are orders to take.
+    Ordered,
     Leave(oneshot::Sender<()>),
 }
 
@@ -114,7 +108,7 @@ impl Event {
             | Self::Finish(_)
             | Self::More(_)
             | Self::SoldOut
-            | Self::Follow { .. }
+            | Self::Ordered
             | Self::Leave(_) => true,
             Self::Ask { reply: None, .. }
             | Self::Unask(_)
@@ -123,7 +117,6 @@ impl Event {
             | Self::Told(_)
             | Self::Floor { .. }
             | Self::Shown(_)
-            | Self::DrawWith(_)
             | Self::Stock(_)
             | Self::Origin(_) => false,
         }

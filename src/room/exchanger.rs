@@ -1,7 +1,7 @@
 //! The one task per room that talks to the store: self-clocked batches, and a tick when nothing is asked.
 //!
-//! While an exchange is on its way, events gather in the channel; as soon as its answer is here the next one leaves
-//! with all of them. An exchange whose answer was lost is repeated until it is answered, under the same sequence number,
+//! While an exchange is on its way, events gather in the channel; as soon as its answer is here, or in a rush some
+//! milliseconds later, the next one leaves with all of them. An exchange whose answer was lost is repeated until it is answered, under the same sequence number,
 //! so that nothing is applied twice; meanwhile those who wait are told that the store is away. What is repeated asks for
 //! no numbers any more, since those who wanted them have their places in the order of arrival, and tells of all of
 //! these: the line needs them of every replica before it goes on.
@@ -23,6 +23,7 @@ use crate::line::exchange::Exchange;
 use crate::line::exchange::Health as OriginHealth;
 use crate::line::ids::InstanceId;
 use crate::line::promises;
+use crate::room::Orders;
 use crate::room::Shared;
 use crate::room::door;
 use crate::room::event::Event;
@@ -96,7 +97,7 @@ impl Exchanger {
             if !at_once && !self.listen(&mut course, &mut batch).await {
                 return;
             }
-            course.gathered.rush.pass().await;
+            course.gathered.rush.pass(|| self.events.len()).await;
             self.take_waiting(&mut course, &mut batch);
             if course.leaving.is_some() {
                 return Box::pin(self.leave(course)).await;
@@ -141,6 +142,7 @@ impl Exchanger {
             };
             batch.push(event);
         }
+        course.obey(std::mem::take(&mut *self.shared.orders()));
         course.take_in(batch);
     }
 
@@ -448,6 +450,16 @@ impl Course {
         }
     }
 
+    fn obey(&mut self, orders: Orders) {
+        if let Some(plan) = orders.plan {
+            self.mirror.picture.heed(&plan);
+            self.follower.follow(plan, orders.changed);
+        }
+        if let Some(keys) = orders.keys {
+            self.mirror.draws.use_keys(keys);
+        }
+    }
+
     #[expect(
         clippy::wildcard_enum_match_arm,
         reason = "all events but these are gathered as they are"
@@ -456,11 +468,6 @@ impl Course {
         for event in batch.drain(..) {
             match event {
                 Event::Leave(left) => self.leaving = Some(left),
-                Event::Follow { plan, changed } => {
-                    self.mirror.picture.heed(&plan);
-                    self.follower.follow(plan, changed);
-                }
-                Event::DrawWith(keys) => self.mirror.draws.use_keys(keys),
                 Event::Floor { epoch, tail, head } if self.mirror.known.epoch == Some(epoch) => {
                     self.mirror.known.tail = self.mirror.known.tail.max(tail);
                     self.mirror.known.head = self.mirror.known.head.max(head);

@@ -137,11 +137,7 @@ impl Gathered {
             Event::Stock(stock) => self.stock = Some(stock),
             Event::SoldOut => self.sold_out = true,
             Event::Origin(health) => self.note_origin(health),
-            Event::Floor { .. }
-            | Event::Shown(_)
-            | Event::Leave(_)
-            | Event::Follow { .. }
-            | Event::DrawWith(_) => {}
+            Event::Floor { .. } | Event::Shown(_) | Event::Leave(_) | Event::Ordered => {}
         }
     }
 

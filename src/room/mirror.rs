@@ -432,6 +432,7 @@ fn tell(
         epoch: answer.epoch,
         now_us: answer.now_us,
         entered_until_us,
+        slice: answer.slice,
     };
     for (index, mut newcomer) in (0..).zip(waiting.newcomers) {
         let id = newcomer.id;

@@ -13,6 +13,7 @@ mod door;
 mod event;
 mod exchanger;
 mod gather;
+mod heard;
 mod layered;
 mod mirror;
 mod opening;
@@ -65,6 +66,18 @@ pub(crate) struct Shared {
     stubs: Mutex<Stubs>,
     /// Taken by requests only while the store is away and the room goes on.
     paced: Mutex<Paced>,
+    orders: Mutex<Orders>,
+}
+
+/// What the operator has ordered and the exchanger has not taken yet: the last of each, which no rush of visitors can
+/// crowd out of the channel.
+#[derive(Debug, Default)]
+pub(crate) struct Orders {
+    /// What to propose, and whether the file changed while the replica ran.
+    pub(crate) plan: Option<Plan>,
+    pub(crate) changed: bool,
+    /// The keys it draws with.
+    pub(crate) keys: Option<Arc<KeyRing>>,
 }
 
 impl Shared {
@@ -75,6 +88,7 @@ impl Shared {
             name: name.to_owned(),
             snapshot: ArcSwap::from_pointee(picture),
             stubs: Mutex::new(stubs),
+            orders: Mutex::default(),
             paced: Mutex::default(),
         })
     }
@@ -88,6 +102,10 @@ impl Shared {
     /// Whom this replica lets in by itself.
     pub(crate) fn paced(&self) -> MutexGuard<'_, Paced> {
         self.paced.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn orders(&self) -> MutexGuard<'_, Orders> {
+        self.orders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn publish(&self, picture: &Snapshot) {
@@ -147,13 +165,21 @@ impl Room {
 
     /// Proposes what the file says; `changed` when it changed while the replica ran.
     pub fn follow(&self, plan: Plan, changed: bool) {
-        // A full channel means tens of thousands of events wait: the next reload proposes again.
-        drop(self.send(event::Event::Follow { plan, changed }));
+        self.order(|orders| {
+            orders.changed |= changed;
+            orders.plan = Some(plan);
+        });
     }
 
     /// Draws with these keys from now on.
     pub fn draw_with(&self, keys: Arc<KeyRing>) {
-        drop(self.send(event::Event::DrawWith(keys)));
+        self.order(|orders| orders.keys = Some(keys));
+    }
+
+    fn order(&self, order: impl FnOnce(&mut Orders)) {
+        order(&mut self.shared.orders());
+        // It wakes the exchanger. Where the channel is full, that is awake.
+        drop(self.send(event::Event::Ordered));
     }
 
     /// Tells the line how many are left to book, and with `ends` that none is the end of it; whether that could be told.

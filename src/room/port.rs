@@ -29,6 +29,7 @@ use crate::room::Room;
 use crate::room::event::Asked;
 use crate::room::event::Event;
 use crate::room::event::Joined;
+use crate::room::heard::Heard;
 use crate::room::snapshot::Health;
 use crate::room::snapshot::Snapshot;
 use crate::room::stubs::Arrival;
@@ -50,15 +51,6 @@ pub struct Port {
     /// The last line that was told of by what visitors showed: its epoch, tail and head.
     shown: Cell<(Epoch, u64, u64)>,
     watch: Watch,
-}
-
-/// Whom this worker heard from in the current slice, a bit each, and who of them is still to be told.
-#[derive(Debug, Default)]
-struct Heard {
-    slice: u64,
-    epoch: Option<Epoch>,
-    words: Vec<u64>,
-    untold: Vec<u64>,
 }
 
 impl Port {
@@ -97,10 +89,19 @@ impl Port {
         }
         // A number that comes later than this is nobody's; whoever waited for it keeps its place all the same.
         let joined = timeout(JOIN_DEADLINE, joined).await;
+        let Some(joined) = joined.ok().and_then(Result::ok) else {
+            return self.away();
+        };
+        if let Joined::Numbered {
+            number,
+            epoch,
+            slice,
+            ..
+        } = joined
+        {
+            self.heard.borrow_mut().came(epoch, slice, number);
+        }
         joined
-            .ok()
-            .and_then(Result::ok)
-            .unwrap_or_else(|| self.away())
     }
 
     /// Gets the number that belongs to a key, if the line answers in time.
@@ -314,28 +315,7 @@ impl Port {
             return;
         }
         let mut heard = self.heard.borrow_mut();
-        if heard.epoch != Some(answer.epoch) {
-            *heard = Heard {
-                epoch: Some(answer.epoch),
-                ..Heard::default()
-            };
-        }
-        if heard.slice != answer.slice {
-            // Whoever is still to be told of counts in the slice that is told of it.
-            heard.slice = answer.slice;
-            heard.words.clear();
-        }
-        let (word, bit) = (
-            usize::try_from(number / 64).unwrap_or(usize::MAX),
-            1 << (number % 64),
-        );
-        if heard.words.len() <= word {
-            heard.words.resize(word + 1, 0);
-        }
-        if heard.words[word] & bit == 0 {
-            heard.words[word] |= bit;
-            heard.untold.push(number);
-        }
+        heard.hear(answer.epoch, answer.slice, number);
     }
 
     /// Something authentic was shown that was signed at this line time; the latest such time.

@@ -163,6 +163,9 @@ impl Drawn {
     }
 }
 
+/// The version of what is published.
+const VERSION: u64 = 1;
+
 /// What everybody may know of a draw: enough to check it once the seed is out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Published {
@@ -210,7 +213,7 @@ impl Published {
         let Epoch { created_us, nonce } = epoch;
         let open = opening.early.is_some();
         Self {
-            v: 1,
+            v: VERSION,
             room: room.to_owned(),
             epoch: format!("{created_us}-{nonce}"),
             opens_at_us: opening.at_us,
@@ -227,7 +230,7 @@ impl Published {
     /// # Errors
     /// [`NotDrawn`] when it is not, or is not out yet.
     pub fn verify(&self) -> Result<Drawn, NotDrawn> {
-        if self.algorithm != ALGORITHM {
+        if self.v != VERSION || self.algorithm != ALGORITHM {
             return Err(NotDrawn::OtherAlgorithm);
         }
         let (Some(seed), Some(last)) = (&self.seed, self.last) else {
@@ -236,7 +239,8 @@ impl Published {
         let seed = Seed::parse(seed).ok_or(NotDrawn::Malformed)?;
         let promised = self.commitment.as_ref().ok_or(NotDrawn::Malformed)?;
         let promised: Commitment = promised.parse().map_err(|_| NotDrawn::Malformed)?;
-        if self.first == 0 || last >= COUNT_MAX {
+        // Where nobody took part, the last is the one before the first.
+        if self.first == 0 || last >= COUNT_MAX || self.first > last + 1 {
             return Err(NotDrawn::Malformed);
         }
         if seed.commitment() != promised {

@@ -10,9 +10,11 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use http::Method;
 use http::Request;
 use http::Response;
-use http::header;
+use http::Version;
+use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::server::conn::http2;
@@ -277,11 +279,14 @@ where
 }
 
 fn check(request: &mut Request<Incoming>, connection: &Connection) -> Result<(), Refusal> {
-    if request.headers().contains_key(header::TRANSFER_ENCODING) {
-        strict::check_coding(request.headers())?;
-        if !connection.has_one_length() {
-            return Err(Refusal::LengthAmbiguous);
-        }
+    if request.version() == Version::HTTP_2 {
+        strict::check_length(request.headers(), request.body().is_end_stream())?;
+    } else if let Some(refusal) = connection.refusal() {
+        return Err(refusal);
+    }
+    strict::check_coding(request.headers())?;
+    if *request.method() == Method::TRACE && !request.body().is_end_stream() {
+        return Err(Refusal::TraceBody);
     }
     strict::shape(request)
 }

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use crate::message::Refusal;
 use crate::proxy::Ticker;
 use crate::server::settings::Limits;
 use crate::server::stream::Flow;
@@ -174,9 +175,9 @@ impl Connection {
         Activity(Rc::clone(self))
     }
 
-    /// Whether the length of the current HTTP/1.1 request, which has a transfer coding, is told in one way only.
-    pub(super) fn has_one_length(&self) -> bool {
-        self.flow.is_unambiguous(self.requests.get())
+    /// What is wrong with the current HTTP/1.1 request, as far as its bytes tell.
+    pub(super) fn refusal(&self) -> Option<Refusal> {
+        self.flow.refusal(self.requests.get())
     }
 
     fn tell(&self, order: Order) {
@@ -210,6 +211,13 @@ impl Connection {
     }
 }
 
+impl Activity {
+    /// The request was answered by a change of protocol.
+    pub(super) fn upgraded(&self) {
+        self.0.flow.upgraded();
+    }
+}
+
 impl Drop for Activity {
     fn drop(&mut self) {
         let connection = &self.0;
@@ -218,7 +226,6 @@ impl Drop for Activity {
             .worker_in_flight
             .set(connection.worker_in_flight.get() - 1);
         connection.idle_since_ms.set(connection.ticker.now_ms());
-        connection.flow.request_ended();
     }
 }
 

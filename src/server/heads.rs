@@ -1,147 +1,294 @@
-//! A look at the heads of HTTP/1.1 requests as they come in, for the one thing the parser does not tell.
+//! A look at HTTP/1.1 requests as they come in, for what the parser does not tell.
 //!
-//! A request with both `Content-Length` and `Transfer-Encoding` is refused (RFC 9112 §6.1 allows to read it by the
-//! latter, which is what the parser does, and forgets the former). So lines are looked at, nothing else: what a head
-//! is, and whether it is valid, is the parser's business.
+//! The parser reads a request with both `Content-Length` and `Transfer-Encoding` by the latter (RFC 9112 §6.1 allows
+//! it) and forgets the former; it takes a repeated length, a bare LF for the end of a line, and cuts a fragment off a
+//! target. Others read such requests in other ways, so they are refused. Lines are looked at, nothing else: what a
+//! head is, and whether it is valid, is the parser's business. Bodies are skipped by the length they were told with,
+//! so that every head is seen, also one that came in one piece with the body before it.
 
-/// The longest name we look for, with its colon.
-const NAME_MAX: usize = b"transfer-encoding:".len();
+use crate::message::Refusal;
+use crate::server::chunks::Chunks;
+use crate::server::chunks::Step;
 
-/// What was seen of the heads on one connection.
-#[derive(Debug, Default)]
+/// Bytes kept of a line that comes in pieces: our longest name, white space, and a length of twenty digits.
+const LINE_MAX: usize = 64;
+
+/// What was seen of the requests on one connection.
+#[derive(Debug)]
 pub(super) struct Heads {
     state: State,
-    /// The beginning of the line being read.
-    line: [u8; NAME_MAX],
+    /// The beginning of the line being read, and all there is of it.
+    line: [u8; LINE_MAX],
     line_len: usize,
-    saw_length: bool,
-    saw_coding: bool,
+    /// The last byte of the line being read.
+    last: u8,
+    /// The method of the request line is over.
+    in_target: bool,
+    length: Option<u64>,
+    has_coding: bool,
+    wrong: Option<Refusal>,
     /// Heads read to their end.
     complete: u64,
-    /// Some head on this connection had both.
-    saw_both: bool,
+    /// The first of them that is refused, counted from one, and why.
+    refused: Option<(u64, Refusal)>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     /// The next line that is not empty begins a request.
-    #[default]
     Between,
     /// Inside a head.
     Head,
-    /// A body follows: nothing is looked at until the request is over.
-    Body,
+    /// So many bytes of a body follow.
+    Body(u64),
+    /// A body in chunks follows.
+    Chunks(Chunks),
+    /// Where the next request begins is in doubt, and nobody will read it.
+    Lost,
 }
 
 impl Heads {
-    /// A request is over, its body included.
-    pub(super) fn next_request(&mut self) {
-        if self.state == State::Body {
-            self.state = State::Between;
-            self.line_len = 0;
+    pub(super) fn new() -> Self {
+        Self {
+            state: State::Between,
+            line: [0; LINE_MAX],
+            line_len: 0,
+            last: 0,
+            in_target: false,
+            length: None,
+            has_coding: false,
+            wrong: None,
+            complete: 0,
+            refused: None,
         }
     }
 
-    /// Heads seen to their end. A request whose head was not seen, because it came in one piece with the body before
-    /// it, does not get the benefit of the doubt.
+    /// Heads seen to their end.
     pub(super) fn complete(&self) -> u64 {
         self.complete
     }
 
-    /// Whether some head on this connection told its length in two ways.
-    pub(super) fn saw_both(&self) -> bool {
-        self.saw_both
+    /// The first head that is refused, counted from one, and why. So are all that follow it.
+    pub(super) fn refused(&self) -> Option<(u64, Refusal)> {
+        self.refused
     }
 
-    /// Looks at bytes in the order they came in.
-    pub(super) fn see(&mut self, mut bytes: &[u8]) {
-        while matches!(self.state, State::Between | State::Head) {
-            let Some(end) = memchr::memchr(b'\n', bytes) else {
-                self.remember(bytes);
-                return;
-            };
-            let (line, rest) = bytes.split_at(end);
-            if self.line_len == 0 {
-                // Nearly always: the line is here as a whole.
-                self.see_line(line);
-            } else {
-                self.remember(line);
-                let (line, len) = (self.line, self.line_len);
-                self.line_len = 0;
-                self.see_line(&line[..len]);
+    /// Looks at bytes in the order they came in. How many of them the parser may have: what follows is no body, and it
+    /// might take it for one.
+    pub(super) fn see(&mut self, bytes: &[u8]) -> usize {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            match &mut self.state {
+                State::Between | State::Head => rest = self.see_head(rest),
+                State::Body(left) => {
+                    let taken = (rest.len() as u64).min(*left);
+                    *left -= taken;
+                    if *left == 0 {
+                        self.state = State::Between;
+                    }
+                    // No more than what is here.
+                    rest = usize::try_from(taken).map_or(&[], |taken| &rest[taken..]);
+                }
+                State::Chunks(chunks) => match chunks.see(rest) {
+                    Step::More => rest = &[],
+                    Step::Ended(len) => {
+                        self.state = State::Between;
+                        rest = &rest[len..];
+                    }
+                    Step::Wrong(len) => {
+                        self.state = State::Lost;
+                        return bytes.len() - rest.len() + len;
+                    }
+                },
+                State::Lost => rest = &[],
             }
-            bytes = rest.get(1..).unwrap_or_default();
         }
+        bytes.len()
+    }
+
+    /// Looks at one line, or the part of it that is here; what follows it.
+    fn see_head<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let Some(end) = memchr::memchr(b'\n', bytes) else {
+            self.remember(bytes);
+            return &[];
+        };
+        let (line, rest) = bytes.split_at(end);
+        if self.line_len == 0 {
+            // Nearly always: the line is here as a whole.
+            self.see_fragment(line);
+            self.see_line(line, line.last().copied());
+        } else {
+            self.remember(line);
+            let (line, len, last) = (self.line, self.line_len, self.last);
+            self.line_len = 0;
+            self.see_line(&line[..len], Some(last));
+        }
+        rest.get(1..).unwrap_or_default()
     }
 
     fn remember(&mut self, bytes: &[u8]) {
+        if let Some(last) = bytes.last() {
+            self.last = *last;
+        }
+        self.see_fragment(bytes);
         let space = &mut self.line[self.line_len..];
         let len = space.len().min(bytes.len());
         space[..len].copy_from_slice(&bytes[..len]);
         self.line_len += len;
     }
 
-    fn see_line(&mut self, line: &[u8]) {
-        let is_empty = matches!(line, [] | [b'\r']);
-        match self.state {
-            State::Between if is_empty => {}
-            State::Between => {
-                self.state = State::Head;
-                self.saw_length = false;
-                self.saw_coding = false;
-            }
-            State::Head if is_empty => {
-                self.complete += 1;
-                self.saw_both |= self.saw_length && self.saw_coding;
-                let has_body = self.saw_length || self.saw_coding;
-                self.state = if has_body {
-                    State::Body
-                } else {
-                    State::Between
-                };
-            }
-            State::Head => match line.first() {
-                Some(b'c' | b'C') => self.saw_length |= begins_with(line, b"content-length:"),
-                Some(b't' | b'T') => self.saw_coding |= begins_with(line, b"transfer-encoding:"),
-                _ => {}
-            },
-            State::Body => {}
+    /// RFC 9112 §3.2: a target has no fragment. A method may have that character.
+    fn see_fragment(&mut self, bytes: &[u8]) {
+        if self.state != State::Between {
+            return;
         }
+        let mut target = bytes;
+        if !self.in_target {
+            let Some(space) = memchr::memchr(b' ', bytes) else {
+                return;
+            };
+            self.in_target = true;
+            target = &bytes[space..];
+        }
+        if memchr::memchr(b'#', target).is_some() {
+            self.wrong = Some(Refusal::TargetInvalid);
+        }
+    }
+
+    fn see_line(&mut self, line: &[u8], last: Option<u8>) {
+        if last != Some(b'\r') {
+            self.wrong = Some(Refusal::LineEnd);
+        }
+        let is_empty = matches!(line, [] | [b'\r']);
+        match (self.state, line.first()) {
+            (State::Between, _) if is_empty => {}
+            (State::Between, _) => {
+                self.in_target = false;
+                self.state = State::Head;
+            }
+            (State::Head, _) if is_empty => self.end_head(),
+            (State::Head, Some(b'c' | b'C')) => self.see_length(line),
+            (State::Head, Some(b't' | b'T')) => {
+                self.has_coding |= after(line, b"transfer-encoding:").is_some();
+            }
+            _ => {}
+        }
+    }
+
+    /// RFC 9110 §8.6: digits, told once.
+    fn see_length(&mut self, line: &[u8]) {
+        let Some(value) = after(line, b"content-length:") else {
+            return;
+        };
+        let digits = value.trim_ascii();
+        let is_number = line.len() < LINE_MAX && digits.iter().all(u8::is_ascii_digit);
+        let number = std::str::from_utf8(digits).ok().filter(|_| is_number);
+        let Some(length) = number.and_then(|digits| digits.parse().ok()) else {
+            self.wrong = Some(Refusal::LengthInvalid);
+            return;
+        };
+        if self.length.replace(length).is_some() {
+            self.wrong = Some(Refusal::LengthAmbiguous);
+        }
+    }
+
+    fn end_head(&mut self) {
+        self.complete += 1;
+        let length = self.length.take();
+        let has_coding = std::mem::take(&mut self.has_coding);
+        if has_coding && length.is_some() {
+            self.wrong = Some(Refusal::LengthAmbiguous);
+        }
+        self.state = match (self.wrong.take(), length) {
+            (Some(refusal), _) => {
+                self.refused = Some((self.complete, refusal));
+                State::Lost
+            }
+            (None, _) if has_coding => State::Chunks(Chunks::new()),
+            (None, Some(length)) if length > 0 => State::Body(length),
+            (None, _) => State::Between,
+        };
     }
 }
 
-fn begins_with(line: &[u8], name: &[u8]) -> bool {
-    line.get(..name.len())
-        .is_some_and(|start| start.eq_ignore_ascii_case(name))
+/// What follows a name at the beginning of a line.
+fn after<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let (start, rest) = line.split_at_checked(name.len())?;
+    start.eq_ignore_ascii_case(name).then_some(rest)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const BOTH: &[u8] = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\
-        CONTENT-LENGTH: 5\r\n\r\n";
-    const CHUNKED: &[u8] = b"\r\nPOST / HTTP/1.1\r\nHost: a\r\ntransfer-encoding: chunked\r\n\r\n";
+    /// Whole heads, the first that is refused, and bytes that may be read.
+    fn seen(bytes: &str, size: usize) -> (u64, Option<(u64, Refusal)>, usize) {
+        let mut heads = Heads::new();
+        let mut read = 0;
+        for piece in bytes.as_bytes().chunks(size) {
+            let good = heads.see(piece);
+            read += good;
+            if good < piece.len() {
+                break;
+            }
+        }
+        (heads.complete(), heads.refused(), read)
+    }
+
+    const GET: &str = "G#T /a HTTP/1.1\r\nHost: a\r\n\r\n";
+    const POST: &str = "\r\nPOST / HTTP/1.1\r\nHost: a\r\ncontent-length: \t5 \r\n\r\n\n\n\n\n\n";
+    const CHUNKED: &str = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n\
+        18\r\nContent-Length: 1\r\n\r\n#\r\n\r\n0\r\nA: 1\r\n\r\n";
 
     #[test]
-    fn two_lengths_are_seen_however_the_bytes_are_cut() {
-        for size in 1..BOTH.len() {
-            let (mut both, mut one) = (Heads::default(), Heads::default());
-            BOTH.chunks(size).for_each(|bytes| both.see(bytes));
-            CHUNKED.chunks(size).for_each(|bytes| one.see(bytes));
-            assert_eq!((both.complete(), both.saw_both()), (1, true), "{size}");
-            assert_eq!((one.complete(), one.saw_both()), (1, false), "{size}");
+    fn every_head_is_seen_and_no_body_is_taken_for_one() {
+        let all = [GET, POST, CHUNKED, CHUNKED, POST, GET].concat();
+        for size in 1..=all.len() {
+            assert_eq!(seen(&all, size), (6, None, all.len()), "{size}");
         }
     }
 
     #[test]
-    fn what_a_body_says_does_not_count_and_the_next_request_does() {
-        let mut heads = Heads::default();
-        heads.see(CHUNKED);
-        heads.see(b"12\r\nContent-Length: 1\r\n\r\n");
-        heads.next_request();
-        heads.see(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-        heads.see(CHUNKED);
-        assert_eq!((heads.complete(), heads.saw_both()), (3, false));
+    fn what_can_be_read_in_two_ways_is_refused_however_the_bytes_are_cut() {
+        for (refusal, bad) in [
+            (
+                Refusal::LengthAmbiguous,
+                "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nCONTENT-LENGTH: 5\r\n\r\n",
+            ),
+            (
+                Refusal::LengthAmbiguous,
+                "POST / HTTP/1.1\r\nContent-Length: 0\r\nContent-Length: 0\r\n\r\n",
+            ),
+            (
+                Refusal::LengthInvalid,
+                "POST / HTTP/1.1\r\nContent-Length: +5\r\n\r\n",
+            ),
+            (Refusal::LineEnd, "GET / HTTP/1.1\nHost: a\r\n\r\n"),
+            (Refusal::LineEnd, "GET / HTTP/1.1\r\nHost: a\r\n\n"),
+            (Refusal::LineEnd, "\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"),
+            (
+                Refusal::TargetInvalid,
+                "GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n",
+            ),
+        ] {
+            // What follows is not looked at: nobody knows where it begins.
+            let all = [GET, CHUNKED, bad, GET].concat();
+            for size in 1..=all.len() {
+                assert_eq!(
+                    seen(&all, size),
+                    (3, Some((3, refusal)), all.len()),
+                    "{bad}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_body_that_is_none_is_read_no_further() {
+        let good = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0";
+        let all = format!("{good}\n\r\n{GET}");
+        for size in 1..=all.len() {
+            assert_eq!(seen(&all, size), (1, None, good.len()), "{size}");
+        }
     }
 }

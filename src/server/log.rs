@@ -140,6 +140,9 @@ where
             return Poll::Pending;
         };
         entry.status = Some(response.status());
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            activity.upgraded();
+        }
         entry.is_complete = response.body().is_end_stream();
         Poll::Ready(Ok(response.map(|body| Sent {
             body,

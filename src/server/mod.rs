@@ -2,7 +2,34 @@
 //!
 //! One worker per core: a thread with a current-thread runtime, its own `SO_REUSEPORT` listeners and its own handler.
 //! Workers share nothing that is written on the way of a request. `stack.rs` is the table of contents of a request.
+//!
+//! # One reading of a request
+//!
+//! The library parses; three looks of ours make sure that nobody after us can read a request in another way. `heads.rs`
+//! and `chunks.rs` look at the bytes, for what the parser takes and does not tell; `strict.rs` looks at the parsed head,
+//! whatever version it came in. What is in doubt is refused and its connection ends. `tests/conformance` has a case for
+//! each rule of RFC 9110 and RFC 9112, and everything that is known to be read in two ways, over HTTP/1.1 and HTTP/2; it
+//! keeps the bytes that reach the origin, and takes for a request there what the strictest reader takes for one. nginx
+//! and `HAProxy` can be played through it as well (`ANTEROOM_PEERS=1`, then `-- --nocapture`); with the versions of
+//! Debian 12 (1.22, 2.6):
+//!
+//! | | rules kept | forwarded though the strictest reader refuses | a hidden request of it | past the gate |
+//! |---|---|---|---|---|
+//! | anteroom | 516 of 516 | 0 of 667 | 0 | 0 |
+//! | nginx | 317 of 516 | 128 of 667 | 37 | 25 |
+//! | `HAProxy` | 309 of 516 | 223 of 667 | 50 | 57 |
+//!
+//! Some rules are choices that an intermediary may make otherwise (what it does with a path's dots, what it adds), and
+//! much of what peers forwarded they had made plain first; the last two columns are what hurts: a second request that
+//! reached the origin out of what should have been none, and spellings of a path that the configuration denies
+//! (`/booking/`, by prefix), which some origins take for it.
+//!
+//! What is known and left as it is: interim answers other than `100` (as `103 Early Hints`) are not passed on, because the
+//! library's server cannot send them; a client that says it will send nothing more (half-close) is taken for gone, which
+//! is what lets a request be cancelled when its browser leaves; `OPTIONS http://host` without a path goes on as `OPTIONS /`,
+//! because the library does not tell it from that.
 
+mod chunks;
 mod connection;
 mod connections;
 mod descriptors;

@@ -165,6 +165,7 @@ fn status(fault: &Fault) -> StatusCode {
         Fault::Refused(Refusal::Connect | Refusal::CodingUnsupported) => {
             StatusCode::NOT_IMPLEMENTED
         }
+        Fault::Refused(Refusal::Expectation) => StatusCode::EXPECTATION_FAILED,
         Fault::Refused(_) | Fault::ClientGone => StatusCode::BAD_REQUEST,
         Fault::Overloaded | Fault::OriginBusy => StatusCode::SERVICE_UNAVAILABLE,
         Fault::OriginDown => StatusCode::BAD_GATEWAY,

@@ -6,6 +6,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
@@ -16,6 +17,7 @@ use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
 use tokio::io::ReadBuf;
 
+use crate::message::Refusal;
 use crate::server::heads::Heads;
 
 /// What the bytes of one connection do.
@@ -27,11 +29,13 @@ pub(super) struct Flow {
     is_stuck: AtomicBool,
     /// It took something since this was last asked.
     has_moved: AtomicBool,
-    /// Heads seen to their end, and whether one of them told its length in two ways.
+    /// HTTP/1.1 heads seen to their end.
     heads: AtomicU64,
-    saw_both: AtomicBool,
-    /// Requests that are over.
-    ended: AtomicU64,
+    /// The first of them that is refused, counted from one, and why; zero while there is none.
+    refused_from: AtomicU64,
+    refusal: OnceLock<Refusal>,
+    /// The connection speaks another protocol by now.
+    is_upgraded: AtomicBool,
 }
 
 impl Flow {
@@ -39,9 +43,9 @@ impl Flow {
         self.has_head.store(false, Relaxed);
     }
 
-    pub(super) fn request_ended(&self) {
-        // One writer: the connection's own task.
-        self.ended.store(self.ended.load(Relaxed) + 1, Relaxed);
+    /// What follows is not HTTP.
+    pub(super) fn upgraded(&self) {
+        self.is_upgraded.store(true, Relaxed);
     }
 
     /// Whether part of a head has come in.
@@ -55,9 +59,17 @@ impl Flow {
         self.is_stuck.load(Relaxed) && !has_moved
     }
 
-    /// See [`Heads`]: `count` requests have begun, and the last one has a transfer coding.
-    pub(super) fn is_unambiguous(&self, count: u64) -> bool {
-        self.heads.load(Relaxed) >= count && !self.saw_both.load(Relaxed)
+    /// See [`Heads`]: what is wrong with the last of `count` requests that have begun. One whose head was not seen
+    /// does not get the benefit of the doubt.
+    pub(super) fn refusal(&self, count: u64) -> Option<Refusal> {
+        if self.heads.load(Relaxed) < count {
+            return Some(Refusal::LengthAmbiguous);
+        }
+        let from = self.refused_from.load(Relaxed);
+        if from == 0 || count < from {
+            return None;
+        }
+        self.refusal.get().copied()
     }
 }
 
@@ -66,9 +78,10 @@ impl Flow {
 pub(super) struct Watched<T> {
     stream: T,
     flow: Arc<Flow>,
-    /// For HTTP/1.1. What comes after an upgrade is looked at like any bytes, to no effect.
+    /// For HTTP/1.1.
     heads: Option<Heads>,
-    ended: u64,
+    /// What came in last is no body of HTTP/1.1: nothing more is read.
+    is_wrong: bool,
 }
 
 impl<T> Watched<T> {
@@ -76,8 +89,8 @@ impl<T> Watched<T> {
         Self {
             stream,
             flow,
-            heads: Some(Heads::default()),
-            ended: 0,
+            heads: Some(Heads::new()),
+            is_wrong: false,
         }
     }
 
@@ -86,21 +99,28 @@ impl<T> Watched<T> {
             stream,
             flow,
             heads: None,
-            ended: 0,
+            is_wrong: false,
         }
     }
 
-    fn heard(&mut self, bytes: &[u8]) {
-        let Some(heads) = &mut self.heads else { return };
-        let ended = self.flow.ended.load(Relaxed);
-        if ended != self.ended {
-            self.ended = ended;
-            heads.next_request();
+    /// How many of these bytes may be read.
+    fn heard(&mut self, bytes: &[u8]) -> usize {
+        let Some(heads) = &mut self.heads else {
+            return bytes.len();
+        };
+        let flow = &self.flow;
+        if flow.is_upgraded.load(Relaxed) {
+            self.heads = None;
+            return bytes.len();
         }
-        heads.see(bytes);
-        self.flow.heads.store(heads.complete(), Relaxed);
-        self.flow.saw_both.store(heads.saw_both(), Relaxed);
-        self.flow.has_head.store(true, Relaxed);
+        let good = heads.see(bytes);
+        flow.heads.store(heads.complete(), Relaxed);
+        if let Some((from, refusal)) = heads.refused() {
+            flow.refusal.get_or_init(|| refusal);
+            flow.refused_from.store(from, Relaxed);
+        }
+        flow.has_head.store(true, Relaxed);
+        good
     }
 
     fn sent(&self, is_taken: bool) {
@@ -117,12 +137,24 @@ impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let not_http = || Poll::Ready(Err(io::Error::from(io::ErrorKind::InvalidData)));
+        if self.is_wrong {
+            return not_http();
+        }
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
         if let Some(bytes) = buf.filled().get(before..)
             && !bytes.is_empty()
         {
-            self.heard(bytes);
+            let (len, good) = (bytes.len(), self.heard(bytes));
+            if good < len {
+                self.is_wrong = true;
+                buf.set_filled(before + good);
+                if good == 0 {
+                    // Nothing read would mean that the client has ended.
+                    return not_http();
+                }
+            }
         }
         polled
     }

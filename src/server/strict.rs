@@ -31,7 +31,13 @@ pub(super) fn shape<B>(request: &mut Request<B>) -> Result<(), Refusal> {
         check_host(request.headers(), request.version())?;
     }
     check_target(request.method(), request.uri())?;
+    let version = request.version();
+    check_expectation(request.headers_mut(), version)?;
+    if matches!(*request.method(), Method::OPTIONS | Method::TRACE) {
+        check_forwards(request.headers())?;
+    }
     if is_http2 {
+        check_names(request.headers())?;
         join_cookies(request.headers_mut());
     }
     Ok(())
@@ -45,6 +51,58 @@ pub(super) fn check_coding(headers: &HeaderMap) -> Result<(), Refusal> {
         (None, _) => Ok(()),
         (Some(coding), None) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(()),
         _ => Err(Refusal::CodingUnsupported),
+    }
+}
+
+/// RFC 9113 §8.1.1: in HTTP/2 the length is told twice, so it is told once and right; the library compares it with
+/// the body as it comes, but not with there being none.
+pub(super) fn check_length(headers: &HeaderMap, has_no_body: bool) -> Result<(), Refusal> {
+    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
+    let Some(length) = lengths.next() else {
+        return Ok(());
+    };
+    if lengths.next().is_some() {
+        return Err(Refusal::LengthAmbiguous);
+    }
+    let length = length.as_bytes();
+    let is_number = !length.is_empty() && length.iter().all(u8::is_ascii_digit);
+    let is_zero = length.iter().all(|digit| *digit == b'0');
+    if !is_number || (has_no_body && !is_zero) {
+        return Err(Refusal::LengthInvalid);
+    }
+    Ok(())
+}
+
+/// RFC 9110 §10.1.1: we know one expectation, and HTTP/1.0 knows none.
+fn check_expectation(headers: &mut HeaderMap, version: Version) -> Result<(), Refusal> {
+    let mut expected = headers.get_all(header::EXPECT).iter();
+    let Some(first) = expected.next() else {
+        return Ok(());
+    };
+    let is_known = first.as_bytes().eq_ignore_ascii_case(b"100-continue");
+    let is_alone = expected.next().is_none();
+    if version == Version::HTTP_10 {
+        headers.remove(header::EXPECT);
+        return Ok(());
+    }
+    if is_known && is_alone {
+        Ok(())
+    } else {
+        Err(Refusal::Expectation)
+    }
+}
+
+/// RFC 9110 §7.6.2: a number, told once, of those that a request can count.
+fn check_forwards(headers: &HeaderMap) -> Result<(), Refusal> {
+    let mut counts = headers.get_all(header::MAX_FORWARDS).iter();
+    let Some(count) = counts.next().map(HeaderValue::as_bytes) else {
+        return Ok(());
+    };
+    let is_number = matches!(count.len(), 1..=9) && count.iter().all(u8::is_ascii_digit);
+    if is_number && counts.next().is_none() {
+        Ok(())
+    } else {
+        Err(Refusal::MaxForwards)
     }
 }
 
@@ -89,6 +147,7 @@ fn take_authority<B>(request: &mut Request<B>, is_http2: bool) -> Result<(), Ref
         {
             return Err(Refusal::HostInvalid);
         }
+        (Some(other), None) if !is_host(other.as_bytes()) => return Err(Refusal::HostInvalid),
         (None, None) if !is_http2 && request.version() != Version::HTTP_10 => {
             return Err(Refusal::HostMissing);
         }
@@ -106,6 +165,15 @@ fn check_target(method: &Method, uri: &Uri) -> Result<(), Refusal> {
         path if path.starts_with('/') => Ok(()),
         _ => Err(Refusal::TargetInvalid),
     }
+}
+
+/// RFC 9113 §8.2: names are tokens. The library lets a quotation mark through in HTTP/2, which no HTTP/1.1 server takes.
+fn check_names(headers: &HeaderMap) -> Result<(), Refusal> {
+    let mut names = headers.keys();
+    if names.any(|name| name.as_str().contains('"')) {
+        return Err(Refusal::NameInvalid);
+    }
+    Ok(())
 }
 
 /// RFC 9113 §8.2.3: HTTP/2 may send cookies crumb by crumb; HTTP/1.1 knows one line.
@@ -154,12 +222,13 @@ fn is_port(text: Option<&[u8]>) -> bool {
     }
 }
 
-/// RFC 3986 §3.2.2: `unreserved`, `pct-encoded` and `sub-delims`.
+/// RFC 3986 §3.2.2: `unreserved`, `pct-encoded` and `sub-delims`, save the comma: there are servers that take what
+/// has one for a list of hosts.
 const fn is_name_byte(byte: u8) -> bool {
     matches!(
         byte,
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'%' | b'!'
-            | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'='
+            | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b';' | b'='
     )
 }
 
@@ -194,7 +263,8 @@ mod tests {
             Some(Refusal::HostRepeated)
         );
         for host in [
-            "", "a/b", "u@a", "a b", "a:80x", "a:123456", "[::1", "[::1]x", "a,b:@", ":80", "[]",
+            "", "a/b", "u@a", "a b", "a,b", "a:80x", "a:123456", "[::1", "[::1]x", "a,b:@", ":80",
+            "[]",
         ] {
             assert_eq!(
                 refused("GET", "/", &[("host", host)]),
@@ -259,6 +329,39 @@ mod tests {
     }
 
     #[test]
+    fn a_length_in_http2_is_told_once_and_fits() {
+        let length = |lines: &[&str], has_no_body| {
+            let lines = lines.iter().map(|line| line.parse().unwrap());
+            let lines = lines.map(|line| (header::CONTENT_LENGTH, line));
+            check_length(&lines.collect(), has_no_body)
+        };
+        assert_eq!(length(&["5", "5"], false), Err(Refusal::LengthAmbiguous));
+        for bad in ["", "+5", "5, 5", "x"] {
+            assert_eq!(length(&[bad], false), Err(Refusal::LengthInvalid), "{bad}");
+        }
+        assert_eq!(length(&["5"], true), Err(Refusal::LengthInvalid));
+        for (lines, has_no_body) in [(&["5"][..], false), (&["0"], true), (&[], true)] {
+            assert_eq!(length(lines, has_no_body), Ok(()));
+        }
+    }
+
+    #[test]
+    fn one_expectation_is_known() {
+        let host = ("host", "a");
+        assert_eq!(
+            refused("POST", "/", &[host, ("expect", "100-Continue")]),
+            None
+        );
+        for more in [&["x"][..], &["100-continue", "100-continue"], &[""]] {
+            let mut headers = vec![host];
+            headers.extend(more.iter().map(|value| ("expect", *value)));
+            assert_eq!(refused("POST", "/", &headers), Some(Refusal::Expectation));
+        }
+        let old = shaped(Version::HTTP_10, "POST", "/", &[("expect", "x")]).unwrap();
+        assert!(!old.headers().contains_key("expect"));
+    }
+
+    #[test]
     fn an_http2_request_is_brought_to_the_same_shape() {
         let crumbs = [("cookie", "a=1"), ("cookie", "b=2"), ("cookie", "c=3")];
         let request = shaped(Version::HTTP_2, "GET", "https://a.example/x", &crumbs).unwrap();
@@ -266,6 +369,10 @@ mod tests {
         assert_eq!(request.headers()["host"], "a.example");
         let cookies: Vec<_> = request.headers().get_all("cookie").iter().collect();
         assert_eq!(cookies, ["a=1; b=2; c=3"]);
+        let mut quoted = HeaderMap::new();
+        let name = http::HeaderName::from_lowercase(b"x\"a").unwrap();
+        quoted.insert(name, HeaderValue::from_static("1"));
+        assert_eq!(check_names(&quoted), Err(Refusal::NameInvalid));
         let other = shaped(
             Version::HTTP_2,
             "GET",

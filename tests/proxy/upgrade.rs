@@ -69,6 +69,31 @@ const HANDSHAKE: &str = "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpg
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
 
 #[tokio::test]
+async fn what_looks_like_bad_http_passes_through_an_upgraded_connection() {
+    const LIKE_HTTP: &str = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\n\n#";
+    let origin = Origin::start(|mut connection, _| async move {
+        connection.head().await;
+        connection
+            .send("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n")
+            .await;
+        loop {
+            let heard = connection.bytes(LIKE_HTTP.len()).await;
+            connection.send(heard).await;
+        }
+    })
+    .await;
+    let front = Front::before(origin.addr);
+    let mut client = front.client().await;
+    client.send(HANDSHAKE).await;
+    assert!(client.head().await.starts_with("HTTP/1.1 101"));
+    for _ in 0..3 {
+        client.send(LIKE_HTTP).await;
+        let echoed = client.bytes(LIKE_HTTP.len()).await;
+        assert_eq!(String::from_utf8(echoed).unwrap(), LIKE_HTTP);
+    }
+}
+
+#[tokio::test]
 async fn an_origin_that_declines_answers_like_any_other() {
     let (origin, heads) = Origin::recording(OK).await;
     let front = Front::before(origin.addr);

@@ -15,7 +15,7 @@ const SCALARS: &str = "created nonce provisional store tail head clock_us now_us
     judged_us cut_us origin_answered origin_failed origin_slow stubs_n stub_seq heal_from_us heal_live heal_heard \
     gathers gap_first gap_last issued_minute issued_minute_before opens_at_us draw closes_at_us \
     inside_due finished_due turns_due asking_due keyed_due asked_first called_last none_late \
-    origin_witnesses paced withheld_per_hour lost_per_hour lost_until_us heal_each_per_hour heal_withheld_per_hour \
+    origin_witnesses opening_us paced withheld_per_hour lost_per_hour lost_until_us heal_each_per_hour heal_withheld_per_hour \
     paced_us";
 
 /// What the script remembers of a set's lowest score, and the set.

@@ -25,6 +25,8 @@ pub struct Met {
     /// Histories whose line left a gap, and whose line gathered last.
     gaps: AtomicU64,
     gathered: AtomicU64,
+    /// Openings that leave stubs of whoever came after them.
+    split: AtomicU64,
     /// Answers that bring the number of a stub that was lost.
     lost: AtomicU64,
 }
@@ -41,6 +43,8 @@ impl Met {
             answer.stubs.iter().any(is_it)
         };
         count(&self.lost, exchange.lost.iter().any(brings));
+        let opens = exchange.known.opening.is_awaited() && !answer.opening.is_awaited();
+        count(&self.split, opens && answer.healing && answer.more);
         let numbered = answer.tail > exchange.known.tail && !answer.stubs.is_empty();
         count(&self.left, answer.healing && answer.more && numbered);
     }

@@ -8,6 +8,7 @@ use super::replicas::slice;
 use super::visitor;
 use crate::line::exchange::Exchange;
 use crate::line::exchange::Finish;
+use crate::line::exchange::INSTANCES_UNKNOWN;
 use crate::line::exchange::Known;
 use crate::line::exchange::Renewal;
 use crate::line::exchange::Standing;
@@ -240,4 +241,31 @@ fn what_replicas_know_of_passes_counts_while_the_line_heals() {
     };
     let answer = replicas.line.apply(replicas.clock_us, &exchange);
     assert_eq!(answer.expect("valid").counts.inside, 1);
+}
+
+#[test]
+fn what_an_exchange_can_raise_the_tail_to_is_known_before_it_is_applied() {
+    let mut replicas = Replicas::new(1);
+    replicas.join(1, 10);
+    let line = replicas.line.clone();
+    replicas.fail_over(line);
+    replicas.join(1, 0);
+    replicas.clock_us += 2 * SECOND;
+    // Nobody knows how many there were who were told of numbers: a quarter of them is left out.
+    let exchange = Exchange {
+        instance: InstanceId(9),
+        sequence: 1,
+        store: replicas.store,
+        known: Known {
+            epoch: replicas.line.epoch(),
+            tail: 1_000_000,
+            instances: INSTANCES_UNKNOWN,
+            ..Known::default()
+        },
+        ..Exchange::default()
+    };
+    let highest = replicas.line.highest_after(&exchange);
+    let answer = replicas.line.apply(replicas.clock_us, &exchange).unwrap();
+    assert!(answer.tail >= 1_250_000, "no gap: {}", answer.tail);
+    assert!(answer.tail <= highest, "{} above {highest}", answer.tail);
 }

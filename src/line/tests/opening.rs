@@ -1,5 +1,9 @@
 //! Openings: nobody goes in before, everybody who came is frozen at it, and nothing takes it back.
 
+use super::replicas::Replicas;
+use super::replicas::TENTH;
+use super::replicas::block;
+use super::replicas::slice;
 use super::*;
 use crate::line::exchange::Known;
 use crate::line::opening::Commitment;
@@ -193,4 +197,47 @@ fn what_was_heard_before_the_opening_is_no_presence_after_it() {
     bench.wait(30 * SECOND);
     assert_eq!(bench.last.as_ref().unwrap().head, called);
     assert!(bench.last.as_ref().unwrap().slice > opened.slice);
+}
+
+#[test]
+fn whoever_came_before_the_opening_while_the_store_was_away_is_early_and_whoever_came_after_is_not()
+{
+    let mut replicas = Replicas::new(2);
+    let opens_at_us = replicas.clock_us + 10 * SECOND;
+    let proposal = Some(Proposal {
+        content: KeyHash(2),
+        changed: true,
+        settings: Settings {
+            opens_at_us,
+            ..opens(true)
+        },
+    });
+    let announce = Exchange {
+        proposal,
+        ..Exchange::default()
+    };
+    replicas.send(1, announce);
+    replicas.known.get_mut(&1).unwrap().opening.draw = Some(SEED);
+    replicas.join(1, 10);
+    replicas.tick(20);
+    // The store is away for half a minute, and the opening comes meanwhile.
+    replicas.clock_us += 30 * SECOND;
+    let at = |after_us: u64| opens_at_us + after_us - START;
+    let one = [slice(at(0) - TENTH, 1, 3), slice(at(TENTH), 4, 2)];
+    let two = [slice(at(0) - 2 * TENTH, 1, 1), slice(at(2 * TENTH), 2, 1)];
+    let sent = [(1, &one), (2, &two), (1, &one), (2, &two)];
+    let mut answers = sent.into_iter().map(|(replica, slices)| {
+        replicas.clock_us += TENTH;
+        replicas.stubs(replica, slices, 5)
+    });
+    let opened = answers.find(|answer| !answer.opening.is_awaited()).unwrap();
+    let told = opened.opening;
+    assert_eq!((told.early, told.draw), (Some(14), Some(SEED)));
+    assert_eq!(opened.stubs, [block(2, 1, 1, 11), block(1, 1, 3, 12)]);
+    // Newcomers come behind whoever came after the opening and has no number yet.
+    assert!(opened.healing && opened.more);
+    assert_eq!(opened.issued, 0);
+    let next = replicas.join(2, 5);
+    assert_eq!(next.stubs, [block(1, 4, 2, 15), block(2, 2, 1, 17)]);
+    assert_eq!((next.healing, next.first, next.issued), (false, 18, 5));
 }

@@ -13,13 +13,14 @@ use crate::line::settings::Settings;
 use crate::store::redis::wire;
 
 /// The parts of the script, in order.
-const PARTS: [&str; 10] = [
+const PARTS: [&str; 11] = [
     include_str!("lua/begin.lua"),
     include_str!("lua/lease.lua"),
     include_str!("lua/guard.lua"),
     include_str!("lua/follow.lua"),
     include_str!("lua/opening.lua"),
     include_str!("lua/stubs.lua"),
+    include_str!("lua/open.lua"),
     include_str!("lua/lists.lua"),
     include_str!("lua/pace.lua"),
     include_str!("lua/call.lua"),

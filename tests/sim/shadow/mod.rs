@@ -136,6 +136,10 @@ pub(crate) struct Shadow {
     minute_us: u64,
     guard: guard::Guard,
     opening: Opening,
+    /// When that is in line time, as long as it went with the clock.
+    opening_us: u64,
+    /// This exchange opened the line, and leaves stubs of whoever came after that to the next.
+    queue_left: bool,
     leases: Leases,
 }
 
@@ -161,7 +165,7 @@ impl Shadow {
         self.accrue(&done);
         self.guard(exchange.origin);
         self.obey(exchange);
-        self.clocks(done.healing);
+        self.closes();
         let known_here = exchange.known.epoch == self.epoch;
         if known_here {
             self.hear(exchange);
@@ -205,6 +209,7 @@ impl Shadow {
             && self.settings.rate_per_hour > 0
             && !self.is_healing()
             && !self.is_closed_yet()
+            && !self.queue_left
     }
 
     /// What the answer says of the whole line is what the shadow counts.

@@ -58,8 +58,8 @@ impl Shadow {
         }
     }
 
-    /// The times of the file, by the store's clock: the end of booking, and the opening.
-    pub(super) fn clocks(&mut self, healing: bool) {
+    /// The end of booking, by the store's clock.
+    pub(super) fn closes(&mut self) {
         let closes_at_us = self.settings.closes_at_us;
         let booking = !matches!(self.settings.mode, Mode::Closed | Mode::SoldOut);
         if closes_at_us != 0 && closes_at_us <= self.clock_us && booking {
@@ -69,6 +69,16 @@ impl Shadow {
                 ..self.settings
             });
         }
+    }
+
+    /// The line is about to open, and by which line time whoever had come was early; none if it is not.
+    pub(super) fn early_until_us(&self) -> Option<u64> {
+        let is_due = self.is_closed_yet() && self.opening.at_us <= self.clock_us;
+        let committed = !self.opening.draws || self.opening.draw.is_some();
+        (is_due && committed).then_some(self.opening_us)
+    }
+
+    pub(super) fn opens(&mut self, healing: bool) {
         let somebody_to_draw = self.opening.draws && self.tail > self.opening.after;
         let committed = !somebody_to_draw || self.opening.draw.is_some();
         if self.is_closed_yet() && !healing && committed && self.opening.at_us <= self.clock_us {

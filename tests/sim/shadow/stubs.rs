@@ -71,14 +71,27 @@ impl Shadow {
                 .map(|(stub, at_us)| (at_us, stub))
                 .collect();
             order.sort_unstable();
-            for (at_us, stub) in order {
+            // At an opening, who came before it; the others in the next exchange, behind all of these.
+            let until_us = self.early_until_us().unwrap_or(u64::MAX);
+            let (early, others): (Vec<_>, Vec<_>) =
+                order.into_iter().partition(|row| row.0 < until_us);
+            for (at_us, stub) in early {
                 self.tail += 1;
                 self.issued += 1;
-                self.hear_one(self.tail);
                 self.stubs.numbered.insert(stub, self.tail);
                 self.stubs.marks.insert(stub.0, stub.1);
                 done.stubs.push((self.tail, stub, at_us));
             }
+            self.opens(done.healing);
+            for &(number, ..) in &done.stubs {
+                self.hear_one(number);
+            }
+            self.queue_left = !others.is_empty();
+            done.healing |= self.queue_left;
+            let kept = others.into_iter().map(|(at_us, stub)| (stub, at_us));
+            self.stubs.kept = kept.collect();
+        } else {
+            self.opens(done.healing);
         }
         for block in &answer.stubs {
             for i in 0..block.count {

@@ -21,10 +21,14 @@ impl Shadow {
         if self.epoch.is_none() {
             self.found(clock_us, exchange);
         }
+        self.queue_left = false;
         let was_healing = self.is_healing();
         self.leases.healed_before = was_healing;
         let elapsed = clock_us.saturating_sub(self.clock_us);
         let gap = elapsed > STEP_US || clock_us < self.clock_us;
+        if self.is_closed_yet() && self.opening.at_us > self.clock_us {
+            self.opening_us = self.now_us + self.opening.at_us - self.clock_us;
+        }
         self.clock_us = clock_us;
         let elapsed_us = elapsed.min(STEP_US);
         self.now_us += elapsed_us;

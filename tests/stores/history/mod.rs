@@ -8,7 +8,6 @@ use anteroom::line::exchange::Finish;
 use anteroom::line::exchange::HEALTH_MAX;
 use anteroom::line::exchange::Health;
 use anteroom::line::exchange::Known;
-use anteroom::line::exchange::LostStub;
 use anteroom::line::exchange::Proposal;
 use anteroom::line::exchange::Renewal;
 use anteroom::line::exchange::Visitor;
@@ -332,16 +331,7 @@ impl History {
         }
         if self.random.chance(100) {
             exchange.keyed = self.many(|random, _| KeyHash(u128::from(random.below(60))));
-            let whose = self.replicas.iter().map(|replica| replica.instance);
-            let whose: Vec<_> = whose.chain([InstanceId(3)]).collect();
-            let lost = |random: &mut Random| LostStub {
-                instance: random.pick(&whose),
-                index: random.below(60),
-            };
-            if self.random.chance(700) {
-                let count = exchange.keyed.len();
-                exchange.lost = (0..count).map(|_| lost(&mut self.random)).collect();
-            }
+            exchange.lost = self.lost(exchange.keyed.len());
         }
         if self.random.chance(500) {
             let most = if self.random.chance(50) {

@@ -1,7 +1,9 @@
 //! What a random history is made of: settings, visitors, numbers and times, the likely and the odd.
 
 use anteroom::line::exchange::Known;
+use anteroom::line::exchange::LostStub;
 use anteroom::line::exchange::Visitor;
+use anteroom::line::ids::InstanceId;
 use anteroom::line::ids::TicketId;
 use anteroom::line::settings::Mode;
 use anteroom::line::settings::NO_LIMIT;
@@ -115,6 +117,18 @@ impl History {
             now_us: self.now_us - before_us,
             ..known
         }
+    }
+
+    /// Whose stubs so many joins by a key go by, mostly.
+    pub(super) fn lost(&mut self, joins: usize) -> Vec<LostStub> {
+        let whose = self.replicas.iter().map(|replica| replica.instance);
+        let whose: Vec<_> = whose.chain([InstanceId(3)]).collect();
+        let joins = if self.random.chance(700) { joins } else { 0 };
+        let lost = |_| LostStub {
+            instance: self.random.pick(&whose),
+            index: self.random.below(60),
+        };
+        (0..joins).map(lost).collect()
     }
 
     pub(super) fn until(&mut self) -> u64 {

@@ -73,9 +73,9 @@ if tail > 0 then provisional = 0 end
 local certain = provisional == 0
 -- grant_lease: what the sender may let in by itself from this answer on.
 local lease = 0
-if sharing > 0 then
+if due.sharing > 0 then
   if paced == 1 and mode == 0 and not healing and not awaited and held_back_ppm < ENTRY and certain then
-    lease = floor(pace / sharing)
+    lease = floor(pace / due.sharing)
   end
   if store ~= NO_ID then
     local before = struct.unpack('>I8', ARGV[1], #ARGV[1] - 15)
@@ -89,7 +89,7 @@ local answer = struct.pack(ANSWER_BEGINS, sequence, certain and created or 0, ce
   .. struct.pack(ANSWER_ENDS, guard_share_ppm, guard_recovery_us, opens_at, draw, closes_at, paced, revision,
   content, inside_n, on_time_n, late_n, turning_n, entered, live, delay_us, share_ppm, effective, stock, keyed_n, standing_n, entered_n,
   finished_n, turns_n, held_back_ppm, clock_us, opening, blocks_n, stubs_to,
-  lease, withheld)
+  lease, due.withheld)
 if #rows > 0 then answer = answer .. table.concat(rows) end
 call('HSET', ANSWERED, instance, answer)
 call('SET', STATE, struct.pack(STATE_BEGINS, created, nonce, provisional, store, tail, head, clock_us, now_us,
@@ -99,7 +99,7 @@ call('SET', STATE, struct.pack(STATE_BEGINS, created, nonce, provisional, store,
   line_max, revision, content, stock, entered, entries_seq, finished_seq, opening, guard_share_ppm,
   guard_recovery_us, held_back_ppm, guarded, stubs_n, stub_seq, heal_from_us,
   heal_live, heal_heard, gathers, gap_first, gap_last, issued_minute, issued_minute_before, opens_at, draw,
-  closes_at, struct.pack(DUE_FORMAT, unpack(due, 1, DUE_N)), witnesses, paced, leased), 'KEEPTTL')
+  closes_at, struct.pack(DUE_FORMAT, unpack(due, 1, DUE_N)), witnesses, opening_us, paced, KEYS.leased), 'KEEPTTL')
 if touch then
   for i = 1, #KEYS do call('EXPIRE', KEYS[i], KEYS_KEPT_S) end
 end

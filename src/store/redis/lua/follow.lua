@@ -48,7 +48,7 @@ if ARGV[2] ~= '' or sold_out == 1 then
     if held_back_ppm > 0 then
       pace = max(floor(rate * (ENTRY - held_back_ppm) / ENTRY), min(floor((rate + 3) / 4), PROBE_PER_HOUR))
     end
-    pace = max(pace - withheld, 0)
+    pace = max(pace - due.withheld, 0)
     credit = min(credit, max(floor(pace * ENTRY / 3600), ENTRY))
     if mode == 0 and before ~= 0 then listen_us = now_us end
   end

@@ -45,6 +45,6 @@ do
   if held_back_ppm > 0 then
     pace = max(floor(rate * (ENTRY - held_back_ppm) / ENTRY), min(floor((rate + 3) / 4), PROBE_PER_HOUR))
   end
-  pace = max(pace - withheld, 0)
+  pace = max(pace - due.withheld, 0)
   credit = min(credit, max(floor(pace * ENTRY / 3600), ENTRY))
 end

@@ -2,23 +2,24 @@
 -- withhold: what replicas may let in that are not heard from; `leased` has what is withheld, what of it is for replicas
 -- that a lost line knew and until when, the largest lease and the most withheld of which anybody told since the line
 -- heals, and when leases were last granted. `unearned` is what was withheld before or is now, whichever is more.
-local withheld, sharing, pace = 0, store == NO_ID and 1 or 0, rate
+local pace = rate
+due.withheld, due.sharing = 0, store == NO_ID and 1 or 0
 -- pace_per_hour
 if held_back_ppm > 0 then
   pace = max(floor(rate * (ENTRY - held_back_ppm) / ENTRY), min(floor((rate + 3) / 4), PROBE_PER_HOUR))
 end
 do
   local unearned = 0
-  if paced == 1 or leased ~= NO_LEASES or same and ARGV[1]:sub(-16) ~= NO_LEASE then
+  if paced == 1 or KEYS.leased ~= NO_LEASES or same and ARGV[1]:sub(-16) ~= NO_LEASE then
     -- The last of the exchange's fixed fields: what the sender was granted, and what was withheld by the same answer.
     local known_lease, known_withheld = struct.unpack('>I8I8', ARGV[1], #ARGV[1] - 15)
     local lost, lost_until_us, heal_each, heal_withheld, paced_us
-    unearned, lost, lost_until_us, heal_each, heal_withheld, paced_us = struct.unpack('>I8I8I8I8I8I8', leased)
+    unearned, lost, lost_until_us, heal_each, heal_withheld, paced_us = struct.unpack('>I8I8I8I8I8I8', KEYS.leased)
     -- A line that was lost may have lost its settings as well: those who come back tell.
     if paced == 1 or same and known_lease + known_withheld > 0 then paced_us = now_us end
     if store == NO_ID or paced_us + LEASE_US <= now_us then
       call('UNLINK', LEASES)
-      leased = struct.pack('>I8I8I8I8I8I8', 0, 0, 0, 0, 0, store == NO_ID and paced_us or 0)
+      KEYS.leased = struct.pack('>I8I8I8I8I8I8', 0, 0, 0, 0, 0, store == NO_ID and paced_us or 0)
     else
       local may_have_lost = (was_healing or now_us < heal_until_us) and gathers == 0
       -- Whoever has not been answered since a silence may have let people in all the time.
@@ -62,15 +63,15 @@ do
         lost = max(lost, min(max(heal_withheld + missing * heal_each - silent, 0), RATE_PER_HOUR_MAX))
         lost_until_us, heal_each, heal_withheld = now_us + LEASE_US, 0, 0
       end
-      withheld = silent + lost
-      if shares_own then sharing = max(shares, SHARES_MIN) end
-      leased = struct.pack('>I8I8I8I8I8I8', withheld, lost, lost_until_us, heal_each, heal_withheld, paced_us)
+      due.withheld = silent + lost
+      if shares_own then due.sharing = max(shares, SHARES_MIN) end
+      KEYS.leased = struct.pack('>I8I8I8I8I8I8', due.withheld, lost, lost_until_us, heal_each, heal_withheld, paced_us)
     end
-    unearned = max(unearned, withheld)
+    unearned = max(unearned, due.withheld)
     if paced == 1 and elapsed_us == STEP_US_MAX then
       credit = 0
     else
-      credit = min(credit, max(floor(max(pace - withheld, 0) * ENTRY / 3600), ENTRY))
+      credit = min(credit, max(floor(max(pace - due.withheld, 0) * ENTRY / 3600), ENTRY))
     end
   end
 
@@ -78,7 +79,7 @@ do
   if mode == 0 and not healing and (paced == 0 or elapsed_us < STEP_US_MAX)
     and (opening == NO_OPENING or struct.unpack('>I8', opening, EARLY_AT) > 0) then
     local filled = elapsed_us * max(pace - unearned, 0) + credit_rest
-    local credit_max = max(floor(max(pace - withheld, 0) * ENTRY / 3600), ENTRY)
+    local credit_max = max(floor(max(pace - due.withheld, 0) * ENTRY / 3600), ENTRY)
     credit, credit_rest = credit + floor(filled / 3600), filled % 3600
     if credit >= credit_max then credit, credit_rest = credit_max, 0 end
   end

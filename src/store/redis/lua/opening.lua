@@ -12,18 +12,3 @@ if proposed and (opening ~= NO_OPENING or opens_at > 0) then
   end
 end
 
--- open: everybody counts as present, and what was heard of indices says nothing about numbers.
-local awaited = false
-if opening ~= NO_OPENING then
-  local at_us, draws, after, commitment, early = struct.unpack(OPENING_FORMAT, opening)
-  awaited = early == 0
-  local unsettled = draws == 1 and commitment == NO_COMMITMENT and tail > after
-  if awaited and not healing and not unsettled and clock_us >= at_us then
-    awaited, touch = false, true
-    opening = struct.pack(OPENING_FORMAT, at_us, draws, after, commitment, tail + 1)
-    listen_us, slice_us, slice = now_us, now_us, slice + 1
-    call('UNLINK', PRESENT_0, PRESENT_1, PRESENT_2)
-  end
-end
-
-window_us = max(presence_us, floor(max(told_us, told_before_us) * 5 / 2))

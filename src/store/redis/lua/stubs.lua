@@ -18,9 +18,9 @@ if slices_n > 0 then
   end
 end
 
--- number_stubs: kept slices get numbers in order of time and replica, as many as one exchange may number. One that
--- leaves some counts as healing: whoever comes now queues behind them.
-local numbered = 0
+-- number_stubs: kept slices get numbers in order of time and replica, as many as one exchange may number. Where the line
+-- is about to open, only those of whoever came before, and it does not as long as some of these are left.
+local numbered, leaves_stubs = 0, false
 if stubs_n > 0 and not healing and mode <= 1 then
   local rows, lists = call('HGETALL', STUBS), {}
   local function advance(list)
@@ -35,6 +35,14 @@ if stubs_n > 0 and not healing and mode <= 1 then
     advance(list)
     lists[#lists + 1] = list
   end
+  local until_us = math.huge
+  if opening ~= NO_OPENING then
+    -- is_due_to_open
+    local at_us, draws, _, commitment, early = struct.unpack(OPENING_FORMAT, opening)
+    if at_us > 0 and early == 0 and clock_us >= at_us and (draws == 0 or commitment ~= NO_COMMITMENT) then
+      until_us = opening_us
+    end
+  end
   local blocks, block, free = {}, nil, min(max(NUMBER_MAX - tail, 0), STUB_NUMBERS_MAX)
   for _ = 1, STUB_ROWS_MAX do
     local list
@@ -43,7 +51,7 @@ if stubs_n > 0 and not healing and mode <= 1 then
       if other.at_us and (not list or other.at_us < list.at_us
         or (other.at_us == list.at_us and other.instance < list.instance)) then list = other end
     end
-    if not list or free == 0 then break end
+    if not list or free == 0 or list.at_us >= until_us then break end
     local count = min(list.count, free)
     if block and block.instance == list.instance and block.first + block.count == list.first then
       block.count = block.count + count
@@ -86,5 +94,8 @@ if stubs_n > 0 and not healing and mode <= 1 then
     call('ZADD', STUB_BLOCKS, unpack(made))
     call('ZREMRANGEBYRANK', STUB_BLOCKS, 0, -BLOCKS_MAX - 1)
   end
-  if stubs_n > 0 and tail + numbered < NUMBER_MAX then healing, more = true, true end
+  leaves_stubs = stubs_n > 0 and tail + numbered < NUMBER_MAX
+  for i = 1, leaves_stubs and #lists or 0 do
+    if lists[i].at_us and lists[i].at_us < until_us then healing = true end
+  end
 end

@@ -1,5 +1,7 @@
 //! A replica's side of a room against a real line: what is gathered, and what the picture has when people are told.
 
+mod orders;
+
 use std::collections::HashSet;
 use std::time::Duration;
 
