@@ -337,22 +337,19 @@ impl Exchanger {
         metrics.entered.inc_by(news.entered);
         metrics.store_up.set(1);
         if let Some(answer) = picture.answer() {
-            metrics
-                .waiting
-                .set(clamped(answer.tail.saturating_sub(answer.head)));
+            let waiting = answer.tail.saturating_sub(answer.head);
+            metrics.waiting.set(clamped(waiting));
             metrics.inside.set(clamped(answer.counts.inside));
-            metrics
-                .asking
-                .set(clamped(answer.counts.asking + answer.counts.asking_late));
+            let asking = answer.counts.asking + answer.counts.asking_late;
+            metrics.asking.set(clamped(asking));
             metrics.turns.set(clamped(answer.counts.turns));
             metrics.instances.set(clamped(answer.counts.instances));
             let revision = clamped(answer.revision);
             if metrics.settings_revision.get() != revision {
                 metrics.settings_revision.set(revision);
                 let settings = &answer.settings;
-                metrics
-                    .shown
-                    .settings(settings.rate_per_hour, settings.active_max, settings.mode);
+                let shown = &metrics.shown;
+                shown.settings(settings.rate_per_hour, settings.active_max, settings.mode);
             }
             metrics.shown.stock(answer.stock);
             let held_back_ppm = answer.measured.held_back_ppm.min(1_000_000);
