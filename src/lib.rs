@@ -57,12 +57,12 @@
 //! |---|---|
 //! | P1 one number, one visitor | [`mod@line`] issues; (instance, sequence) settles repeats; [`seal`] binds a ticket's id |
 //! | P2 first come, first called | [`mod@line`]: `head` and `tail` never fall; [`line::promises`] looks after every step |
-//! | P3 the pace is a ceiling | [`mod@line`]: entry credit, the one bucket; nothing puts it in debt |
+//! | P3 the pace is a ceiling | [`mod@line`]: entry credit, the one bucket; nothing puts it in debt; leases are withheld |
 //! | P4 the pace is used | [`mod@line`]: the stock of called visitors, by measured answers; less only by its guard |
 //! | P5 a place is never lost | signed tickets ([`seal`]) raise the line's floors; stores keep what was issued |
 //! | P6 nobody blocks the line | [`mod@line`]: calls skip the absent, and absence needs proof |
 //! | P7 work in progress is safe | [`gate`]: grace before the table asks for more; [`proxy`]: sent at most once |
-//! | P8 fail safe | [`room`]: what is known is shown, arrivals are counted; [`gate`]: a calm page and a stub |
+//! | P8 fail safe | [`room`]: what is known is shown, arrivals are counted, leases are kept; [`gate`]: a calm page and a stub |
 //! | P9 waiting is nearly free | [`room`]: presence gathers at the worker; a poll is answered from the snapshot |
 //! | P10 nothing forged gets in | [`seal`]: there is no unverified ticket; [`server`]: one reading of a request |
 //!
@@ -87,6 +87,9 @@
 //!   has a stub by then, so the repeat asks for no numbers and tells of all arrivals instead.
 //! - **The embedded store is the same machine with a journal**: what changes a line is one message, so the journal is
 //!   a list of exchanges, and a start replays it over the last snapshot.
+//! - **Leases are amounts, granted with each answer, and count from the last answer that a replica has told it received.**
+//!   So both sides know without a word from when on a silent replica may let people in, whatever was lost on the way; and
+//!   whoever joins later, or another rate, cannot make the sum more than the pace.
 //! - **A draw is computed on read.** An opening freezes one number, how many came early; a ticket carries its index, and
 //!   `gate/visit.rs` is the one place where that becomes a number, by a permutation whose seed was committed to. One write
 //!   orders a million people, and the seed's publication lets each of them check it.

@@ -56,6 +56,9 @@ fn status(site: &Site) -> serde_json::Value {
             "entered": answer.counts.entered,
             "instances": answer.counts.instances,
             "stock": answer.stock,
+            "lease_per_hour": answer.lease_per_hour,
+            "withheld_per_hour": answer.withheld_per_hour,
+            "lets_in_alone": snapshot.is_paced(),
         });
         fields.extend(known.as_object().cloned().unwrap_or_default());
     }

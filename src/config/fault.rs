@@ -45,8 +45,6 @@ pub enum Code {
     TightLimit,
     /// Warning: operators' listener on a public address.
     PublicAdmin,
-    /// Warning: a key that is read but has no effect yet.
-    NotInForce,
     /// Warning: the room is open and its rate is zero.
     ZeroRate,
     /// Warning: an origin no room uses.
@@ -84,7 +82,6 @@ impl Code {
             Self::NoPhone => "W102",
             Self::TightLimit => "W103",
             Self::PublicAdmin => "W104",
-            Self::NotInForce => "W105",
             Self::ZeroRate => "W107",
             Self::UnusedOrigin => "W108",
             Self::SameHosts => "W109",

@@ -167,6 +167,7 @@ impl Room {
             opens_at_us: instant(self.schedule.opens_at),
             draw: self.schedule.opens_at.is_some() && self.schedule.order == Order::Draw,
             closes_at_us: instant(self.schedule.closes_at),
+            paced: self.on_store_failure == OnStoreFailure::Paced,
         }
     }
 

@@ -124,8 +124,13 @@ impl Gate {
             Decision::Show | Decision::Check => Ok(self.show(visit, &going.look(visit))),
             Decision::Pending => {
                 let new = || Some(stub::of(visit.port.arrive()?, seal::ticket_id()));
+                let stub = visit.stub().or_else(new);
+                if let Some(pass) = stub.and_then(|stub| stub::go_in(visit, &stub)) {
+                    let through = Through::renewed(pass);
+                    return self.forward(visit, going, through).await;
+                }
                 let look = going.look(visit);
-                Ok(match visit.stub().or_else(new) {
+                Ok(match stub {
                     Some(stub) => stub::page(visit, &look, &stub),
                     None => full(visit, &look),
                 })

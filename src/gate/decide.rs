@@ -61,6 +61,8 @@ pub(crate) struct Facts {
     pub(crate) mode: Mode,
     /// The store answers, and the line is not healing.
     pub(crate) store_up: bool,
+    /// The store is away, and this replica lets people in by itself.
+    pub(crate) paced: bool,
     /// The store is away, and the operator chose to let everybody through meanwhile.
     pub(crate) doors_open: bool,
     /// The method may carry a body (it is not safe, RFC 9110 §9.2.1).
@@ -129,7 +131,9 @@ pub(crate) fn without_pass(facts: Facts) -> Decision {
 
 fn navigation(facts: Facts) -> Decision {
     match facts.ticket {
-        TicketFact::Valid { inside: true } if facts.store_up && facts.mode == Mode::Open => {
+        TicketFact::Valid { inside: true }
+            if (facts.store_up || facts.paced) && facts.mode == Mode::Open =>
+        {
             Decision::Collect
         }
         TicketFact::Valid { .. } => Decision::Show,
@@ -148,6 +152,7 @@ mod tests {
         kind: Kind::Navigation,
         mode: Mode::Open,
         store_up: true,
+        paced: false,
         doors_open: false,
         is_unsafe: false,
         pass: PassFact::None,

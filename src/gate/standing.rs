@@ -102,7 +102,8 @@ fn open(
     standing.turn_left_us = snapshot
         .turn_until_us(number)
         .map(|until| until.saturating_sub(turn_us))
-        .filter(|&left| left > 0);
+        .filter(|&left| left > 0)
+        .or_else(|| snapshot.full_turn_us(number));
     let called = if known.had_pass {
         State::Returning
     } else if standing.turn_left_us.is_some() {
@@ -110,7 +111,8 @@ fn open(
     } else {
         State::Late
     };
-    if standing.asked && snapshot.is_up() && standing.asked_wait_s <= ENTERING_S_MAX {
+    let lets_in = snapshot.is_up() || snapshot.is_paced() && !known.had_pass;
+    if standing.asked && lets_in && standing.asked_wait_s <= ENTERING_S_MAX {
         State::Entering
     } else {
         called

@@ -9,6 +9,7 @@ use crate::gate::poll;
 use crate::gate::reply;
 use crate::gate::show;
 use crate::gate::show::Look;
+use crate::gate::visit::Stay;
 use crate::gate::visit::Visit;
 use crate::line::ids::KeyHash;
 use crate::line::ids::TicketId;
@@ -19,6 +20,7 @@ use crate::page::View;
 use crate::room::Arrival;
 use crate::room::Joined;
 use crate::seal;
+use crate::seal::Pass;
 use crate::seal::Stub;
 use crate::seal::Ticket;
 
@@ -143,6 +145,22 @@ pub(crate) async fn number(visit: &Visit<'_>, key: Option<KeyHash>) -> Kept {
             stub.map_or(Kept::Nothing, Kept::Stub)
         }
     }
+}
+
+/// The pass of a newcomer whom this replica lets in by itself, while its store is away and everybody with a number was
+/// called.
+pub(crate) fn go_in(visit: &Visit<'_>, stub: &Stub) -> Option<Pass> {
+    let asked = visit.port.ask_as_newcomer(&arrival(stub), stub.id)?;
+    let stay = Stay::of(asked)?;
+    Some(Pass {
+        epoch: visit.snapshot.epoch()?,
+        // It has none yet; the line knows its visitor by the id.
+        number: 0,
+        id: stub.id,
+        signed_us: visit.snapshot.line_us(visit.now),
+        until_us: stay.until_us,
+        entered_us: stay.entered_us,
+    })
 }
 
 /// What somebody sees who has a place in the order of arrival and no number yet; it comes back by itself.

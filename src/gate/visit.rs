@@ -385,6 +385,7 @@ impl<'a> Visit<'a> {
             kind: self.kind,
             mode: self.snapshot.mode(),
             store_up: self.snapshot.is_up(),
+            paced: self.snapshot.is_paced(),
             // Only an outage opens the doors, and not a start or a heal, which last a moment.
             doors_open: matches!(self.snapshot.health, Health::Away { .. })
                 && self.site.config.on_store_failure == OnStoreFailure::Open,

@@ -41,6 +41,7 @@ impl Line {
         );
         let (turns, turns_to, cut_turns) = self.turns_after(known(exchange.known.turns));
         let (stubs, stubs_to, cut_stubs) = self.blocks_after(known(exchange.known.stubs));
+        let lease_per_hour = self.grant_lease(exchange, &step);
         let answer = Answer {
             sequence: exchange.sequence,
             // One that may yet give way to an older one must not be remembered by anybody.
@@ -77,6 +78,8 @@ impl Line {
             opening: self.opening,
             stubs,
             stubs_to,
+            lease_per_hour,
+            withheld_per_hour: self.leases.withheld_per_hour,
         };
         let kept = Answered {
             sequence: exchange.sequence,

@@ -4,7 +4,9 @@ use crate::line::bits;
 use crate::line::exchange;
 use crate::line::guard;
 use crate::line::heal;
+use crate::line::lease;
 use crate::line::pace;
+use crate::line::settings::RATE_PER_HOUR_MAX;
 use crate::line::settings::Settings;
 use crate::line::state;
 use crate::line::stubs;
@@ -55,12 +57,16 @@ pub fn constants() -> Vec<(&'static str, u64)> {
         ("BLOCKS_MAX", stubs::BLOCKS_MAX),
         ("GAP_MIN", heal::GAP_MIN),
         ("INSTANCES_UNKNOWN", exchange::INSTANCES_UNKNOWN),
+        ("LEASE_US", lease::LEASE_US),
+        ("SHARES_MIN", lease::SHARES_MIN),
+        ("LOST_MAX", lease::LOST_MAX),
+        ("RATE_PER_HOUR_MAX", RATE_PER_HOUR_MAX),
     ]
 }
 
 /// Settings as plain integers, in the order the store writes them.
 #[must_use]
-pub fn settings_row(settings: &Settings) -> [u64; 14] {
+pub fn settings_row(settings: &Settings) -> [u64; 15] {
     [
         settings.rate_per_hour,
         settings.active_max,
@@ -76,5 +82,6 @@ pub fn settings_row(settings: &Settings) -> [u64; 14] {
         settings.opens_at_us,
         u64::from(settings.draw),
         settings.closes_at_us,
+        u64::from(settings.paced),
     ]
 }

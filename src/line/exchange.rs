@@ -152,6 +152,13 @@ pub struct Known {
     /// [`INSTANCES_UNKNOWN`] where only tickets tell of the epoch.
     #[serde(default)]
     pub instances: u64,
+    /// What this replica may let in by itself while its store is away, by the last answer of that epoch that was not
+    /// healing, in entries per hour.
+    #[serde(default)]
+    pub lease_per_hour: u64,
+    /// What the line withheld for replicas it did not hear from, by the same answer, in entries per hour.
+    #[serde(default)]
+    pub withheld_per_hour: u64,
 }
 
 impl Known {
@@ -178,6 +185,16 @@ impl Known {
                 before.instances
             } else {
                 answer.counts.instances
+            },
+            lease_per_hour: if answer.healing {
+                before.lease_per_hour
+            } else {
+                answer.lease_per_hour
+            },
+            withheld_per_hour: if answer.healing {
+                before.withheld_per_hour
+            } else {
+                answer.withheld_per_hour
             },
         }
     }
@@ -428,6 +445,12 @@ pub struct Answer {
     /// Sequence number of the last row of `stubs`, or the known one.
     #[serde(default)]
     pub stubs_to: u64,
+    /// What the replica may let in by itself while its store is away, in entries per hour: see [`crate::line::lease`].
+    #[serde(default)]
+    pub lease_per_hour: u64,
+    /// What of the pace is withheld for replicas that are not heard from and may let people in, in entries per hour.
+    #[serde(default)]
+    pub withheld_per_hour: u64,
 }
 
 /// Why an exchange was refused; nothing of it was applied.

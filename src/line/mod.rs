@@ -14,6 +14,9 @@
 //! as after a fail-over, may be the only one that knows of the last numbers: these are left out as a gap, and calling
 //! steps over it unless somebody who has one of them is heard from, so that nobody waits behind people who do not exist.
 //!
+//! Where the operator wants it, each answer grants its replica a lease, what it may let in by itself should it lose the
+//! store, and the line withholds the leases of those it does not hear from ([`lease`], [`door`]).
+//!
 //! Whoever comes while nothing is issued is given a stub by its replica. Stubs are numbered in order of arrival across all
 //! replicas, by the line time that each of them carried on, and ahead of everybody who comes later; that is why a line
 //! that nobody was heard from for a while first gathers what all of its replicas have to tell. An exchange that was sent
@@ -22,10 +25,12 @@
 mod answer;
 mod bits;
 pub mod constants;
+pub mod door;
 pub mod exchange;
 mod guard;
 mod heal;
 pub mod ids;
+pub mod lease;
 pub mod opening;
 mod pace;
 mod people;

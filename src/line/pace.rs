@@ -10,6 +10,7 @@ use crate::line::settings::Mode;
 use crate::line::state::ENTRY;
 use crate::line::state::Line;
 use crate::line::state::SECOND_US;
+use crate::line::state::STEP_US_MAX;
 use crate::line::state::Step;
 
 /// The share of turns answered in time is never taken to be below this, in millionths.
@@ -25,15 +26,20 @@ pub(crate) const AGED_MAX: u64 = 1_000;
 impl Line {
     /// Most credit that can be held: one second of the pace, at least one entry.
     pub(crate) fn credit_max(&self) -> u64 {
-        (self.pace_per_hour() * ENTRY / 3_600).max(ENTRY)
+        (self.pace_left_per_hour() * ENTRY / 3_600).max(ENTRY)
     }
 
-    /// Fills the credit for the time that passed, at the pace that was in force.
+    /// Fills the credit for the time that passed, at the pace that was in force, less what was withheld of it.
     pub(crate) fn accrue(&mut self, step: &Step) {
         if self.settings.mode != Mode::Open || step.healing || self.opening.is_awaited() {
             return;
         }
-        let filled = step.elapsed_us * self.pace_per_hour() + self.credit_rest;
+        if self.settings.paced && step.elapsed_us >= STEP_US_MAX {
+            // Replicas that found no store went on by themselves meanwhile.
+            return;
+        }
+        let pace_per_hour = self.pace_per_hour().saturating_sub(step.unearned_per_hour);
+        let filled = step.elapsed_us * pace_per_hour + self.credit_rest;
         self.credit += filled / 3_600;
         self.credit_rest = filled % 3_600;
         if self.credit >= self.credit_max() {
@@ -115,7 +121,7 @@ impl Line {
 
     /// What the pace really lets through, in entries per hour.
     pub(crate) fn effective_rate_per_hour(&self) -> u64 {
-        let rate = self.pace_per_hour();
+        let rate = self.pace_left_per_hour();
         if self.inside.len() < self.settings.active_max {
             return rate;
         }

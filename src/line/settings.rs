@@ -120,6 +120,9 @@ pub struct Settings {
     /// When the mode becomes closed, by the store's clock (microseconds since 1970); 0 for never.
     #[serde(default)]
     pub closes_at_us: u64,
+    /// While its store is away a replica goes on with its leased share of the pace, and the line withholds that.
+    #[serde(default)]
+    pub paced: bool,
 }
 
 impl Default for Settings {
@@ -139,6 +142,7 @@ impl Default for Settings {
             opens_at_us: 0,
             draw: false,
             closes_at_us: 0,
+            paced: false,
         }
     }
 }

@@ -20,6 +20,7 @@ use crate::line::ids::Epoch;
 use crate::line::ids::InstanceId;
 use crate::line::ids::KeyHash;
 use crate::line::ids::TicketId;
+use crate::line::lease::Leases;
 use crate::line::opening::Opening;
 use crate::line::promises;
 use crate::line::settings::Mode;
@@ -308,6 +309,9 @@ pub struct Line {
     /// Line time at which the opening comes, or came, by the clock as it was before anything fell silent; 0 if unknown.
     #[serde(default)]
     pub(crate) opening_us: u64,
+    /// What replicas may let in that are not heard from.
+    #[serde(default)]
+    pub(crate) leases: Leases,
 }
 
 /// What one exchange works out on its way and nobody needs afterwards.
@@ -327,6 +331,12 @@ pub(crate) struct Step {
     pub(crate) eager: Vec<(u64, TicketId)>,
     /// Those of them who were called.
     pub(crate) eager_called: Vec<(u64, TicketId)>,
+    /// The line healed when the exchange came.
+    pub(crate) was_healing: bool,
+    /// What of the pace was withheld before or is now, whichever is more, in entries per hour.
+    pub(crate) unearned_per_hour: u64,
+    /// Among how many replicas the leases are shared; 0 where the sender gets none.
+    pub(crate) sharing: u64,
 }
 
 impl Line {
@@ -371,6 +381,7 @@ impl Line {
         let mut step = Step::default();
         self.begin(clock_us, exchange, &mut step);
         self.listen(exchange, &step);
+        self.withhold(exchange, &mut step);
         self.age_turns();
         self.expire(&mut step);
         self.accrue(&step);

@@ -23,6 +23,7 @@ impl Line {
             self.found(clock_us, exchange);
         }
         let was_healing = self.is_healing();
+        step.was_healing = was_healing;
         let silent = self.advance(clock_us, step);
         if exchange.store != self.store {
             // Another process answers: it may have lost writes.

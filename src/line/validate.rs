@@ -50,6 +50,9 @@ impl Exchange {
         if self.told_us > HOUR_US {
             return Err(Refused::OutOfRange("told_us"));
         }
+        if self.known.lease_per_hour > RATE_PER_HOUR_MAX {
+            return Err(Refused::OutOfRange("lease"));
+        }
         let origin = &self.origin;
         let too_many = origin.answered.max(origin.failed) > HEALTH_MAX;
         if too_many || origin.slow > origin.answered || origin.witnesses > WITNESSES_ALL {
@@ -94,6 +97,7 @@ impl Exchange {
             opening.at_us,
             self.known.stubs,
             self.known.instances,
+            self.known.withheld_per_hour,
         ];
         let times = times.chain(known).chain(self.stock);
         if times.into_iter().any(|value| value > INTEGER_MAX / 2) {

@@ -24,6 +24,7 @@ use crate::line::ids::InstanceId;
 use crate::line::promises;
 use crate::room::Orders;
 use crate::room::Shared;
+use crate::room::door;
 use crate::room::event::Event;
 use crate::room::gather::Gathered;
 use crate::room::gather::Waiting;
@@ -41,7 +42,7 @@ use crate::telemetry::metrics::clamped;
 use crate::telemetry::metrics::ratio;
 
 /// An exchange leaves at least this often, so that the line moves when nobody asks.
-const TICK: Duration = Duration::from_millis(250);
+pub(crate) const TICK: Duration = Duration::from_millis(250);
 /// Most events taken from the channel at once.
 const BATCH_MAX: usize = 16_384;
 
@@ -56,10 +57,10 @@ pub(crate) struct Exchanger {
 }
 
 /// What goes on between exchanges.
-struct Course {
+pub(crate) struct Course {
     sequence: u64,
-    gathered: Gathered,
-    mirror: Mirror,
+    pub(crate) gathered: Gathered,
+    pub(crate) mirror: Mirror,
     /// In which ways a promise was broken: each is logged once.
     broken: BTreeSet<&'static str>,
     /// Why the store is away, as far as it has been told: each reason once in an outage, not at every try.
@@ -69,7 +70,7 @@ struct Course {
     /// How many of this replica's stubs got their numbers since it began to.
     numbered: u64,
     /// Somebody is stopping the room, and waits until the line has been told.
-    leaving: Option<oneshot::Sender<()>>,
+    pub(crate) leaving: Option<oneshot::Sender<()>>,
     /// How far it has followed its file.
     follower: Follower,
 }
@@ -159,7 +160,8 @@ impl Exchanger {
         loop {
             let started = clock::monotonic();
             let sent = repeat.as_ref().unwrap_or(exchange);
-            let result = self.store.exchange(sent).await;
+            let ours = (self.shared.as_ref(), &self.metrics);
+            let result = door::send(&mut self.store, sent, ours, course).await;
             let now = clock::monotonic();
             match result {
                 Ok(answer) => {
@@ -334,22 +336,19 @@ impl Exchanger {
         metrics.entered.inc_by(news.entered);
         metrics.store_up.set(1);
         if let Some(answer) = picture.answer() {
-            metrics
-                .waiting
-                .set(clamped(answer.tail.saturating_sub(answer.head)));
+            let waiting = answer.tail.saturating_sub(answer.head);
+            metrics.waiting.set(clamped(waiting));
             metrics.inside.set(clamped(answer.counts.inside));
-            metrics
-                .asking
-                .set(clamped(answer.counts.asking + answer.counts.asking_late));
+            let asking = answer.counts.asking + answer.counts.asking_late;
+            metrics.asking.set(clamped(asking));
             metrics.turns.set(clamped(answer.counts.turns));
             metrics.instances.set(clamped(answer.counts.instances));
             let revision = clamped(answer.revision);
             if metrics.settings_revision.get() != revision {
                 metrics.settings_revision.set(revision);
                 let settings = &answer.settings;
-                metrics
-                    .shown
-                    .settings(settings.rate_per_hour, settings.active_max, settings.mode);
+                let shown = &metrics.shown;
+                shown.settings(settings.rate_per_hour, settings.active_max, settings.mode);
             }
             metrics.shown.stock(answer.stock);
             let held_back_ppm = answer.measured.held_back_ppm.min(1_000_000);

@@ -302,6 +302,11 @@ impl Gathered {
         )
     }
 
+    /// Whether the line is still to be told that nothing is left.
+    pub(crate) fn is_sold_out(&self) -> bool {
+        self.sold_out
+    }
+
     /// Proposes what the store has lost, unless there is something newer to propose.
     pub(crate) fn propose_again(&mut self, lost: Option<Proposal>) {
         self.proposal = self.proposal.take().or(lost);

@@ -151,6 +151,12 @@ impl Mirror {
         let before = self.picture.answer.as_ref();
         self.told_us = before.map_or(0, |before| before.now_us);
         let news = self.learn(&answer);
+        // What was called here meanwhile the line hears of with the next exchange: no place grows until then.
+        let called = self.known.head.min(answer.tail);
+        let answer = Answer {
+            head: answer.head.max(called),
+            ..answer
+        };
         for (visitor, &standing) in exchange.asks.iter().zip(&answer.standings) {
             self.note_asked(visitor.id, standing, answer.now_us);
         }
@@ -378,7 +384,7 @@ impl Mirror {
     }
 
     /// Lets go of what has run out, now and then.
-    fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         let Some(answer) = self.picture.answer.clone() else {
             return;
         };

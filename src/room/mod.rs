@@ -9,6 +9,7 @@
 //! which numbers they got.
 
 mod blocks;
+mod door;
 mod event;
 mod exchanger;
 mod gather;
@@ -16,6 +17,7 @@ mod heard;
 mod layered;
 mod mirror;
 mod opening;
+mod paced;
 mod plan;
 mod port;
 mod report;
@@ -35,6 +37,7 @@ use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 
 use crate::clock;
+use crate::room::paced::Paced;
 use crate::room::stubs::Stubs;
 use crate::seal;
 use crate::seal::KeyRing;
@@ -61,6 +64,8 @@ pub(crate) struct Shared {
     snapshot: ArcSwap<Snapshot>,
     /// Taken by requests only while there are no numbers.
     stubs: Mutex<Stubs>,
+    /// Taken by requests only while the store is away and the room goes on.
+    paced: Mutex<Paced>,
     orders: Mutex<Orders>,
 }
 
@@ -84,6 +89,7 @@ impl Shared {
             snapshot: ArcSwap::from_pointee(picture),
             stubs: Mutex::new(stubs),
             orders: Mutex::default(),
+            paced: Mutex::default(),
         })
     }
 
@@ -91,6 +97,11 @@ impl Shared {
     /// who came before their places before anybody who comes after.
     pub(crate) fn stubs(&self) -> MutexGuard<'_, Stubs> {
         self.stubs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whom this replica lets in by itself.
+    pub(crate) fn paced(&self) -> MutexGuard<'_, Paced> {
+        self.paced.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn orders(&self) -> MutexGuard<'_, Orders> {

@@ -20,6 +20,7 @@ use crate::line::exchange::INSTANCES_UNKNOWN;
 use crate::line::exchange::Known;
 use crate::line::exchange::LostStub;
 use crate::line::exchange::Renewal;
+use crate::line::exchange::Standing;
 use crate::line::exchange::Visitor;
 use crate::line::ids::Epoch;
 use crate::line::ids::KeyHash;
@@ -166,6 +167,9 @@ impl Port {
 
     /// Asks to enter and waits at most this long for it; the line goes on knowing that the visitor asks.
     pub async fn ask(&self, visitor: Visitor, wait: Duration) -> Asked {
+        if let Some(asked) = self.ask_here(visitor) {
+            return asked;
+        }
         let (reply, asked) = oneshot::channel();
         self.ask_for(
             Event::Ask {
@@ -177,6 +181,31 @@ impl Port {
         )
         .await
         .unwrap_or(Asked::Away)
+    }
+
+    /// What becomes of one who asks while this replica lets people in by itself; none while it does not.
+    fn ask_here(&self, visitor: Visitor) -> Option<Asked> {
+        let snapshot = self.snapshot();
+        if !snapshot.is_paced() {
+            return None;
+        }
+        if snapshot.is_finished(visitor.id) {
+            return Some(Asked::Standing(Standing::Spent));
+        }
+        let now = clock::monotonic();
+        let was_inside = snapshot.is_inside(visitor.id, snapshot.line_us(now));
+        let mut paced = self.room.shared.paced();
+        Some(paced.ask(visitor, was_inside, now))
+    }
+
+    /// The same for a newcomer without a number.
+    #[must_use]
+    pub fn ask_as_newcomer(&self, arrival: &Arrival, id: TicketId) -> Option<Asked> {
+        if !self.snapshot().is_paced() || !self.room.shared.stubs().has(arrival) {
+            return None;
+        }
+        let mut paced = self.room.shared.paced();
+        Some(paced.ask_as_newcomer(arrival.index, id, clock::monotonic()))
     }
 
     /// Where the line says this visitor stands.
@@ -202,6 +231,9 @@ impl Port {
 
     /// Repeats that this visitor is asking.
     pub fn ask_again(&self, visitor: Visitor) {
+        if self.ask_here(visitor).is_some() {
+            return;
+        }
         self.tell(Event::Ask {
             visitor,
             reply: None,

@@ -73,6 +73,8 @@ pub struct Snapshot {
     pub(crate) may_draw: bool,
     /// How many the file lets wait, which counts before the line has told.
     pub(crate) line_max: u64,
+    /// The highest number that the line itself called, while this replica lets people in without it.
+    pub(crate) paced: Option<u64>,
 }
 
 impl Snapshot {
@@ -93,6 +95,7 @@ impl Snapshot {
             draw: Draw::None,
             may_draw: false,
             line_max: NO_LIMIT,
+            paced: None,
         }
     }
 
@@ -106,6 +109,21 @@ impl Snapshot {
     #[must_use]
     pub fn is_up(&self) -> bool {
         self.health == Health::Up
+    }
+
+    /// Whether the store is away and this replica lets people in by itself.
+    #[must_use]
+    pub fn is_paced(&self) -> bool {
+        self.paced.is_some()
+    }
+
+    /// The turn of a number that this replica called by itself, in microseconds: it does not begin to run out before
+    /// the store is back.
+    #[must_use]
+    pub fn full_turn_us(&self, number: u64) -> Option<u64> {
+        let called = self.paced?;
+        let answer = self.answer.as_ref()?;
+        (called < number && number <= answer.head).then_some(answer.settings.turn_us)
     }
 
     /// How long the store has been away; none while it is not.

@@ -201,6 +201,12 @@ impl Stubs {
         numbered
     }
 
+    /// The last index that has a number, or none before it is to get one.
+    pub(crate) fn numbered_before(&self) -> u64 {
+        let first = self.slices.first();
+        first.map_or(self.last, |slice| slice.first - 1)
+    }
+
     /// Whether this one of ours still has no number.
     pub(crate) fn has(&self, arrival: &Arrival) -> bool {
         let is_in =

@@ -18,10 +18,14 @@ mod forged;
 mod guard;
 mod hostile;
 mod in_flight;
+#[allow(dead_code, clippy::panic, reason = "shared with the chaos runs")]
+#[path = "../chaos/link.rs"]
+mod link;
 mod memory;
 mod metrics;
 mod opening;
 mod outage;
+mod paced;
 mod redis;
 mod redis_guarded;
 mod redis_load;

@@ -52,16 +52,24 @@ impl Pair {
 
     /// With these lines of `[room.main]`.
     pub(crate) fn with(redis: Redis, room: &str) -> Self {
+        let url = redis.url();
+        Self::through(redis, [&url, &url], (MANY, room))
+    }
+
+    /// With this Redis at these addresses, one for each replica, and this rate.
+    pub(crate) fn through(redis: Redis, urls: [&str; 2], (rate, room): (&str, &str)) -> Self {
         let origin = Origin::start();
         let keys = TempDir::new().unwrap();
-        let more = shared(&redis.url(), &keys);
-        let toml = Toml {
-            room,
-            more: &more,
-            ..Toml::rate(MANY)
+        let [more, other] = urls.map(|url| shared(url, &keys));
+        let start = |more: &str| {
+            let toml = Toml {
+                room,
+                more,
+                ..Toml::rate(rate)
+            };
+            Anteroom::start(|place| toml.text(place, origin.addr()))
         };
-        let start = || Anteroom::start(|place| toml.text(place, origin.addr()));
-        let replicas = [start(), start()];
+        let replicas = [start(&more), start(&other)];
         Self {
             redis,
             origin,

@@ -14,6 +14,7 @@ mod histories;
 mod million;
 mod openings;
 mod outages;
+mod paced;
 mod person;
 mod plan;
 mod rates;

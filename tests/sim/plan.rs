@@ -198,6 +198,7 @@ pub(crate) fn settings(rng: &mut Rng, gentle: bool) -> Settings {
         line_max: rng.pick(&[NO_LIMIT, 1_000_000, 1_000_000, 60]),
         guard_share_ppm: rng.pick(&[0, 1, 300_000, 500_000, 1_000_000]),
         guard_recovery_us: rng.pick(&[1, 10, 60, 300]) * SECOND,
+        paced: rng.chance(300),
         ..Settings::default()
     }
 }

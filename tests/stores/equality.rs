@@ -50,6 +50,7 @@ fn line_memory_and_redis_agree_on_random_histories() {
     let met = Mutex::new(Met::default());
     let guarded = Guarded::default();
     let stubs = StubsMet::default();
+    let paced = Paced::default();
     thread::scope(|scope| {
         for _ in 0..PLAYERS {
             scope.spawn(|| {
@@ -63,7 +64,7 @@ fn line_memory_and_redis_agree_on_random_histories() {
                         return;
                     }
                     let seed = one_seed.unwrap_or(index);
-                    let one = runtime.block_on(play(&server, seed, &guarded, &stubs));
+                    let one = runtime.block_on(play(&server, seed, (&guarded, &stubs, &paced)));
                     let mut met = met.lock().expect("nobody panicked");
                     *met = met.and(one);
                 }
@@ -83,6 +84,12 @@ fn line_memory_and_redis_agree_on_random_histories() {
     } = met;
     let least = awaited.min(opened).min(drawn).min(recalled).min(closed);
     assert!(least > 0 || histories < 100, "no history had all: {met:?}");
+    let paced = [paced.leased, paced.withheld, paced.spent, paced.lost].map(AtomicU64::into_inner);
+    println!("leased, withheld, let in beside what is withheld, lost: {paced:?}");
+    assert!(
+        histories < HISTORIES_ENOUGH || !paced.contains(&0),
+        "the histories do not meet all there is of leases: {paced:?}"
+    );
     let guarded = [guarded.slowed, guarded.stopped, guarded.let_in].map(AtomicU64::into_inner);
     println!("slowed, stopped, let in while held back: {guarded:?}");
     assert!(
@@ -108,6 +115,32 @@ impl Guarded {
         add(&self.stopped, stopped);
         add(&self.slowed, held_back && !stopped);
         add(&self.let_in, held_back && answer.counts.entered > before);
+    }
+}
+
+/// How many answers there were of what the histories are to meet of leases.
+#[derive(Default)]
+struct Paced {
+    leased: AtomicU64,
+    withheld: AtomicU64,
+    /// Entries granted while some of the pace was withheld.
+    spent: AtomicU64,
+    /// Histories at whose end something is withheld for replicas that a lost line knew.
+    lost: AtomicU64,
+}
+
+impl Paced {
+    fn note(&self, before: u64, answer: &Answer) {
+        let add = |to: &AtomicU64, is: bool| to.fetch_add(u64::from(is), Ordering::Relaxed);
+        let withheld = answer.withheld_per_hour > 0;
+        add(&self.leased, answer.lease_per_hour > 0);
+        add(&self.withheld, withheld);
+        add(&self.spent, withheld && answer.counts.entered > before);
+    }
+
+    fn line(&self, state: &serde_json::Value) {
+        let lost = state["leases"]["lost_per_hour"] != 0;
+        self.lost.fetch_add(u64::from(lost), Ordering::Relaxed);
     }
 }
 
@@ -216,7 +249,11 @@ fn refusal(result: Result<Answer, StoreError>) -> Result<Answer, Refused> {
 }
 
 /// Plays one history to its end.
-async fn play(server: &Server, seed: u64, guarded: &Guarded, stubs: &StubsMet) -> Met {
+async fn play(
+    server: &Server,
+    seed: u64,
+    (guarded, stubs, paced): (&Guarded, &StubsMet, &Paced),
+) -> Met {
     let _seed = Seed(seed);
     let mut history = History::new(seed);
     let mut redis = server.connect();
@@ -228,6 +265,7 @@ async fn play(server: &Server, seed: u64, guarded: &Guarded, stubs: &StubsMet) -
             Event::Exchange(clock_us, exchange) => {
                 if let Ok(answer) = players.exchange(clock_us, &exchange).await {
                     guarded.note(entered, &answer);
+                    paced.note(entered, &answer);
                     entered = answer.counts.entered;
                     stubs.answer(&exchange, &answer);
                     history.learn(&exchange, &answer);
@@ -244,6 +282,7 @@ async fn play(server: &Server, seed: u64, guarded: &Guarded, stubs: &StubsMet) -
     }
     let expected = state::of_line(&players.line);
     stubs.line(&expected);
+    paced.line(&expected);
     let actual = state::of_redis(&mut redis, "equal", &players.room);
     for (name, value) in expected.as_object().expect("an object") {
         assert_eq!(actual[name], *value, "{name} in Redis");

@@ -15,7 +15,8 @@ const SCALARS: &str = "created nonce provisional store tail head clock_us now_us
     judged_us cut_us origin_answered origin_failed origin_slow stubs_n stub_seq heal_from_us heal_live heal_heard \
     gathers gap_first gap_last issued_minute issued_minute_before opens_at_us draw closes_at_us \
     inside_due finished_due turns_due asking_due keyed_due asked_first called_last none_late \
-    origin_witnesses opening_us";
+    origin_witnesses opening_us paced withheld_per_hour lost_per_hour lost_until_us heal_each_per_hour heal_withheld_per_hour \
+    paced_us";
 
 /// What the script remembers of a set's lowest score, and the set.
 const DUE: [(&str, &str); 6] = [
@@ -28,7 +29,7 @@ const DUE: [(&str, &str); 6] = [
 ];
 
 /// The settings among them.
-const SETTINGS: [&str; 14] = [
+const SETTINGS: [&str; 15] = [
     "rate_per_hour",
     "active_max",
     "mode",
@@ -43,6 +44,17 @@ const SETTINGS: [&str; 14] = [
     "opens_at_us",
     "draw",
     "closes_at_us",
+    "paced",
+];
+
+/// What is withheld for leases.
+const LEASES: [&str; 6] = [
+    "withheld_per_hour",
+    "lost_per_hour",
+    "lost_until_us",
+    "heal_each_per_hour",
+    "heal_withheld_per_hour",
+    "paced_us",
 ];
 
 /// The pure line's state, with bitmaps as bytes, maps as sorted rows, and of each kept answer only its sequence.
@@ -149,6 +161,7 @@ pub fn of_redis(redis: &mut Connection, prefix: &str, room: &str) -> Value {
     assert_eq!(kept, stubs.as_object().expect("a map").len());
     fields.insert("stubs".to_owned(), stubs);
     let blocks = blocks(redis, &key("stub-blocks"));
+    fields["leases"]["held"] = leases(redis, &key("leases"));
     fields.insert("stub_blocks".to_owned(), blocks);
     Value::Object(fields)
 }
@@ -215,7 +228,13 @@ fn scalars(redis: &mut Connection, key: &str) -> Map<String, Value> {
         .and_then(|mode| modes.get(usize::try_from(mode).ok()?));
     settings["mode"] = json!(mode);
     settings["draw"] = json!(settings["draw"] == 1);
+    settings["paced"] = json!(settings["paced"] == 1);
+    let leases: Map<String, Value> = LEASES
+        .iter()
+        .map(|&name| (name.to_owned(), gone(name)))
+        .collect();
     let gathers = json!(gone("gathers") == 1);
+    fields.insert("leases".to_owned(), Value::Object(leases));
     fields.insert("gathers".to_owned(), gathers);
     fields.insert("epoch".to_owned(), epoch);
     fields.insert("provisional".to_owned(), provisional);
@@ -257,6 +276,16 @@ fn stubs(redis: &mut Connection, key: &str) -> Value {
     let slices =
         |(instance, slices): (String, Vec<u8>)| (instance, slices.chunks(24).map(slice).collect());
     Value::Object(rows.into_iter().map(slices).collect())
+}
+
+/// What each replica was granted.
+fn leases(redis: &mut Connection, key: &str) -> Value {
+    let rows: Vec<(String, Vec<u8>)> = redis::cmd("HGETALL").arg(key).query(redis).expect("a hash");
+    let lease = |lease: &[u8]| json!({ "told_us": packed(lease, 0), "per_hour": packed(lease, 8) });
+    let rows = rows
+        .into_iter()
+        .map(|(instance, row)| (instance, lease(&row)));
+    Value::Object(rows.collect())
 }
 
 /// Blocks of numbered stubs, by sequence number.

@@ -68,7 +68,7 @@ impl Check<'_> {
             line_max: values.number("line_max"),
             guard: guard(values),
             stock_ends: values.flag("stock_ends"),
-            on_store_failure: self.on_store_failure(values),
+            on_store_failure: Self::on_store_failure(values),
             upgrades: values
                 .list("upgrades")
                 .iter()
@@ -93,18 +93,9 @@ impl Check<'_> {
     }
 
     /// What happens to newcomers while the store is away.
-    fn on_store_failure(&mut self, values: &Values) -> OnStoreFailure {
+    fn on_store_failure(values: &Values) -> OnStoreFailure {
         match values.text("on_store_failure") {
-            Some("paced") => {
-                let reason = "this version does what \"hold\" says";
-                let remedy = "write \"hold\", or \"open\" if the origin survives that";
-                self.note(
-                    values,
-                    "on_store_failure",
-                    Fault::new(Code::NotInForce, "not in force yet", reason, remedy),
-                );
-                OnStoreFailure::Paced
-            }
+            Some("paced") => OnStoreFailure::Paced,
             Some("open") => OnStoreFailure::Open,
             Some(_) | None => OnStoreFailure::Hold,
         }

@@ -225,9 +225,10 @@ pub(super) const ROOM: Section = Section {
             default: Default::Value(r#""hold""#),
             apply: Apply::Live,
             why: "What newcomers meet while the store is away: with \"hold\" a calm page and a signed place in the order \
-                  of arrival, which becomes a number when it is back; \"paced\" lets each replica go on with its share \
-                  of the last rate (not in force yet: it holds); \"open\" lets everybody through, which the origin \
-                  has to survive.",
+                  of arrival, which becomes a number when it is back; \"paced\" lets each replica go on with the share \
+                  of the last pace that the line granted it, for ten minutes at most: the line withholds it from the \
+                  others for as long, also for one that was killed; \"open\" lets everybody through, which the \
+                  origin has to survive.",
         },
         Key {
             name: "upgrades",

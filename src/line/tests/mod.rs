@@ -2,6 +2,7 @@
 
 mod guard;
 mod healing;
+mod lease;
 mod losses;
 mod opening;
 mod presence;

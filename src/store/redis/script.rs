@@ -13,8 +13,9 @@ use crate::line::settings::Settings;
 use crate::store::redis::wire;
 
 /// The parts of the script, in order.
-const PARTS: [&str; 10] = [
+const PARTS: [&str; 11] = [
     include_str!("lua/begin.lua"),
+    include_str!("lua/lease.lua"),
     include_str!("lua/guard.lua"),
     include_str!("lua/follow.lua"),
     include_str!("lua/opening.lua"),
@@ -33,7 +34,7 @@ const SCHEMA: u32 = 1;
 const KEYS_KEPT_S: u64 = 30 * 24 * 3_600;
 
 /// What the room's keys are called after the common part, in the order the script takes them.
-const KEYS: [&str; 26] = [
+const KEYS: [&str; 27] = [
     "state",
     "answered",
     "seen",
@@ -60,6 +61,7 @@ const KEYS: [&str; 26] = [
     "keyed-until",
     "stub-blocks",
     "stub-marks",
+    "leases",
 ];
 
 /// What the script remembers of some of them, in the order in which it packs it: see `begin.lua`.
@@ -108,22 +110,36 @@ fn no_opening() -> String {
     format!("'{}{:064}{}'", zeros(24), 0, zeros(8))
 }
 
+/// A format that begins with these fields, in two parts.
+fn in_parts(format: &str, first: &str) -> [String; 2] {
+    let rest = format.strip_prefix(first).unwrap_or_default();
+    [format!("'{first}'"), format!("'>{rest}'")]
+}
+
 /// Replaces the names of constants by their values.
 fn fill_in(text: &str) -> String {
     let mut values: Vec<(&str, String)> = constants()
         .into_iter()
         .map(|(name, value)| (name, value.to_string()))
         .collect();
+    let counts = "I8".repeat(21);
+    let [answer_begins, answer_ends] = in_parts(wire::ANSWER_FORMAT, &format!(">I8I8c16{counts}"));
+    let [state_begins, state_ends] = in_parts(wire::STATE_FORMAT, &format!(">I8c16I8c32{counts}"));
     let defaults = settings_row(&Settings::default()).map(|value| value.to_string());
     values.extend([
         ("DEFAULT_SETTINGS", defaults.join(", ")),
         ("NO_ID", format!("'{:032}'", 0)),
         ("NO_NONCE", format!("'{:016}'", 0)),
+        ("NO_LEASES", format!("'{}'", "\\0".repeat(48))),
+        ("NO_LEASE", format!("'{}'", "\\0".repeat(16))),
         ("NO_HEALTH", format!("'{}'", "\\0".repeat(24))),
         ("EXCHANGE_FORMAT", format!("'{}'", wire::EXCHANGE_FORMAT)),
         ("PROPOSAL_FORMAT", format!("'{}'", wire::PROPOSAL_FORMAT)),
         ("STATE_FORMAT", format!("'{}'", wire::STATE_FORMAT)),
-        ("ANSWER_FORMAT", format!("'{}'", wire::ANSWER_FORMAT)),
+        ("ANSWER_BEGINS", answer_begins),
+        ("ANSWER_ENDS", answer_ends),
+        ("STATE_BEGINS", state_begins),
+        ("STATE_ENDS", state_ends),
         ("OPENING_FORMAT", format!("'{}'", wire::OPENING_FORMAT)),
         // An opening of which nothing is agreed, its last field and its commitment, and a seed nobody committed to.
         ("NO_OPENING", no_opening()),
@@ -249,6 +265,6 @@ mod tests {
     fn the_keys_of_a_room_share_one_slot() {
         let keys = keys("anteroom", "main");
         assert!(keys.iter().all(|key| key.starts_with("{anteroom:1:main}:")));
-        assert_eq!(keys.len(), 26);
+        assert_eq!(keys.len(), 27);
     }
 }

@@ -30,15 +30,15 @@ use crate::store::StoreError;
 
 /// The line's scalars as the script packs them; `answer.lua` has their names. Another release may have packed what is
 /// read: what is new goes to the end, and nothing moves.
-pub(crate) const STATE_FORMAT: &str = ">I8c16I8c32I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8c32I8I8I8I8c96I8I8I8c40I8I8I8I8I8I8I8I8I8I8I8I8I8c64I8I8";
+pub(crate) const STATE_FORMAT: &str = ">I8c16I8c32I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8c32I8I8I8I8c96I8I8I8c40I8I8I8I8I8I8I8I8I8I8I8I8I8c64I8I8I8c48";
 /// What the script remembers of the sets within them, each zero where a release did not know of it.
 pub(crate) const DUE_FORMAT: &str = ">I8I8I8I8I8I8I8I8";
 /// The answer's fixed fields as the script packs them; [`answer`] reads them.
-pub(crate) const ANSWER_FORMAT: &str = ">I8I8c16I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8c32I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8c96I8I8";
+pub(crate) const ANSWER_FORMAT: &str = ">I8I8c16I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8c32I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8c96I8I8I8I8";
 
 /// An exchange's fixed fields as the script unpacks them; [`header`] writes them.
 pub(crate) const EXCHANGE_FORMAT: &str =
-    ">I8c16I8c32c16I8c16I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8c24c96I8I8I8I8";
+    ">I8c16I8c32c16I8c16I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8c24c96I8I8I8I8c16";
 /// A slice of stubs, as the exchange carries it and the store keeps it.
 pub(crate) const SLICE_FORMAT: &str = ">I8I8I8";
 /// A block of numbered stubs, as the store keeps it and the answer carries it.
@@ -48,7 +48,7 @@ pub(crate) const LOST_FORMAT: &str = ">c16I8";
 /// Length of a slice of stubs, as the exchange carries it and the store keeps it.
 pub(crate) const SLICE_BYTES: usize = 24;
 /// A proposal as the script unpacks it.
-pub(crate) const PROPOSAL_FORMAT: &str = ">c32I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8";
+pub(crate) const PROPOSAL_FORMAT: &str = ">c32I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8";
 /// What is agreed of an opening, within the others: nothing is zeros.
 pub(crate) const OPENING_FORMAT: &str = ">I8I8I8c64I8";
 /// A seed that nobody committed to.
@@ -145,6 +145,9 @@ fn header(clock_us: Option<u64>, store: KeyHash, exchange: &Exchange) -> Vec<u8>
         number(&mut to, value);
     }
     number(&mut to, exchange.origin.witnesses);
+    for value in [known.lease_per_hour, known.withheld_per_hour] {
+        number(&mut to, value);
+    }
     to
 }
 
@@ -275,6 +278,7 @@ pub(crate) fn answer(bytes: &[u8]) -> Result<Answer, StoreError> {
     let [held_back_ppm, clock_us] = from.numbers()?;
     let opening = read_opening(&mut from)?;
     let [stubs_n, stubs_to] = from.numbers()?;
+    let [lease_per_hour, withheld_per_hour] = from.numbers()?;
     let answer = Answer {
         sequence,
         epoch,
@@ -310,6 +314,8 @@ pub(crate) fn answer(bytes: &[u8]) -> Result<Answer, StoreError> {
         opening,
         stubs: from.rows(stubs_n, block_row)?,
         stubs_to,
+        lease_per_hour,
+        withheld_per_hour,
     };
     from.end().map(|()| answer)
 }
@@ -339,7 +345,7 @@ fn counts(row: [u64; 6]) -> Counts {
     }
 }
 
-fn settings(row: [u64; 14]) -> Result<Settings, StoreError> {
+fn settings(row: [u64; 15]) -> Result<Settings, StoreError> {
     let [
         rate_per_hour,
         active_max,
@@ -355,6 +361,7 @@ fn settings(row: [u64; 14]) -> Result<Settings, StoreError> {
         opens_at_us,
         draw,
         closes_at_us,
+        paced,
     ] = row;
     Ok(Settings {
         rate_per_hour,
@@ -371,6 +378,7 @@ fn settings(row: [u64; 14]) -> Result<Settings, StoreError> {
         opens_at_us,
         draw: draw != 0,
         closes_at_us,
+        paced: paced != 0,
     })
 }
 

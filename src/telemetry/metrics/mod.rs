@@ -187,6 +187,14 @@ metrics! {
     store_up: IntGaugeVec = gauges(&["room"]);
     /// How long the room's store has been away; 0 while it answers
     store_away_seconds: IntGaugeVec = gauges(&["room"]);
+    /// Visitors this replica let in by itself while the room's store was away
+    paced_entered_total: IntCounterVec = counters(&["room"]);
+    /// Asks of visitors that found no room in what this replica remembers of those while the store was away
+    paced_refused_total: IntCounterVec = counters(&["room"]);
+    /// Entries per second that this replica lets in by itself; 0 while the room's store answers
+    paced_rate: GaugeVec = float_gauges(&["room"]);
+    /// Entries per second that the line withholds for replicas that may let people in by themselves
+    withheld_rate: GaugeVec = float_gauges(&["room"]);
     /// Places in the order of arrival given to newcomers while there were no numbers
     stubs_total: IntCounterVec = counters(&["room"]);
     /// Newcomers with such a place at this replica whom the line has not numbered yet
@@ -257,6 +265,10 @@ impl Metrics {
             settings_revision: self.settings_revision.with_label_values(label),
             store_up: self.store_up.with_label_values(label),
             store_away: self.store_away_seconds.with_label_values(label),
+            paced_entered: self.paced_entered_total.with_label_values(label),
+            paced_refused: self.paced_refused_total.with_label_values(label),
+            paced_rate: self.paced_rate.with_label_values(label),
+            withheld: self.withheld_rate.with_label_values(label),
             stubs: self.stubs_total.with_label_values(label),
             stubs_waiting: self.stubs_waiting.with_label_values(label),
             joined: self.joined_total.with_label_values(label),
@@ -308,11 +320,15 @@ impl Metrics {
             &self.entered_total,
             &self.exchange_errors_total,
             &self.stubs_total,
+            &self.paced_entered_total,
+            &self.paced_refused_total,
         ] {
             series.remove_label_values(label).ok();
         }
         self.rate_target.remove_label_values(label).ok();
         self.guard_ratio.remove_label_values(label).ok();
+        self.paced_rate.remove_label_values(label).ok();
+        self.withheld_rate.remove_label_values(label).ok();
         for promise in WATCHED {
             let labels = &[room, &promise.to_string()];
             self.promise_broken_total.remove_label_values(labels).ok();
@@ -365,6 +381,14 @@ pub struct RoomMetrics {
     pub store_up: IntGauge,
     /// See [`Metrics::store_away_seconds`].
     pub store_away: IntGauge,
+    /// See [`Metrics::paced_entered_total`].
+    pub paced_entered: IntCounter,
+    /// See [`Metrics::paced_refused_total`].
+    pub paced_refused: IntCounter,
+    /// See [`Metrics::paced_rate`].
+    pub paced_rate: Gauge,
+    /// See [`Metrics::withheld_rate`].
+    pub withheld: Gauge,
     /// See [`Metrics::stubs_total`].
     pub stubs: IntCounter,
     /// See [`Metrics::stubs_waiting`].
@@ -396,13 +420,7 @@ pub struct Shown {
 impl Shown {
     /// Shows the settings the room obeys. A rate is given in entries per hour, as the line has it.
     pub fn settings(&self, rate_per_hour: u64, active_max: u64, mode: Mode) {
-        // An hourly rate is far below 2⁵³, so this is exact.
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "rates are bounded far below 2^53"
-        )]
-        let rate = rate_per_hour as f64 / 3_600.0;
-        self.rate_target.set(rate);
+        self.rate_target.set(per_second(rate_per_hour));
         let limit = (active_max != NO_LIMIT).then_some(active_max);
         set_or_remove(&self.active_max, &self.room, limit);
         for other in Mode::ALL {
@@ -423,6 +441,16 @@ impl Shown {
 #[must_use]
 pub fn ratio(ppm: u64) -> f64 {
     f64::from(u32::try_from(ppm).unwrap_or(u32::MAX)) / 1_000_000.0
+}
+
+/// Entries per hour as entries per second.
+#[must_use]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "an hourly rate is far below 2^53, so that this is exact"
+)]
+pub fn per_second(per_hour: u64) -> f64 {
+    per_hour as f64 / 3_600.0
 }
 
 /// A count as a gauge takes it.

@@ -106,7 +106,7 @@ impl Shadow {
         let stops = all_failed || left < WHOLE / 64;
         self.guard.taken = if stops { WHOLE } else { WHOLE - left };
         self.guard.cut_us = Some(self.now_us);
-        self.pace.limit(self.pace_per_hour());
+        self.pace.limit(self.pace_left());
     }
 
     /// What the answer says of the guard is what came of what it was told.

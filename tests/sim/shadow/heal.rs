@@ -6,6 +6,7 @@ use anteroom::line::exchange::Exchange;
 use anteroom::line::ids::InstanceId;
 
 use super::Shadow;
+use super::lease::missing;
 use crate::plan::SECOND;
 
 /// How long a line heals, at most and at least.
@@ -36,6 +37,16 @@ pub(super) struct Heal {
 }
 
 impl Heal {
+    /// When it last began.
+    pub(super) fn began_us(&self) -> u64 {
+        self.from_us
+    }
+
+    /// How many of those who were live have not come back.
+    pub(super) fn missing(&self) -> u64 {
+        missing(self.live, self.reports)
+    }
+
     /// Line time was behind by so much.
     pub(super) fn later(&mut self, behind_us: u64) {
         self.from_us += behind_us;

@@ -7,6 +7,7 @@
 mod calls;
 mod guard;
 mod heal;
+mod lease;
 mod opening;
 mod pace;
 mod people;
@@ -31,6 +32,7 @@ use anteroom::line::settings::Settings;
 use crate::replica::Joiner;
 
 use heal::Heal;
+use lease::Leases;
 pub(crate) use pace::Pace;
 pub(crate) use stubs::Stub;
 use stubs::Stubs;
@@ -138,6 +140,7 @@ pub(crate) struct Shadow {
     opening_us: u64,
     /// This exchange opened the line, and leaves stubs of whoever came after that to the next.
     queue_left: bool,
+    leases: Leases,
 }
 
 impl Shadow {
@@ -157,6 +160,7 @@ impl Shadow {
         let may_be_older = self.tail == 0 && self.process.0 != 0 && self.settings.mode.issues();
         self.provisional &= done.healing || may_be_older;
         self.listen(exchange);
+        self.keep_back(exchange, done.elapsed_us);
         self.expire();
         self.accrue(&done);
         self.guard(exchange.origin);
@@ -187,6 +191,7 @@ impl Shadow {
             )
         })?;
         self.guarded(answer.measured.held_back_ppm)?;
+        self.leased(exchange, answer, done.healing)?;
         self.compare(answer, &done)?;
         self.tells_opening(exchange, answer)?;
         Ok(done)

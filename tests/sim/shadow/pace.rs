@@ -48,8 +48,12 @@ impl Pace {
     }
 
     pub(crate) fn fill(&mut self, elapsed_us: u64, rate_per_hour: u64) {
-        self.credit += u128::from(elapsed_us) * u128::from(rate_per_hour);
+        self.earn(elapsed_us, rate_per_hour);
         self.limit(rate_per_hour);
+    }
+
+    fn earn(&mut self, elapsed_us: u64, rate_per_hour: u64) {
+        self.credit += u128::from(elapsed_us) * u128::from(rate_per_hour);
     }
 
     /// Pays for entries; whether there was credit for them.
@@ -63,8 +67,10 @@ impl Pace {
 
 impl Shadow {
     pub(super) fn accrue(&mut self, done: &Done) {
-        if self.settings.mode == Mode::Open && !done.healing && !self.is_closed_yet() {
-            self.pace.fill(done.elapsed_us, self.pace_per_hour());
+        let earns = self.settings.mode == Mode::Open && !done.healing && !self.is_closed_yet();
+        if earns && !self.was_left_alone(done.elapsed_us) {
+            self.pace.earn(done.elapsed_us, self.pace_earned());
+            self.pace.limit(self.pace_left());
         }
     }
 

@@ -23,6 +23,7 @@ impl Shadow {
         }
         self.queue_left = false;
         let was_healing = self.is_healing();
+        self.leases.healed_before = was_healing;
         let elapsed = clock_us.saturating_sub(self.clock_us);
         let gap = elapsed > STEP_US || clock_us < self.clock_us;
         if self.is_closed_yet() && self.opening.at_us > self.clock_us {
@@ -201,7 +202,7 @@ impl Shadow {
         }
         self.settings = settings;
         self.revision += 1;
-        self.pace.limit(self.pace_per_hour());
+        self.pace.limit(self.pace_left());
         self.window_changed(before);
     }
 }

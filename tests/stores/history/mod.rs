@@ -119,6 +119,7 @@ impl History {
                 presence_us: self.presence(),
                 opens_at_us: moment(&mut self.random, self.clock_us, 300),
                 draw: self.random.chance(700),
+                paced: self.random.chance(500),
                 ..Settings::default()
             },
         });
@@ -175,6 +176,10 @@ impl History {
         }
         let known = &mut self.replicas[self.sender].known;
         known.instances = answer.counts.instances;
+        if !answer.healing || self.random.chance(100) {
+            known.lease_per_hour = answer.lease_per_hour;
+            known.withheld_per_hour = answer.withheld_per_hour;
+        }
         known.opening = answer.opening;
         if answer.opening.draws && answer.opening.draw.is_none() && self.random.chance(500) {
             known.opening.draw = Some(self.random.pick(&[
@@ -292,10 +297,7 @@ impl History {
                 stubs: self.random.below(known.stubs + 3),
                 ..known
             },
-            6 => Known {
-                instances: self.random.below(6),
-                ..known
-            },
+            6 => self.odd_lease(known),
             _ => Known {
                 now_us: self.now_us + self.random.below(20 * SECOND),
                 ..known

@@ -1,5 +1,6 @@
 //! What a random history is made of: settings, visitors, numbers and times, the likely and the odd.
 
+use anteroom::line::exchange::Known;
 use anteroom::line::exchange::LostStub;
 use anteroom::line::exchange::Visitor;
 use anteroom::line::ids::InstanceId;
@@ -52,6 +53,7 @@ impl History {
             opens_at_us: moment(random, self.clock_us, 150),
             draw: random.chance(500),
             closes_at_us: moment(random, self.clock_us, 30),
+            paced: random.chance(700),
         }
     }
 
@@ -102,6 +104,18 @@ impl History {
         Visitor {
             number,
             id: TicketId(u128::from(id) << 8),
+        }
+    }
+
+    /// What a replica knows of others and of leases: anything, and of long ago.
+    pub(super) fn odd_lease(&mut self, known: Known) -> Known {
+        let before_us = self.random.below(9 * SECOND).min(self.now_us);
+        Known {
+            instances: self.random.below(6),
+            lease_per_hour: self.random.pick(&[0, 7, 100_000, known.lease_per_hour]),
+            withheld_per_hour: self.random.pick(&[0, 7, 100_000]),
+            now_us: self.now_us - before_us,
+            ..known
         }
     }
 

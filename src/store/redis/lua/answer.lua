@@ -71,21 +71,35 @@ end
 -- An epoch that may yet give way to an older one must not be remembered by anybody; in one with numbers somebody has one.
 if tail > 0 then provisional = 0 end
 local certain = provisional == 0
-local answer = struct.pack(ANSWER_FORMAT, sequence, certain and created or 0, certain and nonce or NO_NONCE,
+-- grant_lease: what the sender may let in by itself from this answer on.
+local lease = 0
+if due.sharing > 0 then
+  if paced == 1 and mode == 0 and not healing and not awaited and held_back_ppm < ENTRY and certain then
+    lease = floor(pace / due.sharing)
+  end
+  if store ~= NO_ID then
+    local before = struct.unpack('>I8', ARGV[1], #ARGV[1] - 15)
+    call('HSET', LEASES, instance, struct.pack('>I8I8', known_now_us, max(lease, before)))
+  end
+end
+-- In two parts, and so is the state: a function can hold 250 values at once.
+local answer = struct.pack(ANSWER_BEGINS, sequence, certain and created or 0, certain and nonce or NO_NONCE,
   healing and 1 or 0, more and 1 or 0, now_us, turn_now_us, tail, head, first, issued, entries_to, turns_to,
-  finished_to, slice, rate, active_max, mode, presence_us, turn_us, late_share_ppm, pass_idle_us, returns, line_max,
-  guard_share_ppm, guard_recovery_us, opens_at, draw, closes_at, revision, content, inside_n, on_time_n, late_n,
-  turning_n, entered, live, delay_us, share_ppm, effective, stock, keyed_n, standing_n, entered_n,
-  finished_n, turns_n, held_back_ppm, clock_us, opening, blocks_n, stubs_to)
+  finished_to, slice, rate, active_max, mode, presence_us, turn_us, late_share_ppm, pass_idle_us, returns, line_max)
+  .. struct.pack(ANSWER_ENDS, guard_share_ppm, guard_recovery_us, opens_at, draw, closes_at, paced, revision,
+  content, inside_n, on_time_n, late_n, turning_n, entered, live, delay_us, share_ppm, effective, stock, keyed_n, standing_n, entered_n,
+  finished_n, turns_n, held_back_ppm, clock_us, opening, blocks_n, stubs_to,
+  lease, due.withheld)
 if #rows > 0 then answer = answer .. table.concat(rows) end
 call('HSET', ANSWERED, instance, answer)
-call('SET', STATE, struct.pack(STATE_FORMAT, created, nonce, provisional, store, tail, head, clock_us, now_us,
+call('SET', STATE, struct.pack(STATE_BEGINS, created, nonce, provisional, store, tail, head, clock_us, now_us,
   turn_now_us, heal_until_us, credit, credit_rest, late_due, share_ppm, delay_us, aged_us, minute_us, minute,
-  minute_before, listen_us, told_us, told_before_us, told_at_us, slice, slice_us, rate, active_max, mode, presence_us,
-  turn_us, late_share_ppm, pass_idle_us, returns, line_max, revision, content, stock, entered, entries_seq,
-  finished_seq, opening, guard_share_ppm, guard_recovery_us, held_back_ppm, guarded, stubs_n, stub_seq, heal_from_us,
+  minute_before, listen_us, told_us, told_before_us, told_at_us, slice, slice_us)
+  .. struct.pack(STATE_ENDS, rate, active_max, mode, presence_us, turn_us, late_share_ppm, pass_idle_us, returns,
+  line_max, revision, content, stock, entered, entries_seq, finished_seq, opening, guard_share_ppm,
+  guard_recovery_us, held_back_ppm, guarded, stubs_n, stub_seq, heal_from_us,
   heal_live, heal_heard, gathers, gap_first, gap_last, issued_minute, issued_minute_before, opens_at, draw,
-  closes_at, struct.pack(DUE_FORMAT, unpack(due, 1, DUE_N)), witnesses, opening_us), 'KEEPTTL')
+  closes_at, struct.pack(DUE_FORMAT, unpack(due, 1, DUE_N)), witnesses, opening_us, paced, KEYS.leased), 'KEEPTTL')
 if touch then
   for i = 1, #KEYS do call('EXPIRE', KEYS[i], KEYS_KEPT_S) end
 end

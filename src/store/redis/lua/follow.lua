@@ -41,13 +41,14 @@ if ARGV[2] ~= '' or sold_out == 1 then
   local function set(...)
     local before = mode
     rate, active_max, mode, presence_us, turn_us, late_share_ppm, pass_idle_us, returns, line_max, guard_share_ppm,
-      guard_recovery_us, opens_at, draw, closes_at = ...
+      guard_recovery_us, opens_at, draw, closes_at, paced = ...
     revision = revision + 1
     -- pace_per_hour
     pace = rate
     if held_back_ppm > 0 then
       pace = max(floor(rate * (ENTRY - held_back_ppm) / ENTRY), min(floor((rate + 3) / 4), PROBE_PER_HOUR))
     end
+    pace = max(pace - due.withheld, 0)
     credit = min(credit, max(floor(pace * ENTRY / 3600), ENTRY))
     if mode == 0 and before ~= 0 then listen_us = now_us end
   end
@@ -65,7 +66,7 @@ if ARGV[2] ~= '' or sold_out == 1 then
   end
   if sold_out == 1 and mode <= 1 then
     set(rate, active_max, 3, presence_us, turn_us, late_share_ppm, pass_idle_us, returns, line_max, guard_share_ppm,
-      guard_recovery_us, opens_at, draw, closes_at)
+      guard_recovery_us, opens_at, draw, closes_at, paced)
   end
 end
 if given_stock > 0 then stock = given_stock end

@@ -1,17 +1,4 @@
 
--- accrue: credit fills for the time that passed, at the pace that was in force.
-local pace = rate
-if held_back_ppm > 0 then
-  pace = max(floor(rate * (ENTRY - held_back_ppm) / ENTRY), min(floor((rate + 3) / 4), PROBE_PER_HOUR))
-end
-if mode == 0 and not healing
-  and (opening == NO_OPENING or struct.unpack('>I8', opening, EARLY_AT) > 0) then
-  local filled = elapsed_us * pace + credit_rest
-  local credit_max = max(floor(pace * ENTRY / 3600), ENTRY)
-  credit, credit_rest = credit + floor(filled / 3600), filled % 3600
-  if credit >= credit_max then credit, credit_rest = credit_max, 0 end
-end
-
 -- guard: takes in how the origin did, and judges it when it is time; `guarded` has when it last did so, when it last cut
 -- the pace, and what it was told since.
 do
@@ -58,5 +45,6 @@ do
   if held_back_ppm > 0 then
     pace = max(floor(rate * (ENTRY - held_back_ppm) / ENTRY), min(floor((rate + 3) / 4), PROBE_PER_HOUR))
   end
+  pace = max(pace - due.withheld, 0)
   credit = min(credit, max(floor(pace * ENTRY / 3600), ENTRY))
 end
