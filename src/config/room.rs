@@ -204,7 +204,10 @@ impl Room {
 fn content(settings: &Settings, since_us: u64) -> KeyHash {
     let mut hash = digest::Context::new(&digest::SHA256);
     hash.update(b"anteroom settings 1");
-    for number in settings_row(settings).into_iter().chain([since_us]) {
+    // A file that says nothing of going on without the store has the content it had before there was that.
+    let row = settings_row(settings);
+    let said = row.len() - usize::from(!settings.paced);
+    for number in row.into_iter().take(said).chain([since_us]) {
         hash.update(&number.to_be_bytes());
     }
     let mut bits = [0; 16];
@@ -222,4 +225,22 @@ fn instant(at: Option<Timestamp>) -> u64 {
 /// Whole microseconds; every duration of a room is bounded far below the type's range.
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_content_of_a_file_stays_what_it_was_before_a_setting_it_does_not_name() {
+        let settings = Settings::default();
+        // The same bytes, hashed by another program.
+        let before = KeyHash(0x1a4b_691a_4020_16a6_7ba6_b620_8409_39de);
+        assert_eq!(content(&settings, 0), before);
+        let paced = Settings {
+            paced: true,
+            ..settings
+        };
+        assert_ne!(content(&paced, 0), before);
+    }
 }

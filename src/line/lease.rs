@@ -12,6 +12,11 @@
 //! back tells with its second exchange that it has stopped. A line that was lost asks those who come back what they and
 //! others were granted, and withholds the rest.
 //!
+//! Limits: below one entry a second for each replica, every one of them has a first entry to give, so that the burst is one
+//! for each. Places are shared as they were free at the last answer and not withheld, so that while only some replicas are
+//! cut off, `active_max` may be exceeded by their share of them. Whom a replica called alone is late at the others when it
+//! is back. Whether the origin is well is not judged while the store is away.
+//!
 //! One replica alone is granted half of the pace: were it killed, whoever takes its place would have nothing to give.
 
 use std::collections::BTreeMap;

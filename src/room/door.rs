@@ -62,13 +62,7 @@ fn go_on(ours: (&Shared, &RoomMetrics), course: &mut Course) {
         return;
     }
     if course.gathered.is_sold_out() {
-        if let Some(tick) = close(ours, course, "nothing is left: nobody is let in any more") {
-            let shown = shown(&course.mirror.picture, &answer, &tick);
-            shared.publish(&Snapshot {
-                paced: None,
-                ..shown
-            });
-        }
+        shut(ours, course, "nothing is left: nobody is let in any more");
         return;
     }
     let is_settled = picture.at.saturating_duration_since(picture.up_since) >= SETTLED;
@@ -90,6 +84,20 @@ fn go_on(ours: (&Shared, &RoomMetrics), course: &mut Course) {
         }
         take(metrics, course, &tick);
         shared.publish(&shown(&course.mirror.picture, &answer, &tick));
+    }
+}
+
+/// Closes the door while the store is still away, and shows that.
+pub(crate) fn shut(ours: (&Shared, &RoomMetrics), course: &mut Course, why: &'static str) {
+    let Some(answer) = course.mirror.picture.answer.clone() else {
+        return;
+    };
+    if let Some(tick) = close(ours, course, why) {
+        let shown = shown(&course.mirror.picture, &answer, &tick);
+        ours.0.publish(&Snapshot {
+            paced: None,
+            ..shown
+        });
     }
 }
 

@@ -411,8 +411,9 @@ impl Exchanger {
     }
 
     /// The last exchange: the line need not wait for this replica.
-    async fn leave(mut self, course: Course) {
-        let mut course = course;
+    async fn leave(mut self, mut course: Course) {
+        // Whoever came in by it from now on would be told to nobody.
+        door::shut((&self.shared, &self.metrics), &mut course, "leaving");
         let mut exchange = {
             let mut stubs = self.shared.stubs();
             let arrive = stubs.arriving(course.mirror.picture.moment());

@@ -227,7 +227,8 @@ impl Gathered {
         self.turn_away(arrive);
         self.asks.clear();
         self.asking.clear();
-        let (exchange, _nobody) = self.take(known);
+        // There is no next one that could tell what this one leaves out.
+        let (exchange, _nobody) = self.take_within(known, work::all);
         Exchange {
             leaving: true,
             ..exchange
@@ -236,6 +237,15 @@ impl Gathered {
 
     /// The next exchange, as full as its bounds allow, and who waits for it.
     pub(crate) fn take(&mut self, known: Known) -> (Exchange, Waiting) {
+        self.take_within(known, work::share)
+    }
+
+    /// The same, with as many of each list as `share` says.
+    fn take_within(
+        &mut self,
+        known: Known,
+        share: fn([(usize, usize); 8]) -> [usize; 8],
+    ) -> (Exchange, Waiting) {
         // Whoever has gone meanwhile gets no number.
         self.eager.retain(|newcomer| !newcomer.reply.is_closed());
         self.plain.retain(|newcomer| !newcomer.reply.is_closed());
@@ -249,7 +259,7 @@ impl Gathered {
         newcomers.extend(drain(&mut self.plain, free));
         self.rush.note(newcomers.len());
         let items = |length: usize| length.min(ITEMS_MAX);
-        let [keyed, checks, asks, finishes, unasks, more, renewals, heard] = work::share([
+        let [keyed, checks, asks, finishes, unasks, more, renewals, heard] = share([
             (items(self.keyed.len()), work::KEYED_US),
             (items(self.checks.len()), work::CHECK_US),
             (items(self.asks.len()), work::ASK_US),

@@ -29,6 +29,11 @@ pub(crate) fn share<const N: usize>(lists: [(usize, usize); N]) -> [usize; N] {
     counts
 }
 
+/// All of each list, whatever it costs.
+pub(crate) fn all<const N: usize>(lists: [(usize, usize); N]) -> [usize; N] {
+    lists.map(|(length, _)| length)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -227,8 +227,10 @@ pub(super) const ROOM: Section = Section {
             why: "What newcomers meet while the store is away: with \"hold\" a calm page and a signed place in the order \
                   of arrival, which becomes a number when it is back; \"paced\" lets each replica go on with the share \
                   of the last pace that the line granted it, for ten minutes at most: the line withholds it from the \
-                  others for as long, also for one that was killed; \"open\" lets everybody through, which the \
-                  origin has to survive.",
+                  others for as long, also for one that was killed. Let the balancer send a visitor to the same \
+                  replica then: two of them cannot know of each other's entries, and may let one in twice. Where only \
+                  some are cut off, up to their share of the free places comes on top of `active_max`. \"open\" lets \
+                  everybody through, which the origin has to survive.",
         },
         Key {
             name: "upgrades",
