@@ -31,6 +31,9 @@ impl Line {
 
     /// Fills the credit for the time that passed, at the pace that was in force, less what was withheld of it.
     pub(crate) fn accrue(&mut self, step: &Step) {
+        if std::mem::take(&mut self.is_forfeit) {
+            return;
+        }
         if self.settings.mode != Mode::Open || step.healing || self.opening.is_awaited() {
             return;
         }

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::collections::VecDeque;
+use std::ops::Not;
 
 use serde::{Deserialize, Serialize};
 
@@ -312,6 +313,10 @@ pub struct Line {
     /// What replicas may let in that are not heard from.
     #[serde(default)]
     pub(crate) leases: Leases,
+    /// Entries were lost with their time: the next exchange earns no credit. Only stores that reserve numbers lose so;
+    /// the script heals instead.
+    #[serde(default, skip_serializing_if = "Not::not")]
+    pub(crate) is_forfeit: bool,
 }
 
 /// What one exchange works out on its way and nobody needs afterwards.
@@ -463,8 +468,11 @@ impl Line {
         self.tail = self.tail.max(tail);
     }
 
-    /// Takes away what credit is left; for stores that come back after losing entries.
+    /// Takes away what credit is left, and what the time until the next exchange would earn: what was lost may have spent
+    /// it. For stores that come back after losing entries.
     pub fn forfeit_credit(&mut self) {
         self.credit = 0;
+        self.credit_rest = 0;
+        self.is_forfeit = true;
     }
 }

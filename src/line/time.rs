@@ -57,6 +57,7 @@ impl Line {
             content: self.content,
             contents: std::mem::take(&mut self.contents),
             stubs: std::mem::take(&mut self.stubs),
+            is_forfeit: self.is_forfeit,
             epoch: Some(shown.unwrap_or(Epoch {
                 created_us: clock_us,
                 nonce: exchange.nonce,
@@ -84,8 +85,8 @@ impl Line {
             self.seen.put(instance, self.now_us.saturating_sub(LIVE_US));
         }
         if exchange.store == KeyHash::default() && shown.is_none() {
-            // A store that cannot have lost anything: the first visitor need not wait.
-            self.credit = ENTRY;
+            // A store that cannot have lost anything unless it knows: the first visitor need not wait.
+            self.credit = if self.is_forfeit { 0 } else { ENTRY };
         } else {
             self.heal();
         }

@@ -18,6 +18,7 @@ use crate::line::ids::KeyHash;
 use crate::line::ids::Nonce;
 use crate::line::ids::TicketId;
 use crate::line::settings::Settings;
+use crate::line::state::ENTRY;
 
 const OLD: Epoch = Epoch {
     created_us: START - 3_600 * SECOND,
@@ -256,4 +257,34 @@ fn a_pass_signed_again_says_when_its_visitor_entered_also_after_the_record_was_l
         }];
         assert_eq!(answer.standings, expected);
     }
+}
+
+#[test]
+fn entries_that_a_store_lost_are_not_paid_for_by_the_time_in_which_they_were_made() {
+    let mut bench = Bench::new(per_second(5));
+    bench.join(1);
+    bench.ask(1);
+    // What it goes back to; four seconds later it has used up all that it earned since, and is lost.
+    let mut line = bench.line.clone();
+    for _ in 0..4 {
+        bench.wait(SECOND);
+    }
+    line.reserve(20);
+    line.forfeit_credit();
+    bench.line = line;
+    bench.wait(SECOND / 10);
+    assert_eq!(bench.line.credit, 0);
+    bench.wait(SECOND / 5);
+    assert_eq!(bench.line.credit, ENTRY);
+
+    // With its epoch lost as well, it does not begin with an entry either.
+    let mut line = Line::new();
+    line.reserve(20);
+    line.forfeit_credit();
+    bench.line = line;
+    bench.last = None;
+    bench.set(per_second(5));
+    assert_eq!(bench.line.credit, 0);
+    bench.wait(SECOND / 5);
+    assert_eq!(bench.line.credit, ENTRY);
 }

@@ -197,10 +197,11 @@ impl Shadow {
         Ok(done)
     }
 
-    /// The embedded store came back: numbers up to this one were reserved, and credit is gone.
+    /// The embedded store came back: numbers up to this one were reserved, and credit is gone together with what was earned
+    /// since the entries that were lost.
     pub(crate) fn reserve(&mut self, tail: u64) {
         self.tail = self.tail.max(tail);
-        self.pace.forfeit();
+        self.pace.lose();
     }
 
     /// Whether visitors can be called and let in.

@@ -23,6 +23,8 @@ pub(crate) struct Pace {
     both: u64,
     late: u64,
     share_ppm: u64,
+    /// Entries were lost: nobody knows what has been spent of what was earned until the next exchange.
+    was_lost: bool,
 }
 
 /// One second of the rate, at least one entry.
@@ -41,6 +43,24 @@ impl Pace {
 
     pub(crate) fn forfeit(&mut self) {
         self.credit = 0;
+    }
+
+    /// Entries were lost, and with them what they had cost.
+    pub(super) fn lose(&mut self) {
+        self.forfeit();
+        self.was_lost = true;
+    }
+
+    /// What another line begins with in the place of this one.
+    pub(super) fn next(self) -> Self {
+        let was_lost = self.was_lost;
+        if was_lost {
+            return Self {
+                was_lost,
+                ..Self::default()
+            };
+        }
+        Self::first()
     }
 
     pub(crate) fn limit(&mut self, rate_per_hour: u64) {
@@ -68,7 +88,8 @@ impl Pace {
 impl Shadow {
     pub(super) fn accrue(&mut self, done: &Done) {
         let earns = self.settings.mode == Mode::Open && !done.healing && !self.is_closed_yet();
-        if earns && !self.was_left_alone(done.elapsed_us) {
+        let was_lost = std::mem::take(&mut self.pace.was_lost);
+        if earns && !was_lost && !self.was_left_alone(done.elapsed_us) {
             self.pace.earn(done.elapsed_us, self.pace_earned());
             self.pace.limit(self.pace_left());
         }

@@ -7,7 +7,6 @@ use anteroom::line::settings::Settings;
 
 use super::Shadow;
 use super::heal::LIVE_US;
-use super::pace::Pace;
 use crate::plan::SECOND;
 
 /// Line time follows the store's clock by at most this in one exchange; a replica silent for longer is missing.
@@ -73,7 +72,7 @@ impl Shadow {
             contents: std::mem::take(&mut self.contents),
             seen: std::mem::take(&mut self.seen),
             stubs: self.stubs.without_numbers(),
-            pace: Pace::first(),
+            pace: self.pace.next(),
             ..Self::default()
         };
         self.announced();
