@@ -72,6 +72,8 @@ pub(crate) enum View {
     Stands(Standing),
     /// The ticket is of an epoch that has ended.
     Invalid,
+    /// No line is known for certain, so that any ticket may be of it.
+    Believed,
 }
 
 /// What happened since the last exchange.
@@ -211,10 +213,10 @@ impl Replica {
         if answer.epoch != epoch {
             // Only an answer younger than a heal takes can say that there is no such epoch any more.
             let fresh = now_us < self.fresh_us + 3 * SECOND / 2;
-            return if fresh && !answer.healing {
-                View::Invalid
-            } else {
-                View::Calm
+            return match fresh && !answer.healing {
+                true if answer.epoch == Epoch::default() => View::Believed,
+                true => View::Invalid,
+                false => View::Calm,
             };
         }
         if answer.opening.is_awaited() {

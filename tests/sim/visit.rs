@@ -140,6 +140,13 @@ impl World {
                 self.people[p].renew_id(&mut self.rng);
                 self.visit_after(p, SECOND);
             }
+            // Nobody is told that its place is gone; but these replicas do not tell the line of such tickets, so those
+            // of a line that was lost together with everybody who knew it come anew.
+            View::Believed if self.has_ended(epoch) => {
+                self.people[p].renew_id(&mut self.rng);
+                self.visit_after(p, SECOND);
+            }
+            View::Believed => self.come_back(p, at, 2 * SECOND),
             View::Place(place) => self.wait(p, at, visitor, place)?,
             View::Stands(standing) => self.stand(p, at, visitor, standing)?,
         }
