@@ -1,7 +1,7 @@
 //! The one task per room that talks to the store: self-clocked batches, and a tick when nothing is asked.
 //!
-//! While an exchange is on its way, events gather in the channel; as soon as its answer is here (in a rush a little later)
-//! the next one takes them all. One whose answer was lost is repeated under its sequence number until it is answered, so
+//! While an exchange is on its way, events gather in the channel; as soon as its answer is here the next one
+//! takes them all. One whose answer was lost is repeated under its sequence number until it is answered, so
 //! that nothing is applied twice; meanwhile those who wait are told that the store is away. What is repeated asks for no
 //! numbers, since those who wanted them have their places in the order of arrival, and tells of all these to the line.
 
@@ -96,7 +96,6 @@ impl Exchanger {
             if !at_once && !self.listen(&mut course, &mut batch).await {
                 return;
             }
-            course.gathered.rush.pass(|| self.events.len()).await;
             self.take_waiting(&mut course, &mut batch);
             if course.leaving.is_some() {
                 return Box::pin(self.leave(course)).await;

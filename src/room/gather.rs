@@ -24,7 +24,6 @@ use crate::line::ids::TicketId;
 use crate::room::event::Asked;
 use crate::room::event::Event;
 use crate::room::event::Joined;
-use crate::room::rush::Rush;
 use crate::room::stubs::Arrival;
 use crate::room::work;
 
@@ -73,7 +72,6 @@ pub(crate) struct Gathered {
     stock: Option<u64>,
     sold_out: bool,
     origin: Health,
-    pub(crate) rush: Rush,
     pub(crate) proposal: Option<Proposal>,
 }
 
@@ -257,7 +255,6 @@ impl Gathered {
         newcomers.extend(drain(&mut self.eager, free));
         let free = usize::try_from(JOINS_MAX).unwrap_or(usize::MAX) - newcomers.len();
         newcomers.extend(drain(&mut self.plain, free));
-        self.rush.note(newcomers.len());
         let items = |length: usize| length.min(ITEMS_MAX);
         let [keyed, checks, asks, finishes, unasks, more, renewals, heard] = share([
             (items(self.keyed.len()), work::KEYED_US),

@@ -21,7 +21,6 @@ mod paced;
 mod plan;
 mod port;
 mod report;
-mod rush;
 mod snapshot;
 mod stubs;
 mod watch;
