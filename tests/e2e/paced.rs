@@ -64,14 +64,14 @@ fn crowd(addr: SocketAddr, tickets: &[Ticket], entries: &Entries, over: &AtomicB
         if over.load(Ordering::Relaxed) {
             return;
         }
-        loop {
+        let went_in = wait_for("somebody goes in, or it is over", SOON, || {
             let asked = ask(addr, &ticket.text);
             let body = asked.json();
             if asked.status == 200 {
                 let pass = body["pass"].as_str().unwrap().to_owned();
                 let mut entries = entries.lock().unwrap();
                 entries.push((monotonic(), ticket.number, pass));
-                break;
+                return Some(true);
             }
             assert_eq!(asked.status, 409, "{body}");
             let state = body["state"].as_str().unwrap();
@@ -79,14 +79,16 @@ fn crowd(addr: SocketAddr, tickets: &[Ticket], entries: &Entries, over: &AtomicB
             assert!(calm.contains(&state), "{body}");
             // Whoever was called and has asked goes in whether it looks again or not.
             if over.load(Ordering::Relaxed) && ["waiting", "near"].contains(&state) {
-                return;
+                return Some(false);
             }
             let seen = status(addr, &last.text)["place"].as_u64();
             let seen = seen.unwrap_or(place);
             assert!(seen <= place, "a place grew from {place} to {seen}");
             place = seen;
-            // A visitor's own pace, not the machine's.
-            thread::sleep(Duration::from_millis(25));
+            None
+        });
+        if !went_in {
+            return;
         }
     }
 }

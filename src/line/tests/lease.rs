@@ -24,6 +24,13 @@ fn proposal(content: u128, settings: Settings) -> Option<Proposal> {
 /// So many replicas of a line that grants leases at a hundred entries a second.
 fn paced(replicas: u64) -> Replicas {
     let mut these = Replicas::new(replicas);
+    propose(&mut these);
+    these.tick(20);
+    these
+}
+
+/// One of them proposes that.
+fn propose(these: &mut Replicas) {
     let settings = Settings {
         paced: true,
         ..per_second(100)
@@ -33,8 +40,6 @@ fn paced(replicas: u64) -> Replicas {
         ..Exchange::default()
     };
     these.send(1, exchange);
-    these.tick(20);
-    these
 }
 
 /// What the next answer to this replica grants it, and what it withholds.
@@ -145,15 +150,7 @@ fn a_lost_line_withholds_for_all_who_have_not_come_back() {
         let gone = [these.known.remove(&2), these.known.remove(&3)];
         these.tick(20);
         if is_empty {
-            let settings = Settings {
-                paced: true,
-                ..per_second(100)
-            };
-            let exchange = Exchange {
-                proposal: proposal(2, settings),
-                ..Exchange::default()
-            };
-            these.send(1, exchange);
+            propose(&mut these);
         }
         assert_eq!(granted(&mut these, 1).1, RATE / 3 * 2, "{is_empty}");
         these.known.extend((2..).zip(gone.into_iter().flatten()));
