@@ -320,6 +320,10 @@ impl Handler for Gate {
         self.metrics.closed();
     }
 
+    fn flooded(&self) {
+        self.metrics.turned(Turned::Flood);
+    }
+
     fn log(&self, record: &Record<'_>) {
         let status = record.status.map_or(499, |status| status.as_u16());
         self.metrics.response(status);

@@ -90,6 +90,9 @@ pub trait Handler: 'static {
     /// Told of every connection that is no more.
     fn closed(&self) {}
 
+    /// Told of every connection that was ended for asking too often for what leads nowhere.
+    fn flooded(&self) {}
+
     /// Told of every request once it is over, whatever became of it.
     fn log(&self, _record: &Record<'_>) {}
 }

@@ -35,6 +35,8 @@ use crate::proxy::Ticker;
 use crate::server::connections::Connection;
 use crate::server::connections::Order;
 use crate::server::connections::Place;
+use crate::server::frames;
+use crate::server::frames::Frames;
 use crate::server::log::Sent;
 use crate::server::settings::Limits;
 use crate::server::settings::SharedTls;
@@ -214,12 +216,19 @@ where
         T: AsyncRead + AsyncWrite + Unpin + 'static,
     {
         let stream = Watched::http2(stream, Arc::clone(&connection.flow));
+        let traffic = Rc::clone(&connection.traffic);
+        let stream = Frames::new(stream, Rc::clone(&self.ticker), traffic);
         let service = service(self.stack.clone(), peer, Rc::clone(connection));
         let running = self.http2.serve_connection(TokioIo::new(stream), service);
-        attend(connection, false, pin!(running), |running| {
+        let ended = attend(connection, false, pin!(running), |running| {
             running.graceful_shutdown();
         })
-        .await
+        .await;
+        ended.inspect_err(|error| {
+            if frames::is_calmed(error) {
+                connection.traffic.flooded();
+            }
+        })
     }
 }
 

@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Context;
+use std::task::Poll;
 use std::task::Waker;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use tokio::sync::Notify;
 
 use crate::message::Refusal;
 use crate::proxy::Ticker;
+use crate::server::frames::Traffic;
 use crate::server::settings::Limits;
 use crate::server::stream::Flow;
 
@@ -40,6 +42,8 @@ pub(super) struct Connection {
     index: Cell<usize>,
     waker: RefCell<Option<Waker>>,
     order: Cell<Order>,
+    /// What its frames do, in HTTP/2.
+    pub(super) traffic: Rc<Traffic>,
     /// Requests whose answers are not sent to the end, here and on the whole worker.
     in_flight: Cell<usize>,
     worker_in_flight: Rc<Cell<usize>>,
@@ -121,6 +125,7 @@ impl Connections {
             } else {
                 Order::Serve
             }),
+            traffic: Rc::default(),
             in_flight: Cell::new(0),
             worker_in_flight: self.in_flight(),
             requests: Cell::new(0),
@@ -215,6 +220,16 @@ impl Activity {
     /// The request was answered by a change of protocol.
     pub(super) fn upgraded(&self) {
         self.0.flow.upgraded();
+    }
+
+    /// See [`Traffic::poll_room`].
+    pub(super) fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {
+        self.0.traffic.poll_room(cx)
+    }
+
+    /// See [`Traffic::hand`].
+    pub(super) fn hand(&self, len: usize) {
+        self.0.traffic.hand(len);
     }
 }
 

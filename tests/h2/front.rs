@@ -26,14 +26,27 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) const STREAMS_MAX: u32 = 8;
 
 /// A byte stream.
-pub(crate) trait Bytes: Read + Write + Send {}
+pub(crate) trait Bytes: Read + Write + Send {
+    /// The socket under it.
+    fn socket(&self) -> &TcpStream;
+}
 
-impl<T: Read + Write + Send> Bytes for T {}
+impl Bytes for TcpStream {
+    fn socket(&self) -> &TcpStream {
+        self
+    }
+}
+
+impl Bytes for StreamOwned<ClientConnection, TcpStream> {
+    fn socket(&self) -> &TcpStream {
+        &self.sock
+    }
+}
 
 /// anteroom, and the origin behind it.
 pub(crate) struct Front {
-    anteroom: Anteroom,
-    _origin: Origin,
+    pub(crate) anteroom: Anteroom,
+    pub(crate) origin: Origin,
     tls: Option<Arc<ClientConfig>>,
 }
 
@@ -50,7 +63,7 @@ impl Front {
         let anteroom = Anteroom::start(|place| toml(place, portal, streams_max, ""));
         Self {
             anteroom,
-            _origin: origin,
+            origin,
             tls: None,
         }
     }
@@ -76,7 +89,7 @@ impl Front {
         trust.alpn_protocols = vec![b"h2".to_vec()];
         Self {
             anteroom,
-            _origin: origin,
+            origin,
             tls: Some(Arc::new(trust)),
         }
     }
@@ -115,6 +128,7 @@ fn toml(place: &Place, portal: SocketAddr, streams_max: u32, tls: &str) -> Strin
     format!(
         "[server]\nlisten = \"{}\"\nworkers = 1\nmax_streams = {streams_max}\n{tls}\
          [admin]\nlisten = \"{}\"\n[origin.portal]\nurl = \"http://{portal}\"\n\
+         max_in_flight = 10000\n\
          [room.main]\norigin = \"portal\"\npaths = [\"/booking/*\"]\nrate = \"1/h\"\n\
          mode = \"closed\"\nphone = \"800 123 456\"\n",
         place.server, place.admin

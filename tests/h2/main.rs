@@ -4,6 +4,7 @@
 //! the section it follows from and what has to come of it: the frame, its stream and its error code. All are played
 //! over cleartext with prior knowledge, every sixth over TLS as well. Where our library answers otherwise than by the
 //! letter, the case says so and why it is harmless; should it change its ways, the case fails and is to be corrected.
+//! `floods` has what costs the server more than the client, and looks at the process that has to bear it.
 
 #![expect(
     clippy::unwrap_used,
@@ -16,11 +17,13 @@ mod support;
 mod case;
 mod coded;
 mod compression;
+mod floods;
 mod frames;
 mod front;
 mod good;
 mod kinds;
 mod messages;
+mod process;
 mod streams;
 mod wire;
 

@@ -194,6 +194,26 @@ impl Client {
         self.stream.flush().ok();
     }
 
+    /// Whether all of this was taken.
+    pub(crate) fn try_send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes)?;
+        self.stream.flush()
+    }
+
+    /// Takes whatever has come, and waits for nothing; whether the server has ended.
+    pub(crate) fn drain(&mut self) -> bool {
+        self.stream.socket().set_nonblocking(true).unwrap();
+        let ended = loop {
+            match self.stream.read(&mut [0; 16 * 1024]) {
+                Ok(0) => break true,
+                Ok(_) => {}
+                Err(error) => break !is_late(&error),
+            }
+        };
+        self.stream.socket().set_nonblocking(false).unwrap();
+        ended
+    }
+
     /// The next frame.
     pub(crate) fn next(&mut self) -> Result<Frame, Over> {
         if let Some(frame) = self.kept.pop_front() {
