@@ -6,6 +6,7 @@
 
 mod connect;
 mod error;
+mod events;
 mod exchange;
 mod forwards;
 mod leave;

@@ -6,6 +6,7 @@
 )]
 
 mod drain;
+mod events;
 mod failure;
 mod forwarding;
 mod protocols;
@@ -13,3 +14,4 @@ mod streaming;
 mod strict;
 mod support;
 mod upgrade;
+mod websocket;
