@@ -9,6 +9,7 @@ mod drain;
 mod events;
 mod failure;
 mod forwarding;
+mod parked;
 mod protocols;
 mod streaming;
 mod strict;
