@@ -33,5 +33,6 @@ mod redis_sentinel;
 mod reload;
 mod stage;
 mod stock;
+mod streams;
 mod stubs;
 mod walk;

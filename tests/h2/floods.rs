@@ -267,3 +267,44 @@ fn answers_that_nobody_takes_cost_bounded_memory() {
         drop(clients);
     }
 }
+
+/// More than may be on its way over all streams of a connection waits in streams that are not taken; what is taken is
+/// served all the same.
+#[test]
+fn streams_that_are_not_taken_keep_no_other_waiting() {
+    const WINDOW: u32 = 40_000;
+    let front = Front::with(100);
+    let mut client = Client::open(&front, &[(4, WINDOW)]).unwrap();
+    client.send(&window_update(0, 0x7fff_0000));
+    let stalled: Vec<_> = (0..30).map(|n| 2 * n + 1).collect();
+    for stream in &stalled {
+        client.send(&get(*stream, "/big/200000"));
+    }
+    // Each has been sent as much as its window has room for.
+    let mut left: u32 = 30 * WINDOW;
+    while left > 0 {
+        let data = client.find("data", |frame| frame.kind == DATA).unwrap();
+        left -= u32::try_from(data.payload.len()).unwrap();
+    }
+    client.send(&[get(101, "/big/900000"), window_update(101, 1_000_000)].concat());
+    assert_eq!(answer(&mut client, 101).unwrap(), (200, 900_000));
+    for stream in stalled {
+        client.send(&window_update(stream, 1_000_000));
+        assert_eq!(answer_rest(&mut client, stream), 160_000);
+    }
+}
+
+/// What is left of an answer whose head has come.
+fn answer_rest(client: &mut Client, wanted: u32) -> usize {
+    let mut bytes = 0;
+    loop {
+        let data = client.find("the rest", |frame| {
+            frame.kind == DATA && frame.stream == wanted
+        });
+        let data = data.unwrap();
+        bytes += data.payload.len();
+        if data.ends_stream() {
+            return bytes;
+        }
+    }
+}
