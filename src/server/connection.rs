@@ -169,7 +169,7 @@ where
         };
         let mut begins = pin!(begins_http2(stream));
         let told_or_begun = std::future::poll_fn(|cx| {
-            if connection.order(cx) != Order::Serve && !is_late {
+            if connection.order(cx) >= Order::Finish && !is_late {
                 return Poll::Ready(None);
             }
             begins.as_mut().poll(cx).map(Result::ok)
@@ -198,7 +198,8 @@ where
         let running = builder
             .serve_connection(TokioIo::new(stream), service)
             .with_upgrades();
-        attend(connection, is_told, pin!(running), |running| {
+        let finish_at = if is_told { Order::Cut } else { Order::Finish };
+        attend(connection, finish_at, pin!(running), |running| {
             running.graceful_shutdown();
         })
         .await
@@ -216,28 +217,30 @@ where
         let stream = Watched::http2(stream, Arc::clone(&connection.flow));
         let service = service(self.stack.clone(), peer, Rc::clone(connection));
         let running = self.http2.serve_connection(TokioIo::new(stream), service);
-        attend(connection, false, pin!(running), |running| {
+        // What a client has sent by the time it hears of the end is answered: there is no need to wait for it.
+        attend(connection, Order::Last, pin!(running), |running| {
             running.graceful_shutdown();
         })
         .await
     }
 }
 
-/// Goes with a connection to its end: told to, it is to finish once, and it is let go of when it is to be cut.
+/// Goes with a connection to its end: told as much, it is to finish once, and it is let go of when it is to be cut.
 async fn attend<C: Future<Output = Result<(), hyper::Error>>>(
     connection: &Connection,
-    mut is_told: bool,
+    finish_at: Order,
     mut running: Pin<&mut C>,
     finish: impl Fn(Pin<&mut C>),
 ) -> Result<(), hyper::Error> {
+    let mut is_finishing = false;
     std::future::poll_fn(|cx| {
-        match connection.order(cx) {
-            Order::Finish if !is_told => {
-                is_told = true;
-                finish(running.as_mut());
-            }
-            Order::Serve | Order::Finish => {}
-            Order::Cut => return Poll::Ready(Ok(())),
+        let order = connection.order(cx);
+        if order == Order::Cut {
+            return Poll::Ready(Ok(()));
+        }
+        if order >= finish_at && !is_finishing {
+            is_finishing = true;
+            finish(running.as_mut());
         }
         running.as_mut().poll(cx)
     })

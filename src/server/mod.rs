@@ -33,6 +33,7 @@ mod chunks;
 mod connection;
 mod connections;
 mod descriptors;
+mod handed;
 mod heads;
 mod in_flight;
 mod listen;
@@ -59,6 +60,9 @@ use crate::proxy::Background;
 
 pub use descriptors::DescriptorLimit;
 pub use descriptors::raise_descriptor_limit;
+pub use handed::Handed;
+pub use handed::HandedError;
+pub use listen::is_taken;
 pub use settings::Limits;
 pub use settings::ListenSettings;
 pub use settings::ServerSettings;
@@ -86,6 +90,12 @@ pub enum ServerError {
         /// Why not.
         #[source]
         source: io::Error,
+    },
+    /// A socket was handed over for an address that nothing says what to do with.
+    #[error("a socket on {addr} was handed over, and no `listen` has that address")]
+    HandedElsewhere {
+        /// Its address.
+        addr: SocketAddr,
     },
     /// A worker's thread or runtime could not be made.
     #[error("cannot start a worker")]
@@ -129,10 +139,27 @@ where
     H: Handler,
     F: Fn(Worker) -> Rc<H> + Send + Sync + 'static,
 {
+    start_on(Handed::default(), settings, make)
+}
+
+/// As [`start`], on the sockets that were handed over where their addresses are asked for.
+///
+/// # Errors
+///
+/// Fails as [`start`] does, and when a socket was handed over for an address that is not listened on.
+pub fn start_on<H, F>(
+    handed: Handed,
+    settings: ServerSettings,
+    make: F,
+) -> Result<Running, ServerError>
+where
+    H: Handler,
+    F: Fn(Worker) -> Rc<H> + Send + Sync + 'static,
+{
     let settings = Arc::new(settings);
     let make = Arc::new(make);
     let count = settings.workers.max(1);
-    let (addrs, mut sockets) = listen::bind_all(&settings.listen, count)?;
+    let (addrs, mut sockets) = listen::bind_all(&settings.listen, count, handed)?;
     let (phase, told) = watch::channel(Phase::Serve);
     let mut workers = Vec::with_capacity(count);
     for index in (0..count).rev() {
