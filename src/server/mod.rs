@@ -33,6 +33,8 @@ mod chunks;
 mod connection;
 mod connections;
 mod descriptors;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod handed;
 mod heads;
 mod in_flight;
