@@ -53,6 +53,7 @@ pub(crate) struct Load {
 /// A connection, encrypted or not.
 trait Line: Read + Write {}
 impl<T: Read + Write> Line for T {}
+type Connection = BufReader<Box<dyn Line>>;
 
 impl Load {
     /// Somebody with this pass, who asks for these in turn.
@@ -71,6 +72,38 @@ impl Load {
             asked: Default::default(),
             failed: Mutex::default(),
         }
+    }
+
+    /// Somebody who enters first.
+    ///
+    /// # Panics
+    /// When it does not get in.
+    pub(crate) fn entered(
+        addr: SocketAddr,
+        tls: Option<Arc<ClientConfig>>,
+        paths: &[(&'static str, fn(&str) -> bool)],
+    ) -> Self {
+        let ask = |line: &str, header: &str| {
+            let mut connection = connect(addr, tls.as_ref()).unwrap();
+            let (_, page) = exchange(&mut connection, line, header).ok()?;
+            serde_json::from_str::<serde_json::Value>(&page).ok()
+        };
+        let text = |of: &serde_json::Value, name: &str| Some(of.get(name)?.as_str()?.to_owned());
+        let ticket = wait_for("it joins", SOON, || {
+            text(&ask("POST /.anteroom/main/join", "")?, "ticket")
+        });
+        let header = format!("anteroom-ticket: {ticket}\r\n");
+        let pass = wait_for("it enters", SOON, || {
+            text(&ask("POST /.anteroom/main/enter", &header)?, "pass")
+        });
+        Self::new(addr, tls, pass, paths)
+    }
+
+    /// What is answered to this, on a connection of its own.
+    pub(crate) fn page(&self, path: &str) -> io::Result<String> {
+        let mut connection = connect(self.addr, self.tls.as_ref())?;
+        let pass = format!("anteroom-pass: {}\r\n", self.pass);
+        Ok(exchange(&mut connection, &format!("GET {path}"), &pass)?.1)
     }
 
     /// Does this under load. How many requests there were, of which none failed.
@@ -132,8 +165,7 @@ impl Load {
             }
             let mut line = match kept.take() {
                 Some(line) => line,
-                None => self
-                    .connect()
+                None => connect(self.addr, self.tls.as_ref())
                     .map_err(|error| during("connecting", &error))?,
             };
             let close = if kind == Kind::Fresh {
@@ -141,15 +173,8 @@ impl Load {
             } else {
                 ""
             };
-            let head = format!(
-                "GET {path} HTTP/1.1\r\nhost: localhost\r\naccept: application/json\r\n\
-                 anteroom-pass: {}\r\n{close}\r\n",
-                self.pass
-            );
-            line.get_mut()
-                .write_all(head.as_bytes())
-                .map_err(|error| during("asking", &error))?;
-            let (is_last, page) = answer(&mut line).map_err(|error| during("hearing", &error))?;
+            let headers = format!("anteroom-pass: {}\r\n{close}", self.pass);
+            let (is_last, page) = exchange(&mut line, &format!("GET {path}"), &headers)?;
             if !is_right(&page) {
                 return Err(io::Error::other(format!("to {path}: {page}")));
             }
@@ -158,22 +183,48 @@ impl Load {
         }
         Ok(())
     }
+}
 
-    fn connect(&self) -> io::Result<BufReader<Box<dyn Line>>> {
-        let stream = TcpStream::connect_timeout(&self.addr, DEADLINE)?;
-        stream.set_read_timeout(Some(DEADLINE))?;
-        stream.set_write_timeout(Some(DEADLINE))?;
-        stream.set_nodelay(true)?;
-        let line: Box<dyn Line> = match &self.tls {
-            None => Box::new(stream),
-            Some(tls) => {
-                let name = "localhost".try_into().map_err(io::Error::other)?;
-                let tls = ClientConnection::new(Arc::clone(tls), name);
-                Box::new(StreamOwned::new(tls.map_err(io::Error::other)?, stream))
-            }
-        };
-        Ok(BufReader::new(line))
-    }
+/// What is answered to somebody who shows nothing, on a connection of its own.
+pub(crate) fn page_at(
+    addr: SocketAddr,
+    tls: Option<&Arc<ClientConfig>>,
+    path: &str,
+) -> io::Result<String> {
+    let mut connection = connect(addr, tls)?;
+    Ok(exchange(&mut connection, &format!("GET {path}"), "")?.1)
+}
+
+/// One request with these header lines, and its answer.
+fn exchange(line: &mut Connection, request: &str, headers: &str) -> io::Result<(bool, String)> {
+    let length = if request.starts_with("POST") {
+        "content-length: 0\r\n"
+    } else {
+        ""
+    };
+    let head = format!(
+        "{request} HTTP/1.1\r\nhost: localhost\r\naccept: application/json\r\n{length}{headers}\r\n"
+    );
+    line.get_mut()
+        .write_all(head.as_bytes())
+        .map_err(|error| during("asking", &error))?;
+    answer(line).map_err(|error| during("hearing", &error))
+}
+
+fn connect(addr: SocketAddr, tls: Option<&Arc<ClientConfig>>) -> io::Result<Connection> {
+    let stream = TcpStream::connect_timeout(&addr, DEADLINE)?;
+    stream.set_read_timeout(Some(DEADLINE))?;
+    stream.set_write_timeout(Some(DEADLINE))?;
+    stream.set_nodelay(true)?;
+    let line: Box<dyn Line> = match tls {
+        None => Box::new(stream),
+        Some(tls) => {
+            let name = "localhost".try_into().map_err(io::Error::other)?;
+            let tls = ClientConnection::new(Arc::clone(tls), name);
+            Box::new(StreamOwned::new(tls.map_err(io::Error::other)?, stream))
+        }
+    };
+    Ok(BufReader::new(line))
 }
 
 fn during(what: &str, error: &io::Error) -> io::Error {

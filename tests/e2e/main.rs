@@ -33,6 +33,7 @@ mod redis_guarded;
 mod redis_load;
 mod redis_sentinel;
 mod reload;
+mod reload_load;
 mod stage;
 mod stock;
 mod stubs;
