@@ -3,6 +3,17 @@
 //! One worker per core: a thread with a current-thread runtime, its own `SO_REUSEPORT` listeners and its own handler.
 //! Workers share nothing that is written on the way of a request. `stack.rs` is the table of contents of a request.
 //!
+//! # Handing over
+//!
+//! One anteroom takes over from another without a failed request. Either the sockets outlive both (`handed.rs`), or both
+//! listen on the same port for a while and the first is told to drain. Then its sockets begin no new connection
+//! (`listen.rs`), and for a second (`Limits::last_call`) it serves what was on its way before anybody could know:
+//! handshakes that have begun, connections that have said nothing yet, and one more request on each that is kept, answered
+//! with `Connection: close`; HTTP/2 says so itself (RFC 9113 §6.8). What asks for a connection meanwhile and is given to
+//! a socket that takes no more hears nothing and asks again after a second, when that socket is gone. A program that
+//! chooses among the sockets (`SO_ATTACH_REUSEPORT_CBPF`) would spare it that second; it cannot be set from safe code.
+//! `net.ipv4.tcp_migrate_req` would make the kernel pass on what it has begun; it is off unless an administrator sets it.
+//!
 //! # One reading of a request
 //!
 //! The library parses; three looks of ours make sure that nobody after us can read a request in another way. `heads.rs`

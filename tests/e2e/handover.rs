@@ -187,6 +187,37 @@ fn a_restart_on_sockets_that_are_handed_over_fails_no_request() {
 }
 
 #[test]
+fn systemd_starts_it_when_the_first_visitor_connects() {
+    let origin = Origin::start();
+    let toml = Toml::rate(MANY);
+    let service = Service::new(|place| toml.text(place, origin.addr()));
+    let (addr, admin) = (service.place.server, service.place.admin);
+    let mut command = Command::new("systemd-socket-activate");
+    command
+        .args([
+            "--listen",
+            &addr.to_string(),
+            "--listen",
+            &admin.to_string(),
+        ])
+        .arg(binary())
+        .args(["serve", "--config", "anteroom.toml"])
+        .current_dir(service.dir.path())
+        .stderr(Stdio::null());
+    let Ok(child) = command.spawn() else {
+        eprintln!("systemd-socket-activate is not installed: its check is left out");
+        return;
+    };
+    let mut process = Process(child);
+    let page = wait_for("the first visitor is answered", SOON, || {
+        assert!(process.0.try_wait().unwrap().is_none());
+        http::get(addr, "/outside", &[]).ok()
+    });
+    assert_eq!(page.text(), "the portal");
+    assert_eq!(http::get(admin, "/livez", &[]).unwrap().status, 200);
+}
+
+#[test]
 fn one_takes_over_beside_another_on_the_same_port_and_fails_no_request() {
     let (origin, redis, keys) = (Origin::start(), Redis::start(), TempDir::new().unwrap());
     let more = shared(&redis.url(), &keys);
