@@ -31,6 +31,7 @@ mod redis_guarded;
 mod redis_load;
 mod redis_sentinel;
 mod reload;
+mod servers;
 mod stage;
 mod stock;
 mod stubs;

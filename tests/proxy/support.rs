@@ -153,6 +153,9 @@ impl Front {
         let shared = Arc::clone(&seen);
         let running = server::start(server, move |worker| {
             let pool = OriginPool::new(origin.clone(), worker.background);
+            if worker.index == 0 {
+                pool.watch();
+            }
             Rc::new(ForwardAll {
                 pool,
                 seen: Arc::clone(&shared),

@@ -20,8 +20,10 @@ use crate::seal::Rejected;
 use crate::telemetry::metrics::Class;
 use crate::telemetry::metrics::Decision;
 use crate::telemetry::metrics::Label;
+use crate::telemetry::metrics::Limit;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::metrics::OriginFailure;
+use crate::telemetry::metrics::Repeat;
 use crate::telemetry::metrics::Seconds;
 use crate::telemetry::metrics::Turned;
 use crate::telemetry::metrics::Unbelieved;
@@ -58,6 +60,10 @@ impl WorkerMetrics {
             origins: Mutex::default(),
             metrics,
         }
+    }
+
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// A connection was accepted; [`Self::closed`] must follow.
@@ -143,6 +149,7 @@ impl WorkerMetrics {
 pub struct WorkerRoom {
     name: String,
     requests: Tallies,
+    limited: Tallies,
     /// Polls once more, under their own name; a request outside of all rooms is never one.
     polls: Option<IntCounter>,
     /// From joining to entering, of those who got their first pass here.
@@ -157,6 +164,11 @@ impl WorkerRoom {
             requests: Tallies::new::<Decision>(|decision| {
                 requests.with_label_values(&[name, decision])
             }),
+            limited: Tallies::new::<Limit>(|limit| {
+                metrics
+                    .visitor_limited_total
+                    .with_label_values(&[name, limit])
+            }),
             polls: (!name.is_empty())
                 .then(|| metrics.status_requests_total.with_label_values(&[name])),
             waits: (!name.is_empty())
@@ -167,6 +179,11 @@ impl WorkerRoom {
     /// A request was decided.
     pub fn request(&self, decision: Decision) {
         self.requests.add(decision);
+    }
+
+    /// A request was more than its visitor may make.
+    pub fn limited(&self, limit: Limit) {
+        self.limited.add(limit);
     }
 
     /// A visitor got its first pass this long after its number, in microseconds.
@@ -184,6 +201,7 @@ impl WorkerRoom {
                 polls.inc_by(count);
             }
         });
+        self.limited.flush();
         if let Some((waits, total)) = &self.waits {
             waits.drain_into(total);
         }
@@ -196,6 +214,7 @@ impl WorkerRoom {
 pub struct WorkerOrigin {
     name: String,
     failures: Tallies,
+    repeats: Tallies,
     seconds: Seconds,
     total: Arc<Seconds>,
     /// In flight when last told, and where that goes.
@@ -211,6 +230,11 @@ impl WorkerOrigin {
             name: name.to_owned(),
             failures: Tallies::new::<OriginFailure>(|reason| {
                 errors.with_label_values(&[name, reason])
+            }),
+            repeats: Tallies::new::<Repeat>(|reason| {
+                metrics
+                    .origin_repeats_total
+                    .with_label_values(&[name, reason])
             }),
             seconds: metrics.origin_seconds.local(),
             total: metrics.origin_seconds.of(name),
@@ -239,8 +263,14 @@ impl WorkerOrigin {
         self.failures.add(reason);
     }
 
+    /// So many requests were sent a second time, or were not, for this reason.
+    pub fn repeated(&self, reason: Repeat, count: u64) {
+        self.repeats.add_many(reason, count);
+    }
+
     fn flush(&self) {
         self.failures.flush();
+        self.repeats.flush();
         self.seconds.drain_into(&self.total);
     }
 }
@@ -256,8 +286,12 @@ impl Tallies {
     }
 
     fn add<L: Label>(&self, label: L) {
+        self.add_many(label, 1);
+    }
+
+    fn add_many<L: Label>(&self, label: L, count: u64) {
         if let Some((pending, _)) = self.0.get(label.index()) {
-            pending.fetch_add(1, Ordering::Relaxed);
+            pending.fetch_add(count, Ordering::Relaxed);
         }
     }
 
