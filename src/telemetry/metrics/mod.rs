@@ -117,6 +117,8 @@ metrics! {
 
     /// Connections open to visitors
     connections: IntGauge = gauge();
+    /// Connections among them that are idle, and taken apart until their next byte
+    connections_parked: IntGauge = gauge();
     /// Connections accepted from visitors
     accepted_total: IntCounter = counter();
     /// Connections and requests turned away at a bound, before a room saw them
