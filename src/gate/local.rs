@@ -148,6 +148,7 @@ impl Local {
     /// Counts what the pools did, and shows how servers stand.
     pub(crate) fn count(&self, place: Place) {
         for origin in &self.origins {
+            origin.counts.waiting(origin.pool.stats().waiting);
             let repeats = origin.pool.take_repeats();
             for (reason, count) in [
                 (Repeat::Unsent, repeats.unsent),

@@ -196,6 +196,8 @@ metrics! {
     origin_in_flight: IntGaugeVec = gauges(&["origin"]);
     /// Most requests in flight to the origin from this replica: its share of `max_in_flight`
     origin_in_flight_max: IntGaugeVec = gauges(&["origin"]);
+    /// Requests that wait at this replica for one in flight to the origin to end
+    origin_waiting: IntGaugeVec = gauges(&["origin"]);
     /// Requests that failed at the origin
     origin_errors_total: IntCounterVec = counters(&["origin", "reason"]);
     /// Requests sent to the origin a second time, by why that was right, and those that were not for being too many
@@ -356,7 +358,11 @@ impl Metrics {
     /// Shows an origin no more, once no configuration has it.
     pub fn forget_origin(&self, origin: &str) {
         self.origin_seconds.forget(origin);
-        for series in [&self.origin_in_flight, &self.origin_in_flight_max] {
+        for series in [
+            &self.origin_in_flight,
+            &self.origin_in_flight_max,
+            &self.origin_waiting,
+        ] {
             series.remove_label_values(&[origin]).ok();
         }
         for reason in OriginFailure::ALL {

@@ -236,6 +236,9 @@ pub struct WorkerOrigin {
     told: AtomicI64,
     in_flight: IntGauge,
     in_flight_max: IntGauge,
+    /// Waiting when last told, and where that goes.
+    told_waiting: AtomicI64,
+    waiting: IntGauge,
 }
 
 impl WorkerOrigin {
@@ -256,6 +259,8 @@ impl WorkerOrigin {
             told: AtomicI64::new(0),
             in_flight: metrics.origin_in_flight.with_label_values(&[name]),
             in_flight_max: metrics.origin_in_flight_max.with_label_values(&[name]),
+            told_waiting: AtomicI64::new(0),
+            waiting: metrics.origin_waiting.with_label_values(&[name]),
         }
     }
 
@@ -266,6 +271,13 @@ impl WorkerOrigin {
             .add(count - self.told.swap(count, Ordering::Relaxed));
         self.in_flight_max
             .set(i64::try_from(max).unwrap_or(i64::MAX));
+    }
+
+    /// So many requests wait at this worker for one in flight to end.
+    pub fn waiting(&self, count: usize) {
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        self.waiting
+            .add(count - self.told_waiting.swap(count, Ordering::Relaxed));
     }
 
     /// The head of a response came, this long after its request was sent.
