@@ -71,24 +71,30 @@ impl Health {
 /// Checks one server for as long as the pool is in use.
 pub(super) async fn watch(pool: Weak<OriginPool>, server: usize, check: HealthCheck) {
     let mut health = Health::default();
-    loop {
-        let (background, pause) = {
-            let Some(pool) = pool.upgrade().filter(|pool| !pool.is_retired()) else {
-                return;
-            };
+    let Some(background) = pool.upgrade().map(|pool| pool.background.clone()) else {
+        return;
+    };
+    let watching = async {
+        while let Some(pool) = pool.upgrade().filter(|pool| !pool.is_retired()) {
             // A server that was down when the configuration changed begins as that.
             health.is_down = !pool.standing(server).stats(0).is_up;
             once(&pool, server, &check, &mut health).await;
-            let tenth = check.interval / 10;
-            let part = u32::try_from(pool.roll() % 201).unwrap_or(0);
-            let pause = check.interval - tenth + tenth * part / 100;
-            (pool.background.clone(), pause)
-        };
-        tokio::select! {
-            () = background.closing.cancelled() => return,
-            () = tokio::time::sleep(pause) => {}
+            let pause = pause(check.interval, pool.roll());
+            drop(pool);
+            tokio::time::sleep(pause).await;
         }
+    };
+    tokio::select! {
+        () = background.closing.cancelled() => {}
+        () = watching => {}
     }
+}
+
+/// The interval, give or take a tenth.
+fn pause(interval: Duration, random: u64) -> Duration {
+    let tenth = interval / 10;
+    let part = u32::try_from(random % 201).unwrap_or(0);
+    interval - tenth + tenth * part / 100
 }
 
 async fn once(pool: &Rc<OriginPool>, server: usize, check: &HealthCheck, health: &mut Health) {

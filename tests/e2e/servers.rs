@@ -73,7 +73,7 @@ fn servers_are_added_and_taken_out_by_reloads_and_no_request_fails() {
         });
     };
     thread::scope(|scope| {
-        let _over = Over(&over);
+        let ending = Over(&over);
         let asking: Vec<_> = (0..4).map(|_| scope.spawn(|| ask(b"a form"))).collect();
         goes_on();
         for servers in [
@@ -106,7 +106,7 @@ fn servers_are_added_and_taken_out_by_reloads_and_no_request_fails() {
                 );
             }
         }
-        drop(_over);
+        drop(ending);
         for one in asking {
             one.join().unwrap();
         }
