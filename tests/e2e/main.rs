@@ -35,6 +35,7 @@ mod redis_load;
 mod redis_sentinel;
 mod reload;
 mod reload_load;
+mod servers;
 mod stage;
 mod stock;
 mod stubs;
