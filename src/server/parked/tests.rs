@@ -28,10 +28,12 @@ use crate::server::connections::Connections;
 use crate::server::connections::Place;
 use crate::server::stack::stack;
 
-/// Answers with what it was asked, and with the body but for `/deaf`, `/large` and `/never`.
+/// Answers with what it was asked, and with the body but for `/deaf`, `/held`, `/large` and `/never`.
 #[derive(Debug, Default)]
 struct Echo {
     paths: RefCell<Vec<String>>,
+    /// Bodies that nobody reads and nobody lets go of.
+    held: RefCell<Vec<Incoming>>,
     parked: Cell<usize>,
     woke: Cell<usize>,
 }
@@ -43,6 +45,10 @@ impl Handler for Echo {
         self.paths.borrow_mut().push(path.clone());
         let text = match path.as_str() {
             "/deaf" => Bytes::from_static(b"heard enough"),
+            "/held" => {
+                self.held.borrow_mut().push(body);
+                Bytes::from_static(b"held")
+            }
             "/large" => Bytes::from(vec![b'x'; LARGE]),
             "/never" => std::future::pending().await,
             _ => {
@@ -263,6 +269,37 @@ fn the_body_of_a_request_that_was_answered_without_it_is_not_read_as_a_request()
                 "{seen:?}"
             );
         }
+    });
+}
+
+#[test]
+fn a_body_that_waits_to_be_read_is_not_lost() {
+    run(async {
+        let mut stage = Stage::new(TAKEN);
+        stage
+            .send("POST /held HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+            .await;
+        stage.send("3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n").await;
+        assert_eq!(stage.body().await, "held");
+        assert!(!stage.park().await);
+        let body = stage.handler.held.borrow_mut().pop().unwrap();
+        assert_eq!(body.collect().await.unwrap().to_bytes(), "hello");
+        settle().await;
+        assert!(stage.park().await);
+        stage.send(GET).await;
+        assert_eq!(stage.body().await, "GET /a: ");
+    });
+}
+
+#[test]
+fn a_request_that_comes_when_it_is_to_be_parked_is_served() {
+    run(async {
+        let mut stage = Stage::new(TAKEN);
+        settle().await;
+        assert!(stage.place.as_ref().unwrap().connection.ask_to_park());
+        stage.send("GET /never HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        assert_eq!(stage.connections.in_flight().get(), 1);
+        assert_eq!(stage.handler.parked.get(), 0);
     });
 }
 
