@@ -2,6 +2,9 @@
 
 use std::cell::Cell;
 use std::cell::RefCell;
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::net::Ipv4Addr;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
@@ -12,8 +15,11 @@ use proptest::prelude::*;
 use tokio::io::AsyncReadExt as _;
 use tokio::io::AsyncWriteExt as _;
 use tokio::io::DuplexStream;
+use tokio::net::TcpListener;
+use tokio::net::TcpStream;
 use tokio::task::LocalSet;
 use tokio_util::task::TaskTracker;
+use tower::Service;
 
 use super::*;
 use crate::message::Asked;
@@ -26,6 +32,8 @@ use crate::server::Limits;
 use crate::server::connection::Speaker;
 use crate::server::connections::Connections;
 use crate::server::connections::Place;
+use crate::server::log::Sent;
+use crate::server::stack::Arrived;
 use crate::server::stack::stack;
 
 /// Answers with what it was asked, and with the body but for `/deaf`, `/held`, `/large` and `/never`.
@@ -79,6 +87,9 @@ const LARGE: usize = 10_000;
 /// Bytes a client takes unread.
 const TAKEN: usize = 1_024;
 
+/// Bytes of the task of a connection, over TLS or not, for all of its life.
+const TASK_MAX: usize = 640;
+
 /// A connection with its client on the same thread.
 struct Stage {
     handler: Rc<Echo>,
@@ -92,24 +103,13 @@ impl Stage {
     /// Begins to serve; `taken` are the bytes either side takes unread.
     fn new(taken: usize) -> Self {
         let handler = Rc::<Echo>::default();
-        let ticker = Ticker::new();
-        let limits = Limits::default();
-        let connections = Connections::new(Rc::clone(&ticker), limits.connections_max);
-        let layers = stack(&handler, connections.in_flight(), limits.in_flight_max);
-        let tasks = TaskTracker::new();
-        let speaker = Speaker::new(layers, &handler, tasks, ticker, limits);
+        let connections = Connections::new(Ticker::new(), 1);
+        let speaker = speaker(&handler, &connections);
         let place = connections.enter();
         let connection = Rc::clone(&place.connection);
         let (client, stream) = tokio::io::duplex(taken);
-        let peer = Peer {
-            addr: SocketAddr::from(([127, 0, 0, 1], 1)),
-            tls: false,
-        };
-        let served = tokio::task::spawn_local(async move {
-            let served = speaker.http1(stream, peer, &connection).await;
-            drop(connection);
-            served
-        });
+        let served =
+            tokio::task::spawn_local(async move { speaker.http1(stream, PEER, &connection).await });
         Self {
             handler,
             connections,
@@ -157,6 +157,24 @@ impl Stage {
         let lines = lines.filter(|line| !line.starts_with("date: "));
         (lines.collect(), self.handler)
     }
+}
+
+const PEER: Peer = Peer {
+    addr: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1),
+    tls: false,
+};
+
+/// What speaks on the connections of a worker.
+fn speaker(
+    handler: &Rc<Echo>,
+    connections: &Connections,
+) -> Speaker<
+    impl Service<Arrived, Response = Response<Sent<Echo>>, Error = Infallible> + Clone + use<>,
+    Echo,
+> {
+    let limits = Limits::default();
+    let layers = stack(handler, connections.in_flight(), limits.in_flight_max);
+    Speaker::new(layers, handler, TaskTracker::new(), Ticker::new(), limits)
 }
 
 /// Lets everything happen that can.
@@ -343,5 +361,21 @@ fn a_connection_that_was_told_to_finish_is_parked_no_more() {
         settle().await;
         let place = stage.place.take().unwrap();
         assert!(!place.connection.ask_to_park());
+    });
+}
+
+#[test]
+fn the_task_of_a_connection_is_small() {
+    run(async {
+        let connections = Connections::new(Ticker::new(), 1);
+        let speaker = speaker(&Rc::default(), &connections);
+        let listener = TcpListener::bind(PEER.addr.ip().to_string() + ":0")
+            .await
+            .unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap())
+            .await
+            .unwrap();
+        let task = Rc::new(speaker).serve(stream, PEER, None, connections.enter());
+        assert!(size_of_val(&task) <= TASK_MAX, "{}", size_of_val(&task));
     });
 }
