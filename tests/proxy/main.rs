@@ -11,6 +11,7 @@ mod failure;
 mod forwarding;
 mod parked;
 mod protocols;
+mod servers;
 mod streaming;
 mod strict;
 mod support;
