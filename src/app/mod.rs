@@ -5,6 +5,7 @@
 
 mod build;
 mod control;
+mod origin_tls;
 mod rooms;
 mod watch;
 

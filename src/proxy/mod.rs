@@ -1,15 +1,18 @@
 //! Forwards one request to the origin and its response back.
 //!
 //! Each worker has its own [`OriginPool`] per origin: connections never change threads, nothing is locked and nothing
-//! is shared. A request is sent at most once unless repeating it is safe (RFC 9110 §9.2.2). Knows nothing about
+//! is shared, in HTTP/1.1 nor in HTTP/2 ([`h2`]). A request is sent at most once unless repeating it is safe (RFC 9110 §9.2.2). Knows nothing about
 //! rooms: whoever asks for a request to be forwarded has decided that it may be.
 
+mod carrier;
 mod connect;
 mod error;
 mod exchange;
 mod forwards;
+mod h2;
 mod leave;
 mod pool;
+mod preamble;
 mod request;
 mod response;
 mod settings;
@@ -20,6 +23,7 @@ mod tunnel;
 mod upgrade;
 mod upload;
 
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Context;
@@ -55,6 +59,7 @@ pub use settings::OriginTimeouts;
 pub use share::Pot;
 pub use ticker::Alarm;
 pub use ticker::Ticker;
+pub use tls::OriginTls;
 
 /// What an origin answered.
 #[derive(Debug)]
@@ -180,19 +185,23 @@ impl OriginPool {
             .timeouts
             .total
             .map(|total| self.ticker().in_ms(total));
+        let client = self.settings.proxy_protocol.then(|| passage.client.addr());
         if upgrade.is_none()
+            && !self.settings.http2
             && let Some(permit) = self.share.try_take()
-            && let Ok(lease) = self.lease_idle()
+            && let Ok(lease) = self.lease_idle(client)
         {
             let flight = Flight {
                 _permit: permit,
                 total_at_ms,
+                client,
             };
             return Way::Sent {
                 sent: exchange::begin(self, lease, request, flight),
             };
         }
-        let way = Box::pin(longer(Rc::clone(self), request, total_at_ms, upgrade));
+        let terms = (total_at_ms, client);
+        let way = Box::pin(longer(Rc::clone(self), request, terms, upgrade));
         Way::Longer { way }
     }
 }
@@ -201,7 +210,7 @@ impl OriginPool {
 async fn longer(
     pool: Rc<OriginPool>,
     request: Request<Upload>,
-    total_at_ms: Option<u64>,
+    (total_at_ms, client): (Option<u64>, Option<SocketAddr>),
     upgrade: Option<Upgrade>,
 ) -> Result<Forwarded, OriginError> {
     let permit = pool
@@ -211,13 +220,17 @@ async fn longer(
     let flight = Flight {
         _permit: permit,
         total_at_ms,
+        client,
     };
     if let Some(upgrade) = upgrade {
         return upgrade::forward(&pool, request, upgrade, flight).await;
     }
-    match pool.lease_idle() {
+    if pool.settings.http2 {
+        return h2::forward(&pool, request, flight).await;
+    }
+    match pool.lease_idle(client) {
         Err(in_use) => {
-            let lease = pool.lease_new(Some(in_use)).await?;
+            let lease = pool.lease_new(Some(in_use), client).await?;
             let sent = exchange::begin(&pool, lease, request, flight).await;
             answered(sent.map_err(|failure| failure.error)?).await
         }
@@ -240,7 +253,7 @@ async fn again(
     request: Box<Request<Upload>>,
     flight: Flight,
 ) -> Result<Forwarded, OriginError> {
-    let lease = pool.lease_new(None).await?;
+    let lease = pool.lease_new(None, flight.client).await?;
     let sent = exchange::begin(&pool, lease, *request, flight).await;
     answered(sent.map_err(|failure| failure.error)?).await
 }

@@ -5,6 +5,9 @@
 
 use std::cell::Cell;
 use std::cell::RefCell;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::rc::Weak;
 use std::sync::Arc;
@@ -17,8 +20,11 @@ use crate::proxy::Background;
 use crate::proxy::connect;
 use crate::proxy::connect::Driver;
 use crate::proxy::connect::Sender;
+use crate::proxy::connect::Target;
 use crate::proxy::error::OriginError;
 use crate::proxy::error::OriginErrorKind;
+use crate::proxy::h2::Connections;
+use crate::proxy::preamble::Preamble;
 use crate::proxy::settings::OriginAddress;
 use crate::proxy::settings::OriginSettings;
 use crate::proxy::share::Share;
@@ -72,6 +78,8 @@ struct Server {
         reason = "a link is large, and moves with every request"
     )]
     idle: RefCell<Vec<Box<Link>>>,
+    /// Where HTTP/2 is spoken.
+    shared: Rc<Connections>,
     in_use: Cell<usize>,
     avoid_until_ms: Cell<u64>,
 }
@@ -80,6 +88,8 @@ struct Server {
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) sender: Sender,
+    /// Whom the server takes everything on it to come from, where it was told.
+    client: Option<SocketAddr>,
     /// `None` once the connection has ended.
     pub(super) driver: Option<Driver>,
     pub(super) idle_since_ms: u64,
@@ -90,7 +100,7 @@ pub(super) struct Link {
 #[derive(Debug)]
 pub(super) struct Lease {
     pub(super) link: Box<Link>,
-    in_use: InUse,
+    pub(super) in_use: InUse,
 }
 
 /// A server that is being used; dropping it says that it is used less.
@@ -98,6 +108,8 @@ pub(super) struct Lease {
 pub(super) struct InUse {
     pool: Rc<OriginPool>,
     server: usize,
+    /// Whom a connection is for, where the server is told that.
+    client: Option<SocketAddr>,
 }
 
 impl OriginPool {
@@ -109,6 +121,7 @@ impl OriginPool {
         let server = |address: &OriginAddress| Server {
             address: address.clone(),
             idle: RefCell::default(),
+            shared: Rc::default(),
             in_use: Cell::new(0),
             avoid_until_ms: Cell::new(0),
         };
@@ -153,7 +166,7 @@ impl OriginPool {
             idle: self
                 .servers
                 .iter()
-                .map(|server| server.idle.borrow().len())
+                .map(|server| server.idle.borrow().len() + server.shared.idle())
                 .sum(),
             tunnels: self.tunnels.get(),
             connected: self.connected.get(),
@@ -173,8 +186,9 @@ impl OriginPool {
     }
 
     /// An idle connection to use, or where to connect to.
-    pub(super) fn lease_idle(self: &Rc<Self>) -> Result<Lease, InUse> {
-        let in_use = self.choose();
+    pub(super) fn lease_idle(self: &Rc<Self>, client: Option<SocketAddr>) -> Result<Lease, InUse> {
+        let mut in_use = self.choose();
+        in_use.client = client;
         match in_use.pop_idle() {
             Some(link) => Ok(Lease { link, in_use }),
             None => Err(in_use),
@@ -185,10 +199,12 @@ impl OriginPool {
     pub(super) async fn lease_new(
         self: &Rc<Self>,
         in_use: Option<InUse>,
+        client: Option<SocketAddr>,
     ) -> Result<Lease, OriginError> {
         let mut in_use = in_use.unwrap_or_else(|| self.choose());
         let mut tries_left = self.servers.len();
         loop {
+            in_use.client = client;
             match in_use.connect().await {
                 Ok(link) => return Ok(Lease { link, in_use }),
                 Err(error) => {
@@ -202,8 +218,26 @@ impl OriginPool {
         }
     }
 
+    /// A connection of its own at this server.
+    pub(super) async fn lease_own(&self, in_use: InUse) -> Result<Lease, OriginError> {
+        let link = match in_use.pop_idle() {
+            Some(link) => link,
+            None => in_use.connect().await?,
+        };
+        Ok(Lease { link, in_use })
+    }
+
+    pub(super) fn server_count(&self) -> usize {
+        self.servers.len()
+    }
+
+    /// Whether no server is spoken to over TLS.
+    pub(super) fn is_cleartext(&self) -> bool {
+        self.servers.iter().all(|server| !server.address.tls)
+    }
+
     /// The server with the least in flight among those not passed over; all, if all are.
-    fn choose(self: &Rc<Self>) -> InUse {
+    pub(super) fn choose(self: &Rc<Self>) -> InUse {
         let now_ms = self.ticker().now_ms();
         let count = self.servers.len();
         let first = self.next_server.get();
@@ -225,6 +259,7 @@ impl OriginPool {
         InUse {
             pool: Rc::clone(self),
             server,
+            client: None,
         }
     }
 
@@ -239,6 +274,7 @@ impl OriginPool {
             });
             // Nothing else ran meanwhile: there is no await between taking and putting back.
             server.idle.replace(idle);
+            server.shared.sweep(now_ms, keep_ms);
         }
     }
 }
@@ -248,28 +284,56 @@ impl InUse {
         &self.pool.servers[self.server]
     }
 
+    /// The connections that streams share.
+    pub(super) fn connections(&self) -> &Rc<Connections> {
+        &self.server().shared
+    }
+
+    pub(super) fn now_ms(&self) -> u64 {
+        self.pool.ticker().now_ms()
+    }
+
+    /// Where to connect.
+    pub(super) fn target(&self) -> Target<'_> {
+        let settings = &self.pool.settings;
+        Target {
+            address: &self.server().address,
+            tls: settings.tls.as_deref(),
+            preamble: self.client.map_or(Preamble::None, Preamble::Client),
+        }
+    }
+
     fn pop_idle(&self) -> Option<Box<Link>> {
-        let mut link = self.server().idle.borrow_mut().pop()?;
+        let mut idle = self.server().idle.borrow_mut();
+        let mut link = match self.client {
+            None => idle.pop()?,
+            Some(_) => {
+                let at = idle.iter().rposition(|link| link.client == self.client)?;
+                idle.remove(at)
+            }
+        };
         link.is_reused = true;
         Some(link)
     }
 
     async fn connect(&self) -> Result<Box<Link>, OriginError> {
+        let made = self.attempt(connect::connect(&self.target())).await;
+        made.map(|(sender, driver)| Link::new(sender, driver, self.client))
+    }
+
+    /// Waits for a connection, and takes note of how that went.
+    pub(super) async fn attempt<T>(
+        &self,
+        connecting: impl Future<Output = io::Result<T>>,
+    ) -> Result<T, OriginError> {
         let server = self.server();
         let pool = &self.pool;
-        let connecting = connect::connect(&server.address, pool.settings.tls.as_ref());
         let limit = pool.settings.timeouts.connect;
         let (kind, source) = match pool.ticker().within(limit, connecting).await {
-            Some(Ok((sender, driver))) => {
+            Some(Ok(made)) => {
                 pool.connected.set(pool.connected.get() + 1);
                 server.avoid_until_ms.set(0);
-                let driver = Some(driver);
-                return Ok(Box::new(Link {
-                    sender,
-                    driver,
-                    idle_since_ms: 0,
-                    is_reused: false,
-                }));
+                return Ok(made);
             }
             Some(Err(error)) => (OriginErrorKind::Connect, Some(error.into())),
             None => (OriginErrorKind::ConnectTimeout, None),
@@ -307,6 +371,16 @@ impl Lease {
 }
 
 impl Link {
+    pub(super) fn new(sender: Sender, driver: Driver, client: Option<SocketAddr>) -> Box<Self> {
+        Box::new(Self {
+            sender,
+            client,
+            driver: Some(driver),
+            idle_since_ms: 0,
+            is_reused: false,
+        })
+    }
+
     /// Whether a request could be sent on this connection, as far as we can know.
     fn is_usable(&mut self) -> bool {
         (self.driver.is_some() && self.sender.is_ready()) || self.is_alive()

@@ -7,6 +7,7 @@ use http::HeaderValue;
 
 use crate::message::Forwarding;
 use crate::proxy::share::Pot;
+use crate::proxy::tls::OriginTls;
 
 /// One origin as one worker sees it.
 #[derive(Debug, Clone)]
@@ -15,8 +16,12 @@ pub struct OriginSettings {
     pub name: String,
     /// Its servers; at least one.
     pub servers: Vec<OriginAddress>,
-    /// TLS for servers with `tls`, made once by [`super::tls::platform`] or [`super::tls::with_authorities`].
-    pub tls: Option<Arc<rustls::ClientConfig>>,
+    /// TLS for servers with `tls`.
+    pub tls: Option<Arc<OriginTls>>,
+    /// Whether to speak HTTP/2: over TLS if the server chooses it, in cleartext in any case.
+    pub http2: bool,
+    /// Whether each connection begins with who it is for, by the PROXY protocol. Not together with `http2`.
+    pub proxy_protocol: bool,
     /// The `Host` the origin gets.
     pub host: HostHeader,
     /// Which headers tell the origin about the client.
@@ -79,6 +84,8 @@ pub struct OriginTimeouts {
     pub upgrade_idle: Duration,
     /// How long an idle connection is kept.
     pub keep: Duration,
+    /// How often an HTTP/2 connection with requests on it and nothing to hear is asked whether it is alive; `None` never.
+    pub ping: Option<Duration>,
     /// How long an idle connection is sure to be open. One idle for longer may be closing just as it is used, so that
     /// a safe request sent on it is kept to be repeated; copying every request would cost all of them.
     pub fresh: Duration,
@@ -95,6 +102,7 @@ impl Default for OriginTimeouts {
             total: None,
             upgrade_idle: Duration::from_secs(600),
             keep: Duration::from_secs(60),
+            ping: Some(Duration::from_secs(30)),
             fresh: Duration::from_millis(500),
         }
     }
@@ -107,6 +115,8 @@ impl OriginSettings {
             name: name.into(),
             servers,
             tls: None,
+            http2: false,
+            proxy_protocol: false,
             host: HostHeader::default(),
             forwarding: Forwarding::default(),
             in_flight_max: 1_024,

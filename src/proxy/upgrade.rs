@@ -21,6 +21,7 @@ use crate::message::Note;
 use crate::message::headers;
 use crate::proxy;
 use crate::proxy::Forwarded;
+use crate::proxy::carrier::Carrier;
 use crate::proxy::connect::Driver;
 use crate::proxy::error::OriginError;
 use crate::proxy::error::OriginErrorKind;
@@ -71,7 +72,11 @@ pub(super) async fn forward(
     } = upgrade;
     let place = Place::take(pool)?;
     nominate(request.headers_mut(), protocol.clone());
-    let mut lease = pool.lease_new(None).await?;
+    if pool.settings.http2 && pool.is_cleartext() {
+        // There is no HTTP/1.1 to ask for (RFC 9113 §8.6).
+        return Err(OriginErrorKind::Upgrade.into());
+    }
+    let mut lease = pool.lease_new(None, flight.client).await?;
     if let Some(driver) = &mut lease.link.driver {
         driver.allow_upgrade();
     }
@@ -82,20 +87,20 @@ pub(super) async fn forward(
     }
     let Begun {
         response: answer,
-        lease,
+        carrier,
         ..
     } = begun;
-    if answer
-        .headers()
-        .get(header::UPGRADE)
-        .is_none_or(|agreed| !same(agreed, &protocol))
-    {
-        return Err(OriginError {
-            kind: OriginErrorKind::Broken,
-            was_sent: true,
-            source: None,
-        });
-    }
+    let agreed_to = answer.headers().get(header::UPGRADE);
+    let lease = match carrier {
+        Carrier::Own(lease) if agreed_to.is_some_and(|agreed| same(agreed, &protocol)) => lease,
+        Carrier::Own(_) | Carrier::Stream(_) => {
+            return Err(OriginError {
+                kind: OriginErrorKind::Broken,
+                was_sent: true,
+                source: None,
+            });
+        }
+    };
     let joined = join(Rc::clone(pool), lease, client, place);
     pool.background.tasks.spawn_local(async move {
         joined.await;

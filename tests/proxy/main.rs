@@ -8,6 +8,9 @@
 mod drain;
 mod failure;
 mod forwarding;
+mod http2_origin;
+mod http2_refused;
+mod http2_support;
 mod protocols;
 mod streaming;
 mod strict;

@@ -207,6 +207,19 @@ impl Raw {
         String::from_utf8(head).unwrap()
     }
 
+    /// Everything up to and including the end of the line; empty when the other side ended instead.
+    pub(crate) async fn line(&mut self) -> String {
+        let mut line = Vec::new();
+        while !line.ends_with(b"\r\n") {
+            let mut byte = [0];
+            match soon(self.0.read(&mut byte)).await {
+                Ok(1) => line.push(byte[0]),
+                _ => return String::new(),
+            }
+        }
+        String::from_utf8_lossy(&line).into_owned()
+    }
+
     pub(crate) async fn bytes(&mut self, len: usize) -> Vec<u8> {
         let mut bytes = vec![0; len];
         soon(self.0.read_exact(&mut bytes)).await.unwrap();
