@@ -24,6 +24,7 @@ mod link;
 mod memory;
 mod metrics;
 mod opening;
+mod origins;
 mod outage;
 mod paced;
 mod redis;

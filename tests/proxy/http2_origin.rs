@@ -19,9 +19,12 @@ use crate::http2_support::client;
 use crate::http2_support::full;
 use crate::http2_support::origin;
 use crate::http2_support::pieces;
+use crate::http2_support::settings;
 use crate::http2_support::speak;
+use crate::support::Front;
 use crate::support::Origin;
 use crate::support::header;
+use crate::support::one_worker;
 use crate::support::soon;
 use crate::support::until;
 
@@ -260,4 +263,70 @@ async fn as_many_streams_are_used_as_the_origin_allows_and_then_more_connections
     all_here.add_permits(1);
     assert!(front.ask(GET).await.ends_with("ok"));
     assert_eq!(origin.connections(), 3);
+}
+
+#[tokio::test]
+async fn who_finds_no_stream_waits_for_one_and_connections_stay_few() {
+    let waiting = Arc::new(AtomicUsize::new(0));
+    let leave = Arc::new(tokio::sync::Semaphore::new(0));
+    let (counting, leaving) = (Arc::clone(&waiting), Arc::clone(&leave));
+    let origin = Origin::start(move |connection, _| {
+        let (counting, leaving) = (Arc::clone(&counting), Arc::clone(&leaving));
+        speak(connection, Some(1), move |_| {
+            let (counting, leaving) = (Arc::clone(&counting), Arc::clone(&leaving));
+            Box::pin(async move {
+                counting.fetch_add(1, Ordering::Relaxed);
+                leaving.acquire().await.unwrap().forget();
+                Response::new(full("ok"))
+            })
+        })
+    })
+    .await;
+    let front = before(&origin);
+    let asking = futures_util::future::join_all((0..10).map(|_| front.ask(GET)));
+    let letting = async {
+        until(|| waiting.load(Ordering::Relaxed) == 8).await;
+        leave.add_permits(10);
+    };
+    let (answers, ()) = tokio::join!(asking, letting);
+    for answer in answers {
+        assert!(answer.ends_with("ok"), "{answer}");
+    }
+    assert_eq!(origin.connections(), 8);
+}
+
+#[tokio::test]
+async fn a_connection_nothing_uses_is_closed_in_time() {
+    let (closed, is_closed) = tokio::sync::oneshot::channel();
+    let closed = Arc::new(std::sync::Mutex::new(Some(closed)));
+    let origin = Origin::start(move |connection, _| {
+        let closed = closed.lock().unwrap().take();
+        async move {
+            speak(connection, None, |_| {
+                Box::pin(async { Response::new(full("ok")) })
+            })
+            .await;
+            closed.unwrap().send(()).unwrap();
+        }
+    })
+    .await;
+    let mut settings = settings(&origin);
+    settings.timeouts.keep = std::time::Duration::ZERO;
+    let front = Front::start(one_worker(), settings);
+    assert!(front.ask(GET).await.ends_with("ok"));
+    soon(is_closed).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_origin_that_speaks_no_http2_is_said_to_and_has_seen_no_request() {
+    let (origin, _) =
+        Origin::recording("HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").await;
+    let front = before(&origin);
+    assert!(front.ask(GET).await.starts_with("HTTP/1.1 502 "));
+    assert_eq!(front.errors(), [(OriginErrorKind::Connect, false)]);
+    let causes = front.seen.lock().unwrap().causes.clone();
+    assert!(
+        causes[0].starts_with("the server speaks no http/2"),
+        "{causes:?}"
+    );
 }

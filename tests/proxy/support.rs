@@ -55,6 +55,7 @@ pub(crate) async fn until(mut is_true: impl FnMut() -> bool) {
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) errors: Vec<(OriginErrorKind, bool)>,
+    pub(crate) causes: Vec<String>,
     pub(crate) log: Vec<String>,
     pub(crate) orders: Vec<String>,
 }
@@ -95,11 +96,9 @@ impl Handler for ForwardAll {
                 Ok(forwarded.response)
             }
             Err(error) => {
-                self.seen
-                    .lock()
-                    .unwrap()
-                    .errors
-                    .push((error.kind, error.was_sent));
+                let mut seen = self.seen.lock().unwrap();
+                seen.errors.push((error.kind, error.was_sent));
+                seen.causes.push(error.cause());
                 Err(Fault::from(&error))
             }
         }

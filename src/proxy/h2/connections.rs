@@ -261,9 +261,11 @@ impl Connection {
         let (sender, mut running) = handshake.await.map_err(io::Error::other)?;
         // Until then nobody knows how many streams there may be, nor whether the server speaks HTTP/2.
         std::future::poll_fn(|cx| match Pin::new(&mut running).poll(cx) {
-            Poll::Ready(Err(error)) => Poll::Ready(Err(io::Error::other(error))),
-            Poll::Ready(Ok(())) => {
-                Poll::Ready(Err(io::Error::other("the server speaks no http/2")))
+            Poll::Ready(ended) => {
+                let cause = ended.err().map(|error| format!(": {error}"));
+                let cause = cause.unwrap_or_default();
+                let error = format!("the server speaks no http/2{cause}");
+                Poll::Ready(Err(io::Error::other(error)))
             }
             Poll::Pending => heard.poll(cx).map(Ok),
         })
