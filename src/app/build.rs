@@ -26,6 +26,8 @@ use crate::page;
 use crate::page::Lang;
 use crate::page::Localized;
 use crate::proxy;
+use crate::proxy::EjectionRule;
+use crate::proxy::HealthCheck;
 use crate::proxy::HostHeader;
 use crate::proxy::OriginAddress;
 use crate::proxy::OriginSettings;
@@ -137,6 +139,20 @@ fn origin(config: &Config, origin: &crate::config::Origin, tls: &ByName) -> Orig
     OriginSettings {
         name: origin.name.clone(),
         servers: origin.urls.iter().map(address).collect(),
+        // Those of an origin that is served already stay: see `control::assemble`.
+        standings: Arc::default(),
+        ejection: EjectionRule {
+            after: origin.eject.after,
+            longest: origin.eject.longest,
+            by_status: origin.eject.by_status,
+        },
+        check: origin.health.as_ref().map(|health| HealthCheck {
+            path: health.path.clone(),
+            interval: health.interval,
+            timeout: health.timeout,
+            fail_after: health.fail_after,
+            pass_after: health.pass_after,
+        }),
         tls: tls.get(&origin.name).cloned(),
         http2: origin.http2,
         proxy_protocol: origin.proxy_protocol,
@@ -162,6 +178,7 @@ fn origin(config: &Config, origin: &crate::config::Origin, tls: &ByName) -> Orig
             total: origin.total_timeout,
             keep: origin.keep_alive,
             ping: Some(origin.http2_ping).filter(|ping| !ping.is_zero()),
+            renew: origin.keep_alive_max,
             ..OriginTimeouts::default()
         },
     }

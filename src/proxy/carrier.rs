@@ -4,6 +4,7 @@ use std::task::Context;
 
 use crate::proxy::connect::Driver;
 use crate::proxy::h2::Stream;
+use crate::proxy::pool::InUse;
 use crate::proxy::pool::Lease;
 
 /// What a request is out on. Dropped, the request is broken off: a connection closes, a stream is reset.
@@ -16,6 +17,23 @@ pub(super) enum Carrier {
 }
 
 impl Carrier {
+    /// The server it goes to.
+    pub(super) fn in_use(&self) -> &InUse {
+        match self {
+            Self::Own(lease) => &lease.in_use,
+            Self::Stream(stream) => stream.in_use(),
+        }
+    }
+
+    /// Whether the connection has carried another request before.
+    pub(super) fn is_reused(&self) -> bool {
+        match self {
+            Self::Own(lease) => lease.link.is_reused,
+            // What one stream of a connection is refused, another connection may be granted.
+            Self::Stream(_) => true,
+        }
+    }
+
     /// Lets the connection do what it can. One that streams share has a task that does.
     pub(super) fn drive(&mut self, cx: &mut Context<'_>) {
         if let Self::Own(lease) = self {

@@ -1,5 +1,10 @@
 //! Sends one request on one connection and waits for its response, with the one rule for sending it again.
 //!
+//! A request is sent once more at most, to another server where there is one: when nothing of it had been sent, or when it
+//! is safe, has no body and its connection broke before the response; the latter only within a [budget](super::budget).
+//! With one server a copy is kept only where the connection may have been closing when it was used; with several a server
+//! may die at any time, and the copy is what that costs.
+//!
 //! On the usual way (there is room, and an idle connection) the request goes to its connection before anything is
 //! awaited: a future that kept it, and each future around that one, would copy it about. Everything else is boxed.
 //! For the same reason [`Sent`] is written by hand.
@@ -19,6 +24,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 
 use crate::proxy::carrier::Carrier;
+use crate::proxy::ejection::Mishap;
 use crate::proxy::error::OriginError;
 use crate::proxy::error::OriginErrorKind;
 use crate::proxy::h2;
@@ -35,10 +41,46 @@ use crate::proxy::upload::Upload;
 /// A request on its way: leave to be in flight, and the time when all of it must be over.
 #[derive(Debug)]
 pub(super) struct Flight {
-    pub(super) _permit: Permit,
+    /// None for a request of our own.
+    _permit: Option<Permit>,
     pub(super) total_at_ms: Option<u64>,
     /// Who is asking, where a connection tells that.
     pub(super) client: Option<SocketAddr>,
+    /// Whatever becomes of it, it is not sent again.
+    pub(super) is_last: bool,
+}
+
+impl Flight {
+    pub(super) fn new(
+        permit: Permit,
+        total_at_ms: Option<u64>,
+        client: Option<SocketAddr>,
+    ) -> Self {
+        Self {
+            _permit: Some(permit),
+            total_at_ms,
+            client,
+            is_last: false,
+        }
+    }
+
+    /// Counted nowhere, and not repeated.
+    pub(super) fn uncounted() -> Self {
+        Self {
+            _permit: None,
+            total_at_ms: None,
+            client: None,
+            is_last: true,
+        }
+    }
+
+    /// The last try.
+    pub(super) fn last(self) -> Self {
+        Self {
+            is_last: true,
+            ..self
+        }
+    }
 }
 
 /// A response that has begun.
@@ -71,6 +113,8 @@ struct Kept {
     /// The alarm is set to the client's next piece of its body, not to the origin's response.
     client_owes: bool,
     again: Again,
+    /// The connection was idle for so long that the server may have closed it, which is nobody's failure.
+    is_risky: bool,
 }
 
 /// What there is to send again.
@@ -89,6 +133,8 @@ pub(super) struct Failure {
     pub(super) again: Option<Box<Request<Upload>>>,
     pub(super) flight: Flight,
     pub(super) pool: Rc<OriginPool>,
+    /// The server that did not answer it.
+    pub(super) server: usize,
 }
 
 /// What a request sent by [`begin`] is answered with.
@@ -150,7 +196,11 @@ pub(super) fn begin(
     request: Request<Upload>,
     flight: Flight,
 ) -> Sent<impl Answer<Body = Upload> + use<>> {
-    let again = repeatable(pool, &lease, &request).map_or(Again::Nothing, Again::Copy);
+    pool.budget.earn();
+    let is_risky = is_risky(pool, &lease);
+    let may_repeat = !flight.is_last && (is_risky || pool.has_several());
+    let copy = may_repeat.then(|| repeatable(&request)).flatten();
+    let again = copy.map_or(Again::Nothing, Again::Copy);
     let progress = request.body().progress();
     let answer = lease.link.sender.try_send_request(request);
     let carried = Carried {
@@ -158,6 +208,7 @@ pub(super) fn begin(
         flight,
         progress,
         again,
+        is_risky,
     };
     sent(pool, answer, carried)
 }
@@ -169,6 +220,7 @@ pub(super) fn begin_stream(
     request: Request<Upload>,
     flight: Flight,
 ) -> Result<Sent<impl Answer<Body = Replay> + use<>>, OriginError> {
+    pool.budget.earn();
     let (head, kept, body) = h2::split(request, stream.is_tls())?;
     let progress = body.progress();
     let (source, answer) = stream.send(head, body);
@@ -177,6 +229,8 @@ pub(super) fn begin_stream(
         flight,
         progress,
         again: Again::Stream(Box::new(kept), source),
+        // Its task has seen that it was closed, if it was.
+        is_risky: false,
     };
     Ok(sent(pool, answer, carried))
 }
@@ -187,6 +241,7 @@ struct Carried {
     flight: Flight,
     progress: Option<Rc<Progress>>,
     again: Again,
+    is_risky: bool,
 }
 
 fn sent<A>(pool: &Rc<OriginPool>, answer: A, carried: Carried) -> Sent<A> {
@@ -195,6 +250,7 @@ fn sent<A>(pool: &Rc<OriginPool>, answer: A, carried: Carried) -> Sent<A> {
         flight,
         progress,
         again,
+        is_risky,
     } = carried;
     let mut alarm = pool.ticker().alarm();
     set(pool, &mut alarm, &flight, false);
@@ -208,23 +264,31 @@ fn sent<A>(pool: &Rc<OriginPool>, answer: A, carried: Carried) -> Sent<A> {
             progress,
             client_owes: false,
             again,
+            is_risky,
         }),
     }
 }
 
-/// A copy to send again, if that may be needed and is allowed.
-fn repeatable(
-    pool: &OriginPool,
-    lease: &Lease,
-    request: &Request<Upload>,
-) -> Option<Box<Request<Upload>>> {
+/// Whether the connection was idle for so long that it may be closing just now.
+fn is_risky(pool: &OriginPool, lease: &Lease) -> bool {
     let fresh_ms = pool.settings.timeouts.fresh.as_millis();
     let idle_ms = pool
         .ticker()
         .now_ms()
         .saturating_sub(lease.link.idle_since_ms);
-    let is_risky = lease.link.is_reused && u128::from(idle_ms) >= fresh_ms;
-    if !is_risky || !request.method().is_safe() || !request.body().is_empty() {
+    lease.link.is_reused && u128::from(idle_ms) >= fresh_ms
+}
+
+/// Whether a request may be sent again: it is safe and has no body. What is merely idempotent (RFC 9110 §9.2.2), as `PUT`
+/// and `DELETE` are, would change nothing more, but may be answered otherwise the second time, and its visitor would
+/// read that nothing was there to cancel.
+pub(super) fn is_repeatable(request: &Request<Upload>) -> bool {
+    request.method().is_safe() && request.body().is_empty()
+}
+
+/// A copy to send again, if that is allowed.
+fn repeatable(request: &Request<Upload>) -> Option<Box<Request<Upload>>> {
+    if !is_repeatable(request) {
         return None;
     }
     let mut copy = Request::new(Upload::empty());
@@ -272,9 +336,11 @@ impl Kept {
             progress,
             client_owes: _,
             again,
+            is_risky,
         } = self;
         let unanswered = match answer {
             Ok(response) => {
+                carrier.in_use().answered(response.status());
                 if let Again::Stream(_, source) = again {
                     source.forget();
                 }
@@ -290,22 +356,40 @@ impl Kept {
         };
         let was_processed = unanswered.was_sent && !h2::was_not_processed(&unanswered.error);
         let (mut error, unsent) = broken(unanswered, progress.as_deref());
+        error.was_sent = was_processed;
+        let is_reused = carrier.is_reused();
         let is_broken = error.kind == OriginErrorKind::Broken;
-        let again = match (again, &carrier) {
-            // What a new connection did not take, another will not take either.
-            (_, Carrier::Own(lease)) if !lease.link.is_reused => None,
-            (Again::Copy(copy), _) => unsent.or(is_broken.then_some(copy)),
-            (Again::Stream(head, source), _) if is_broken && !was_processed => {
-                error.was_sent = false;
+        if is_broken && !is_risky && (was_processed || !is_reused) {
+            carrier.in_use().failed(Mishap::Unanswered);
+        }
+        // What a new connection did not take, another to the same server will not take either.
+        let may_repeat = !flight.is_last && (is_reused || pool.has_several());
+        let again = match again {
+            _ if !may_repeat => None,
+            Again::Stream(head, source) if is_broken => {
                 let body = source.take_back();
-                body.map(|body| Box::new(Request::from_parts(*head, body)))
+                let whole = body.map(|body| Box::new(Request::from_parts(*head, body)));
+                whole.filter(|whole| {
+                    !was_processed
+                        || (pool.has_several() && is_repeatable(whole) && pool.may_repeat())
+                })
             }
-            (Again::Nothing | Again::Stream(..), _) => unsent,
+            Again::Copy(copy) if unsent.is_none() => {
+                Some(copy).filter(|_| is_broken && pool.may_repeat())
+            }
+            Again::Nothing | Again::Copy(_) | Again::Stream(..) => unsent,
         };
+        if again.is_some() {
+            pool.repeats.count(|counts| {
+                counts.unsent += u64::from(!was_processed);
+                counts.safe += u64::from(was_processed);
+            });
+        }
         Err(Failure {
             error,
             again,
             flight,
+            server: carrier.in_use().server,
             pool,
         })
     }
@@ -329,6 +413,7 @@ impl Kept {
         {
             OriginErrorKind::ClientTimeout
         } else {
+            self.carrier.in_use().failed(Mishap::Unanswered);
             OriginErrorKind::ResponseTimeout
         };
         let error = OriginError {
@@ -340,6 +425,7 @@ impl Kept {
             error,
             again: None,
             flight: self.flight,
+            server: self.carrier.in_use().server,
             pool: self.pool,
         }
     }

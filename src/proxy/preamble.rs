@@ -14,10 +14,12 @@ use tokio::net::TcpStream;
 
 const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
 
-/// Version 2, and what is meant: the connection is somebody's.
+/// Version 2, and what is meant: the connection is our own, or somebody's.
+const LOCAL: u8 = 0x20;
 const PROXY: u8 = 0x21;
 
-/// The family, with a stream.
+/// The family, with a stream; or nothing said.
+const UNSPECIFIED: u8 = 0x00;
 const TCP_4: u8 = 0x11;
 const TCP_6: u8 = 0x21;
 
@@ -26,6 +28,8 @@ const TCP_6: u8 = 0x21;
 pub(super) enum Preamble {
     /// Nothing: it is not spoken.
     None,
+    /// The connection is our own, as for a look at a server's health.
+    Local,
     /// The connection is this client's.
     Client(SocketAddr),
 }
@@ -35,6 +39,7 @@ impl Preamble {
     pub(super) async fn write(self, stream: &mut TcpStream) -> io::Result<()> {
         let header = match self {
             Self::None => return Ok(()),
+            Self::Local => begun(LOCAL, UNSPECIFIED, 0),
             Self::Client(client) => header(client, stream.peer_addr()?),
         };
         stream.write_all(&header).await
@@ -46,12 +51,12 @@ fn header(client: SocketAddr, server: SocketAddr) -> Vec<u8> {
     let mut bytes;
     match (client.ip().to_canonical(), server.ip().to_canonical()) {
         (IpAddr::V4(from), IpAddr::V4(to)) => {
-            bytes = begun(TCP_4, 12);
+            bytes = begun(PROXY, TCP_4, 12);
             bytes.extend(from.octets());
             bytes.extend(to.octets());
         }
         (from, to) => {
-            bytes = begun(TCP_6, 36);
+            bytes = begun(PROXY, TCP_6, 36);
             bytes.extend(mapped(from).octets());
             bytes.extend(mapped(to).octets());
         }
@@ -61,9 +66,9 @@ fn header(client: SocketAddr, server: SocketAddr) -> Vec<u8> {
     bytes
 }
 
-fn begun(family: u8, len: u16) -> Vec<u8> {
+fn begun(command: u8, family: u8, len: u16) -> Vec<u8> {
     let mut bytes = SIGNATURE.to_vec();
-    bytes.extend([PROXY, family]);
+    bytes.extend([command, family]);
     bytes.extend(len.to_be_bytes());
     bytes
 }
@@ -99,5 +104,7 @@ mod tests {
                  00000000000000000000ffff0a00000212671f40"
             )
         );
+        let local = begun(LOCAL, UNSPECIFIED, 0);
+        assert_eq!(text(&local), format!("{signature}20000000"));
     }
 }

@@ -21,6 +21,7 @@ use crate::message::Note;
 use crate::message::headers;
 use crate::proxy;
 use crate::proxy::Forwarded;
+use crate::proxy::balance::Next;
 use crate::proxy::carrier::Carrier;
 use crate::proxy::connect::Driver;
 use crate::proxy::error::OriginError;
@@ -30,6 +31,7 @@ use crate::proxy::exchange::Begun;
 use crate::proxy::exchange::Flight;
 use crate::proxy::pool::Lease;
 use crate::proxy::pool::OriginPool;
+use crate::proxy::pool::Role;
 use crate::proxy::response;
 use crate::proxy::tunnel::Tunnel;
 use crate::proxy::upload::Upload;
@@ -76,11 +78,16 @@ pub(super) async fn forward(
         // There is no HTTP/1.1 to ask for (RFC 9113 §8.6).
         return Err(OriginErrorKind::Upgrade.into());
     }
-    let mut lease = pool.lease_new(None, flight.client).await?;
+    let mut in_use = pool.choose(Next::Unsafe).told(flight.client);
+    if pool.settings.http2 && in_use.role == Role::Usual {
+        // A server that speaks HTTP/2 only is none the worse for it.
+        in_use.role = Role::Check;
+    }
+    let (mut lease, _) = pool.lease_new(in_use, false).await?;
     if let Some(driver) = &mut lease.link.driver {
         driver.allow_upgrade();
     }
-    let begun = exchange::begin(pool, lease, request, flight).await;
+    let begun = exchange::begin(pool, lease, request, flight.last()).await;
     let begun = begun.map_err(|failure| failure.error)?;
     if begun.response.status() != StatusCode::SWITCHING_PROTOCOLS {
         return proxy::answered(begun).await;

@@ -21,6 +21,7 @@ use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
 use crate::proxy::Background;
+use crate::proxy::balance::Next;
 use crate::proxy::carrier::Carrier;
 use crate::proxy::connect;
 use crate::proxy::connect::Offer;
@@ -95,6 +96,8 @@ struct Connection {
     running: Rc<RefCell<Option<Running>>>,
     streams: Cell<usize>,
     idle_since_ms: Cell<u64>,
+    /// No request begins on it from then on.
+    renew_at_ms: u64,
 }
 
 /// One request's stream. Dropped, the stream is over: reset, if it has not ended.
@@ -105,31 +108,57 @@ pub(crate) struct Stream {
     in_use: InUse,
 }
 
-/// A stream, or where else to go.
-pub(crate) async fn lease(pool: &Rc<OriginPool>) -> Result<Carrier, OriginError> {
-    let mut tries_left = pool.server_count();
-    loop {
-        let in_use = pool.choose();
-        let limit = pool.settings.timeouts.connect + pool.settings.timeouts.room;
-        let leased = pool.ticker().within(limit, lease_at(pool, in_use)).await;
-        match leased {
-            Some(Ok(carrier)) => return Ok(carrier),
-            None => return Err(OriginErrorKind::Busy.into()),
-            Some(Err(error)) => {
-                tries_left = tries_left.saturating_sub(1);
-                if tries_left == 0 {
-                    return Err(error);
-                }
-            }
-        }
+/// A stream, or where else to go. Another server is tried when this one takes no connection; whether it was comes back.
+pub(crate) async fn lease(
+    pool: &Rc<OriginPool>,
+    next: Next,
+) -> Result<(Carrier, bool), OriginError> {
+    let in_use = pool.choose(next);
+    let server = in_use.server;
+    let error = match lease_within(pool, in_use).await {
+        Ok(carrier) => return Ok((carrier, false)),
+        Err(error) => error,
+    };
+    let is_unreached = matches!(
+        error.kind,
+        OriginErrorKind::Connect | OriginErrorKind::ConnectTimeout
+    );
+    if !is_unreached || !pool.has_several() || matches!(next, Next::Instead(_)) {
+        return Err(error);
     }
+    pool.repeats.count(|counts| counts.unsent += 1);
+    let in_use = pool.choose(Next::Instead(server));
+    lease_within(pool, in_use)
+        .await
+        .map(|carrier| (carrier, true))
+}
+
+async fn lease_within(pool: &Rc<OriginPool>, in_use: InUse) -> Result<Carrier, OriginError> {
+    let limit = pool.settings.timeouts.connect + pool.settings.timeouts.room;
+    let leased = pool.ticker().within(limit, lease_at(pool, in_use)).await;
+    leased.unwrap_or_else(|| Err(OriginErrorKind::Busy.into()))
+}
+
+/// A connection that nobody else uses, for one request.
+pub(crate) async fn lease_apart(
+    pool: &Rc<OriginPool>,
+    in_use: InUse,
+) -> Result<Carrier, OriginError> {
+    let opened = in_use.attempt(opened(pool, &in_use)).await?;
+    Ok(match opened {
+        Opened::Http2(connection) => {
+            connection.attend(in_use.connections(), &pool.background);
+            Carrier::Stream(Stream::of(connection, in_use))
+        }
+        Opened::Http1(link) => Carrier::Own(Lease { link, in_use }),
+    })
 }
 
 /// A stream to this server.
 async fn lease_at(pool: &Rc<OriginPool>, in_use: InUse) -> Result<Carrier, OriginError> {
     loop {
         let connections = Rc::clone(in_use.connections());
-        if let Some(connection) = connections.with_room() {
+        if let Some(connection) = connections.with_room(in_use.now_ms()) {
             return Ok(Carrier::Stream(Stream::of(connection, in_use)));
         }
         if connections.http1_until_ms.get() > pool.ticker().now_ms() {
@@ -153,19 +182,7 @@ async fn lease_at(pool: &Rc<OriginPool>, in_use: InUse) -> Result<Carrier, Origi
 async fn open(pool: &Rc<OriginPool>, in_use: InUse) -> Result<Carrier, OriginError> {
     let connections = Rc::clone(in_use.connections());
     let _connecting = Connecting::begin(&connections);
-    let opening = async {
-        let wire = match connect::open(&in_use.target(), Offer::Either).await? {
-            Spoken::Http2(wire) => wire,
-            Spoken::Http1(wire) => {
-                let (sender, driver) = connect::speak_http1(wire).await?;
-                return Ok(Opened::Http1(Link::new(sender, driver, None)));
-            }
-        };
-        let ping = pool.settings.timeouts.ping;
-        let connection = Connection::begin(wire, &pool.background, ping).await?;
-        Ok(Opened::Http2(connection))
-    };
-    match in_use.attempt(opening).await {
+    match in_use.attempt(opened(pool, &in_use)).await {
         Ok(Opened::Http2(connection)) => {
             connections.http1_until_ms.set(0);
             connections.open.borrow_mut().push(Rc::clone(&connection));
@@ -181,6 +198,16 @@ async fn open(pool: &Rc<OriginPool>, in_use: InUse) -> Result<Carrier, OriginErr
             let (count, _) = connections.failed.get();
             connections.failed.set((count + 1, Some(error.kind)));
             Err(error)
+        }
+    }
+}
+
+async fn opened(pool: &OriginPool, in_use: &InUse) -> io::Result<Opened> {
+    match connect::open(&in_use.target(), Offer::Either).await? {
+        Spoken::Http2(wire) => Connection::begin(wire, pool).await.map(Opened::Http2),
+        Spoken::Http1(wire) => {
+            let (sender, driver) = connect::speak_http1(wire).await?;
+            Ok(Opened::Http1(Link::new(sender, driver, in_use)))
         }
     }
 }
@@ -210,9 +237,9 @@ impl Drop for Connecting {
 
 impl Connections {
     /// The first connection that has a stream left: the others are let go of when they are not needed.
-    fn with_room(&self) -> Option<Rc<Connection>> {
+    fn with_room(&self, now_ms: u64) -> Option<Rc<Connection>> {
         let mut open = self.open.borrow_mut();
-        open.retain(|connection| !connection.is_closed());
+        open.retain(|connection| !connection.is_closed() && now_ms < connection.renew_at_ms);
         let has_room =
             |connection: &&Rc<Connection>| connection.streams.get() < connection.streams_max();
         open.iter().find(has_room).cloned()
@@ -222,7 +249,8 @@ impl Connections {
     pub(crate) fn sweep(&self, now_ms: u64, keep_ms: u64) {
         self.open.borrow_mut().retain(|connection| {
             let idle_ms = now_ms.saturating_sub(connection.idle_since_ms.get());
-            !connection.is_closed() && (connection.streams.get() > 0 || idle_ms < keep_ms)
+            let is_wanted = connection.streams.get() > 0 || idle_ms < keep_ms;
+            is_wanted && !connection.is_closed() && now_ms < connection.renew_at_ms
         });
     }
 
@@ -241,11 +269,8 @@ impl Connections {
 }
 
 impl Connection {
-    async fn begin(
-        wire: Wire,
-        background: &Background,
-        ping: Option<Duration>,
-    ) -> io::Result<Rc<Self>> {
+    async fn begin(wire: Wire, pool: &OriginPool) -> io::Result<Rc<Self>> {
+        let background = &pool.background;
         let mut builder = http2::Builder::new(Local(background.tasks.clone()));
         builder
             .timer(TokioTimer::new())
@@ -254,7 +279,7 @@ impl Connection {
             .max_send_buf_size(SEND_BUFFER)
             .max_header_list_size(HEAD_MAX)
             .initial_max_send_streams(STREAMS_MAX)
-            .keep_alive_interval(ping)
+            .keep_alive_interval(pool.settings.timeouts.ping)
             .keep_alive_timeout(PING_TIMEOUT);
         let (wire, heard) = Listened::to(wire);
         let handshake = builder.handshake(TokioIo::new(wire));
@@ -275,6 +300,7 @@ impl Connection {
             running: Rc::new(RefCell::new(Some(running))),
             streams: Cell::new(0),
             idle_since_ms: Cell::new(background.ticker.now_ms()),
+            renew_at_ms: pool.renew_at_ms(),
         }))
     }
 
@@ -346,6 +372,11 @@ impl Stream {
             source: None,
             in_use,
         }
+    }
+
+    /// The server it goes to.
+    pub(crate) fn in_use(&self) -> &InUse {
+        &self.in_use
     }
 
     /// Whether it goes over TLS.

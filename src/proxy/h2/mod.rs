@@ -25,6 +25,7 @@ use http::Request;
 
 use crate::proxy;
 use crate::proxy::Forwarded;
+use crate::proxy::balance::Next;
 use crate::proxy::carrier::Carrier;
 use crate::proxy::error::OriginError;
 use crate::proxy::error::OriginErrorKind;
@@ -35,6 +36,7 @@ use crate::proxy::upload::Upload;
 
 pub(super) use connections::Connections;
 pub(super) use connections::Stream;
+pub(super) use connections::lease_apart;
 pub(super) use form::Unsayable;
 pub(super) use form::split;
 pub(super) use replay::Replay;
@@ -49,10 +51,15 @@ pub(super) async fn forward(
     mut request: Request<Upload>,
     mut flight: Flight,
 ) -> Result<Forwarded, OriginError> {
+    let mut next = Next::of(&request);
     let mut tries_left = TRIES;
     loop {
         tries_left -= 1;
-        let sent = match connections::lease(pool).await? {
+        let (carrier, is_elsewhere) = connections::lease(pool, next).await?;
+        if tries_left == 0 || is_elsewhere {
+            flight = flight.last();
+        }
+        let sent = match carrier {
             Carrier::Own(lease) => exchange::begin(pool, lease, request, flight).await,
             Carrier::Stream(stream) => exchange::begin_stream(pool, stream, request, flight)?.await,
         };
@@ -60,13 +67,15 @@ pub(super) async fn forward(
             Ok(begun) => return proxy::answered(begun).await,
             Err(failure) => failure,
         };
-        match failure.again {
-            Some(again) if tries_left > 0 => {
-                request = *again;
-                flight = failure.flight;
-            }
-            _ => return Err(failure.error),
+        let Some(again) = failure.again else {
+            return Err(failure.error);
+        };
+        if failure.error.was_sent {
+            // The origin may have seen it: that much may happen once.
+            tries_left = 1;
         }
+        next = Next::Instead(failure.server);
+        (request, flight) = (*again, failure.flight);
     }
 }
 
