@@ -6,11 +6,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering;
 
 use arc_swap::ArcSwap;
 use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
 use tracing::error;
 use tracing::info;
 use tracing::warn;
@@ -57,7 +56,7 @@ pub(crate) struct Control {
     pub(crate) token: Arc<Token>,
     logs: Option<Logs>,
     loaded: Mutex<Loaded>,
-    draining: AtomicBool,
+    draining: CancellationToken,
 }
 
 /// What a reload came to.
@@ -122,7 +121,7 @@ impl Control {
             token,
             logs,
             loaded: Mutex::new(loaded),
-            draining: AtomicBool::new(false),
+            draining: CancellationToken::new(),
         }
     }
 
@@ -150,7 +149,7 @@ impl Control {
 
     async fn try_reload(&self) -> Result<Reloaded, ReloadError> {
         let mut in_force = self.loaded.lock().await;
-        if self.draining.load(Ordering::Acquire) {
+        if self.draining.is_cancelled() {
             return Err(ReloadError::Draining);
         }
         let file = self.file.as_ref().ok_or(ReloadError::NoFile)?;
@@ -243,13 +242,18 @@ impl Control {
 
     /// Notes that this replica stops.
     pub(crate) fn drain(&self) {
-        self.draining.store(true, Ordering::Release);
+        self.draining.cancel();
+    }
+
+    /// Cancelled when this replica stops.
+    pub(crate) fn draining(&self) -> CancellationToken {
+        self.draining.clone()
     }
 
     /// Whether this replica should get visitors, and why not.
     pub(crate) fn unready(&self) -> Vec<String> {
         let mut reasons = Vec::new();
-        if self.draining.load(Ordering::Acquire) {
+        if self.draining.is_cancelled() {
             reasons.push("draining".to_owned());
         }
         for site in &self.live.load().sites {

@@ -13,6 +13,8 @@ mod counted;
 mod decide;
 mod divide;
 mod forward;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod limits;
 mod live;
 mod local;

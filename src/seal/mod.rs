@@ -18,6 +18,8 @@
 
 mod draw;
 mod encode;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod key_file;
 mod key_text;
 mod random;
