@@ -181,7 +181,7 @@ where
         };
         let mut begins = pin!(begins_http2(stream));
         let told_or_begun = std::future::poll_fn(|cx| {
-            if connection.order(cx) != Order::Serve && !is_late {
+            if connection.order(cx) >= Order::Finish && !is_late {
                 return Poll::Ready(None);
             }
             begins.as_mut().poll(cx).map(Result::ok)
@@ -227,15 +227,16 @@ where
         let service = service(self.stack.clone(), peer, Rc::clone(connection));
         let running = self.http2.serve_connection(TokioIo::new(stream), service);
         let mut running = Box::pin(running);
-        let mut is_told = false;
+        let mut is_finishing = false;
         std::future::poll_fn(|cx| {
-            match connection.order(cx) {
-                Order::Finish if !is_told => {
-                    is_told = true;
-                    running.as_mut().graceful_shutdown();
-                }
-                Order::Serve | Order::Finish => {}
-                Order::Cut => return Poll::Ready(Ok(())),
+            let order = connection.order(cx);
+            if order == Order::Cut {
+                return Poll::Ready(Ok(()));
+            }
+            // What a client has sent by the time it hears of the end is answered: there is no need to wait for it.
+            if order >= Order::Last && !is_finishing {
+                is_finishing = true;
+                running.as_mut().graceful_shutdown();
             }
             running.as_mut().poll(cx).map_err(Ended::from)
         })

@@ -38,7 +38,8 @@ pub(super) struct Connections {
     in_flight: Rc<Cell<usize>>,
     ended: Notify,
     finished: Cell<usize>,
-    is_draining: Cell<bool>,
+    /// What every further connection is told.
+    order: Cell<Order>,
 }
 
 /// What one connection is doing.
@@ -70,6 +71,9 @@ pub(super) struct Connection {
 pub(super) enum Order {
     /// Go on.
     Serve,
+    /// Answer what comes, as the last thing: a request that was sent before its client could know is not lost. Where
+    /// the protocol sees to that itself (RFC 9113 §6.8), it is as [`Order::Finish`].
+    Last,
     /// Finish what is in flight, then end.
     Finish,
     /// End.
@@ -108,7 +112,7 @@ impl Connections {
             in_flight: Rc::default(),
             ended: Notify::new(),
             finished: Cell::new(0),
-            is_draining: Cell::new(false),
+            order: Cell::new(Order::Serve),
         })
     }
 
@@ -140,11 +144,7 @@ impl Connections {
             flow: Arc::default(),
             index: Cell::new(open.len()),
             waker: RefCell::default(),
-            order: Cell::new(if self.is_draining.get() {
-                Order::Finish
-            } else {
-                Order::Serve
-            }),
+            order: self.order.clone(),
             parking: Cell::new(Parking::No),
             in_flight: Cell::new(0),
             worker_in_flight: self.in_flight(),
@@ -162,7 +162,7 @@ impl Connections {
 
     /// Tells every connection, and every further one.
     pub(super) fn tell_all(&self, order: Order) {
-        self.is_draining.set(true);
+        self.order.set(order);
         for connection in self.open.borrow().iter() {
             connection.tell(order);
         }
@@ -196,7 +196,7 @@ impl Connection {
         self.order.get()
     }
 
-    /// Whether it has been told to end.
+    /// Whether it has been told to end, soon or now.
     pub(super) fn is_told(&self) -> bool {
         self.order.get() != Order::Serve
     }
@@ -298,6 +298,11 @@ impl Connection {
 }
 
 impl Activity {
+    /// Whether its connection has been told to end.
+    pub(super) fn is_last(&self) -> bool {
+        self.0.is_told()
+    }
+
     /// The request was answered by a change of protocol.
     pub(super) fn upgraded(&self) {
         self.0.flow.upgraded();
@@ -325,7 +330,7 @@ impl Drop for Place {
             moved.index.set(index);
         }
         drop(open);
-        if connections.is_draining.get() && self.connection.order.get() != Order::Cut {
+        if connections.order.get() != Order::Serve && self.connection.order.get() != Order::Cut {
             connections.finished.set(connections.finished.get() + 1);
         }
         connections.ended.notify_one();

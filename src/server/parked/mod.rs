@@ -146,18 +146,24 @@ where
     B::Error: Into<BoxError>,
     H: Handler,
 {
-    let mut is_told = connection.is_told();
+    // One that came when it was told already ends by itself.
+    let finish_at = if connection.is_told() {
+        Order::Cut
+    } else {
+        Order::Finish
+    };
+    let mut is_finishing = false;
     let mut shape = Shape::Whole(whole);
-    connection.allow_parking(!is_told);
+    connection.allow_parking(finish_at == Order::Finish);
     std::future::poll_fn(|cx| {
-        match connection.order(cx) {
-            Order::Finish if !is_told => {
-                is_told = true;
-                connection.allow_parking(false);
-                shape.finish();
-            }
-            Order::Serve | Order::Finish => {}
-            Order::Cut => return Poll::Ready(Ok(())),
+        let order = connection.order(cx);
+        if order == Order::Cut {
+            return Poll::Ready(Ok(()));
+        }
+        if order >= finish_at && !is_finishing {
+            is_finishing = true;
+            connection.allow_parking(false);
+            shape.finish();
         }
         loop {
             match &mut shape {
