@@ -8,7 +8,9 @@
 mod drain;
 mod failure;
 mod forwarding;
+mod parked;
 mod protocols;
+mod servers;
 mod streaming;
 mod strict;
 mod support;

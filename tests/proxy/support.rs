@@ -57,6 +57,9 @@ pub(crate) struct Seen {
     pub(crate) errors: Vec<(OriginErrorKind, bool)>,
     pub(crate) log: Vec<String>,
     pub(crate) orders: Vec<String>,
+    /// Connections that were parked, and of these the ones that are no more.
+    pub(crate) parked: usize,
+    pub(crate) woke: usize,
 }
 
 /// A server whose handler forwards everything.
@@ -82,9 +85,11 @@ impl Handler for ForwardAll {
         assert!(asked.request.uri().path() != "/panic", "asked for");
         asked.note.decision.set(Some("forward"));
         let client = TrustedProxies::default().client(asked.peer, asked.request.headers());
+        let named = asked.request.headers().get("x-visitor");
+        let named = named.map(|id| TicketId(id.to_str().unwrap().parse().unwrap()));
         let passage = Passage {
             client: &client,
-            visitor: Some(VISITOR),
+            visitor: Some(named.unwrap_or(VISITOR)),
             path: None,
             note: &asked.note,
         };
@@ -107,6 +112,14 @@ impl Handler for ForwardAll {
 
     fn rescue(&self, trouble: &Trouble<'_>) -> Response<Body> {
         Response::new(Body::full(format!("calm: {}", trouble.fault)))
+    }
+
+    fn parked(&self) {
+        self.seen.lock().unwrap().parked += 1;
+    }
+
+    fn woke(&self) {
+        self.seen.lock().unwrap().woke += 1;
     }
 
     fn log(&self, record: &Record<'_>) {
@@ -153,6 +166,9 @@ impl Front {
         let shared = Arc::clone(&seen);
         let running = server::start(server, move |worker| {
             let pool = OriginPool::new(origin.clone(), worker.background);
+            if worker.index == 0 {
+                pool.watch();
+            }
             Rc::new(ForwardAll {
                 pool,
                 seen: Arc::clone(&shared),
@@ -179,6 +195,12 @@ impl Front {
 
     pub(crate) fn errors(&self) -> Vec<(OriginErrorKind, bool)> {
         self.seen.lock().unwrap().errors.clone()
+    }
+
+    /// Connections that are parked.
+    pub(crate) fn parked(&self) -> usize {
+        let seen = self.seen.lock().unwrap();
+        seen.parked - seen.woke
     }
 
     pub(crate) fn log(&self) -> Vec<String> {
