@@ -322,6 +322,14 @@ impl Handler for Gate {
         self.metrics.closed();
     }
 
+    fn parked(&self) {
+        self.metrics.parked();
+    }
+
+    fn woke(&self) {
+        self.metrics.woke();
+    }
+
     fn log(&self, record: &Record<'_>) {
         let status = record.status.map_or(499, |status| status.as_u16());
         self.metrics.response(status);

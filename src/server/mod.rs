@@ -51,6 +51,7 @@ mod heads;
 mod in_flight;
 mod listen;
 mod log;
+mod parked;
 mod rescue;
 mod settings;
 mod stack;

@@ -26,6 +26,7 @@ use crate::server::connection::Speaker;
 use crate::server::connections::Connections;
 use crate::server::connections::Order;
 use crate::server::connections::Place;
+use crate::server::connections::SWEEPS;
 use crate::server::listen;
 use crate::server::listen::Listening;
 use crate::server::listen::Sockets;
@@ -33,8 +34,8 @@ use crate::server::settings::ServerSettings;
 use crate::server::settings::SharedTls;
 use crate::server::stack::stack;
 
-/// How often connections are looked at for having been idle, slow or stuck for too long.
-const SWEEP: Duration = Duration::from_secs(1);
+/// How often all connections are looked at for having been idle, slow or stuck for too long.
+const ROUND: Duration = Duration::from_secs(1);
 
 /// How long accepting pauses when the system is out of something, doubled while it stays so.
 const BACK_OFF_MIN: Duration = Duration::from_millis(10);
@@ -93,7 +94,13 @@ async fn live<H: Handler>(
         background,
     });
     let layers = stack(&handler, connections.in_flight(), limits.in_flight_max);
-    let speaker = Rc::new(Speaker::new(layers, tasks.clone(), ticker, limits));
+    let speaker = Rc::new(Speaker::new(
+        layers,
+        &handler,
+        tasks.clone(),
+        ticker,
+        limits,
+    ));
     for (listening, listen) in plan.sockets.into_iter().zip(&plan.settings.listen) {
         let Listening { socket, is_handed } = listening;
         let door = Door {
@@ -194,7 +201,7 @@ impl Ending<'_> {
 }
 
 async fn sweep(connections: Rc<Connections>, settings: Arc<ServerSettings>) {
-    let mut interval = tokio::time::interval(SWEEP);
+    let mut interval = tokio::time::interval(ROUND / SWEEPS);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         interval.tick().await;

@@ -15,6 +15,7 @@ mod calm;
 mod cookies;
 mod drain;
 mod forged;
+mod full;
 mod guard;
 mod handover;
 mod hostile;

@@ -57,6 +57,9 @@ pub(crate) struct Seen {
     pub(crate) errors: Vec<(OriginErrorKind, bool)>,
     pub(crate) log: Vec<String>,
     pub(crate) orders: Vec<String>,
+    /// Connections that were parked, and of these the ones that are no more.
+    pub(crate) parked: usize,
+    pub(crate) woke: usize,
 }
 
 /// A server whose handler forwards everything.
@@ -107,6 +110,14 @@ impl Handler for ForwardAll {
 
     fn rescue(&self, trouble: &Trouble<'_>) -> Response<Body> {
         Response::new(Body::full(format!("calm: {}", trouble.fault)))
+    }
+
+    fn parked(&self) {
+        self.seen.lock().unwrap().parked += 1;
+    }
+
+    fn woke(&self) {
+        self.seen.lock().unwrap().woke += 1;
     }
 
     fn log(&self, record: &Record<'_>) {
@@ -179,6 +190,12 @@ impl Front {
 
     pub(crate) fn errors(&self) -> Vec<(OriginErrorKind, bool)> {
         self.seen.lock().unwrap().errors.clone()
+    }
+
+    /// Connections that are parked.
+    pub(crate) fn parked(&self) -> usize {
+        let seen = self.seen.lock().unwrap();
+        seen.parked - seen.woke
     }
 
     pub(crate) fn log(&self) -> Vec<String> {

@@ -172,8 +172,10 @@ pub(super) const ROOM: Section = Section {
             kind: Kind::Integer(1, 100_000_000),
             default: Default::Value("1000000"),
             apply: Apply::Live,
-            why: "How many may wait at once, those counted who have gone away and are not called past yet; further \
-                  visitors are told that the line is full and when to try again.",
+            why: "How many of those present may wait at once; further visitors are told that the line is full and when \
+                  to try again. Whoever has not been heard from for `presence` is not counted and keeps its place. \
+                  While absence is not proven (for the length of `presence` after a start, an outage, a pause or an \
+                  opening) everybody with a number counts.",
         },
         Key {
             name: "guard",

@@ -34,6 +34,8 @@ pub struct WorkerMetrics {
     accepted: AtomicU64,
     /// Opened less closed since the last handover.
     connections: AtomicI64,
+    /// Parked less woken since the last handover.
+    parked: AtomicI64,
     responses: Tallies,
     rejected: Tallies,
     unbelieved: Tallies,
@@ -51,6 +53,7 @@ impl WorkerMetrics {
         Self {
             accepted: AtomicU64::new(0),
             connections: AtomicI64::new(0),
+            parked: AtomicI64::new(0),
             responses: Tallies::new::<Class>(|name| of(&metrics.responses_total, name)),
             rejected: Tallies::new::<Turned>(|name| of(&metrics.rejected_total, name)),
             unbelieved: Tallies::new::<Unbelieved>(|name| of(&metrics.unbelieved_total, name)),
@@ -69,6 +72,16 @@ impl WorkerMetrics {
     /// A connection is no more.
     pub fn closed(&self) {
         self.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// A connection was taken apart because it is idle; [`Self::woke`] must follow, before [`Self::closed`].
+    pub fn parked(&self) {
+        self.parked.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Such a connection was put together again, or is no more.
+    pub fn woke(&self) {
+        self.parked.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// A connection or a request was turned away at a bound.
@@ -123,6 +136,8 @@ impl WorkerMetrics {
         self.metrics.accepted_total.inc_by(accepted);
         let connections = self.connections.swap(0, Ordering::Relaxed);
         self.metrics.connections.add(connections);
+        let parked = self.parked.swap(0, Ordering::Relaxed);
+        self.metrics.connections_parked.add(parked);
         self.responses.flush();
         self.rejected.flush();
         self.unbelieved.flush();
