@@ -9,7 +9,7 @@
 //! A request goes to the less busy of two drawn servers (`choice`). The workers of a replica share what they know of each
 //! (`standing`): one that takes no connection, or fails some requests in a row, is passed over for a second, then two, up to
 //! a bound, each time until one request has tried it (`ejection`). Others do it in these ways: nginx counts failures within
-//! a time and leaves a server out for as long again, HAProxy waits for its checks, Envoy ejects for a multiple of half a
+//! a time and leaves a server out for as long again, `HAProxy` waits for its checks, Envoy ejects for a multiple of half a
 //! minute and never more than a tenth of them. Here there is no such share: what is left out is what takes nothing anyway,
 //! and where all are out, all are used. A check of their health (`check`) is off unless a path is named, and is asked by
 //! one worker. Which answers count, and what is sent a second time, stands in `exchange` and [`EjectionRule`].
