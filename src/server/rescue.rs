@@ -190,7 +190,7 @@ fn grpc_status(status: StatusCode) -> HeaderValue {
 /// The status each fault is told with.
 fn status(fault: &Fault) -> StatusCode {
     match fault {
-        Fault::Refused(Refusal::Connect | Refusal::CodingUnsupported) => {
+        Fault::Refused(Refusal::Connect | Refusal::Upgrade | Refusal::CodingUnsupported) => {
             StatusCode::NOT_IMPLEMENTED
         }
         Fault::Refused(Refusal::Expectation) => StatusCode::EXPECTATION_FAILED,
