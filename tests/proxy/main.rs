@@ -9,6 +9,7 @@ mod drain;
 mod events;
 mod failure;
 mod forwarding;
+mod grpc;
 mod http2_origin;
 mod http2_refused;
 mod http2_support;
