@@ -95,7 +95,9 @@ async fn called(
         "/texts.Texts/Join" => grpc.client_streaming(service_fn(join), request).await,
         "/texts.Texts/Talk" => grpc.streaming(service_fn(talk), request).await,
         "/texts.Texts/Tick" => {
-            let tick = move |_: tonic::Request<String>| tick(Listened(broken_off.clone()));
+            let tick = move |_: tonic::Request<String>| {
+                std::future::ready(tick(Listened(broken_off.clone())))
+            };
             grpc.server_streaming(service_fn(tick), request).await
         }
         _ => Status::unimplemented(path).into_http(),
@@ -154,7 +156,7 @@ impl Drop for Listened {
 }
 
 /// Has no end.
-async fn tick(listened: Listened) -> Result<tonic::Response<Texts>, Status> {
+fn tick(listened: Listened) -> Result<tonic::Response<Texts>, Status> {
     let texts = futures_util::stream::unfold(listened, |listened| async {
         Some((Ok("tick".to_owned()), listened))
     });
