@@ -17,6 +17,7 @@ use tracing::warn;
 use crate::admin::Token;
 use crate::app::build;
 use crate::app::build::BuildError;
+use crate::app::origin_tls;
 use crate::clock;
 use crate::config;
 use crate::config::Config;
@@ -30,8 +31,10 @@ use crate::gate::CookieNames;
 use crate::gate::Live;
 use crate::gate::Routes;
 use crate::gate::Site;
+use crate::gate::VisitorLimits;
 use crate::page::Pages;
 use crate::page::Texts;
+use crate::proxy::OriginSettings;
 use crate::room::Draw;
 use crate::room::Health;
 use crate::room::Room;
@@ -162,6 +165,7 @@ impl Control {
             .transpose()?;
         let applied = read.applied_to(&in_force);
         let token = token(&applied.config)?;
+        let to_origins = origin_tls::all(&applied.config)?;
         let before = self.live.load_full();
         let same_keys = keys.ids().eq(before.keys.ids());
         let changes = read.changes(&in_force);
@@ -169,10 +173,11 @@ impl Control {
             if let (Some(shared), Some(tls)) = (&self.tls, tls) {
                 shared.store(tls);
             }
+            origin_tls::follow(&before.origins, &to_origins);
             self.token.set(token.as_ref().map(Secret::expose));
         };
         if changes.is_empty() && same_keys {
-            // The certificate and the token may be others in the same files.
+            // Certificates and the token may be others in the same files.
             take_files();
             return Ok(Reloaded::Unchanged);
         }
@@ -226,8 +231,14 @@ impl Control {
             tokio::spawn(async move { room.leave().await });
         }
         for gone in &before.origins {
-            if live.origins.iter().all(|kept| kept.name != gone.name) {
+            let kept = live.origins.iter().find(|kept| kept.name == gone.name);
+            if kept.is_none() {
                 self.metrics.forget_origin(&gone.name);
+            }
+            let kept = kept.map_or(&[][..], |kept| kept.servers.as_slice());
+            gone.standings.keep_only(kept);
+            for server in gone.servers.iter().filter(|server| !kept.contains(server)) {
+                self.metrics.forget_server(&gone.name, &server.to_string());
             }
         }
     }
@@ -313,7 +324,11 @@ pub(crate) async fn assemble(
         keys,
         pages,
     } = parts;
-    let origins = build::origins(&config)?;
+    let mut origins = build::origins(&config)?;
+    if let Some(before) = before {
+        origin_tls::keep(&before.origins, &mut origins);
+    }
+    keep_what_is_known(&mut origins, before);
     let running: BTreeMap<&str, &Arc<Room>> = before
         .into_iter()
         .flat_map(|live| &live.sites)
@@ -339,6 +354,7 @@ pub(crate) async fn assemble(
             texts: build::texts(room),
             room: line,
             base: format!("{}{}", config.server.prefix, room.name),
+            limits: VisitorLimits::of(room, limits_of(before, &room.name)),
             cookies: CookieNames::new(room),
             origin,
             config: Arc::clone(room),
@@ -364,6 +380,26 @@ pub(crate) async fn assemble(
         texts,
         config,
     })
+}
+
+/// What is known of a room's visitors and what they ask for.
+fn limits_of<'a>(before: Option<&'a Live>, room: &str) -> Option<&'a Arc<VisitorLimits>> {
+    let sites = &before?.sites;
+    sites
+        .iter()
+        .find(|site| site.name() == room)?
+        .limits
+        .as_ref()
+}
+
+/// What the workers share about an origin outlives a reload: what is in flight there, and how its servers stand.
+fn keep_what_is_known(origins: &mut [OriginSettings], before: Option<&Live>) {
+    for origin in origins {
+        let known = before.and_then(|live| live.origins.iter().find(|o| o.name == origin.name));
+        let Some(known) = known else { continue };
+        origin.pot = Arc::clone(&known.pot);
+        origin.standings = Arc::clone(&known.standings);
+    }
 }
 
 async fn start_room(

@@ -15,6 +15,7 @@ mod divide;
 mod forward;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
+mod limits;
 mod live;
 mod local;
 mod opening;
@@ -80,6 +81,7 @@ use crate::telemetry::metrics::WorkerOrigin;
 
 pub use cookies::CookieNames;
 pub use divide::Place;
+pub use limits::VisitorLimits;
 pub use live::Live;
 pub use live::Site;
 pub use routes::Route;
@@ -116,6 +118,7 @@ impl Gate {
     ) -> Rc<Self> {
         let local = Local::new(live.load_full(), None, &background, &metrics);
         local.divide(place, clock::monotonic());
+        local.watch(place);
         Rc::new(Self {
             live,
             local: RefCell::new(Rc::new(local)),
@@ -139,6 +142,7 @@ impl Gate {
             room.port.flush(now, site.config.guard.latency);
         }
         local.divide(self.place, now);
+        local.count(self.place);
         self.streams.tick(now);
         self.metrics.flush();
         if let Some(log) = &self.log {
@@ -160,6 +164,7 @@ impl Gate {
             &self.metrics,
         ));
         fresh.divide(self.place, clock::monotonic());
+        fresh.watch(self.place);
         *self.local.borrow_mut() = Rc::clone(&fresh);
         fresh
     }
@@ -259,6 +264,7 @@ impl Gate {
             warn!(
                 reason = error.kind.name(),
                 sent = error.was_sent,
+                cause = error.cause(),
                 "a request failed at the origin"
             );
         }
@@ -381,7 +387,9 @@ fn failure(kind: OriginErrorKind) -> OriginFailure {
         OriginErrorKind::ClientBody
         | OriginErrorKind::ClientTimeout
         | OriginErrorKind::BodyTooLarge => OriginFailure::Body,
-        OriginErrorKind::ConnectMethod => OriginFailure::Upgrade,
+        OriginErrorKind::ConnectMethod | OriginErrorKind::Upgrade | OriginErrorKind::Host => {
+            OriginFailure::Upgrade
+        }
     }
 }
 
@@ -389,6 +397,7 @@ fn failure(kind: OriginErrorKind) -> OriginFailure {
 fn counted(act: Act, response: &Result<Response<Body>, Fault>) -> Decision {
     match act {
         _ if response.is_err() => Decision::Error,
+        _ if response.as_ref().is_ok_and(forward::is_limited) => Decision::Limited,
         Act::Admit | Act::Grace => Decision::Forward,
         Act::Through => Decision::Bypass,
         Act::Preflight => Decision::Preflight,

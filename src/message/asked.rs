@@ -1,5 +1,6 @@
 //! One request as the handler of a worker gets it, and the faults it may answer with.
 
+use std::any::Any;
 use std::cell::Cell;
 use std::cell::RefCell;
 use std::future::Future;
@@ -40,6 +41,8 @@ pub struct Note {
     pub room: RefCell<Option<Rc<str>>>,
     /// What was decided about it.
     pub decision: Cell<Option<&'static str>>,
+    /// Dropped when the response has ended.
+    pub held: RefCell<Option<Box<dyn Any>>>,
 }
 
 /// A request that is over, for the log. Neither cookies nor the query are in it.
@@ -175,6 +178,9 @@ pub enum Refusal {
     /// RFC 9110 §9.3.6: we are not a tunnel.
     #[error("connect is not offered")]
     Connect,
+    /// RFC 9113 §8.6: HTTP/2, which is all that the origin speaks, upgrades no connections.
+    #[error("upgrades are not offered")]
+    Upgrade,
     /// RFC 9112 §3.2: the request target's form does not fit the method.
     #[error("invalid request target")]
     TargetInvalid,

@@ -43,6 +43,7 @@ pub use key_text::KEYS_MAX;
 pub use key_text::LineProblem;
 pub use random::instance_id;
 pub use random::nonce;
+pub use random::seed;
 pub use random::ticket_id;
 pub use ring::KeyRing;
 pub use ring::RingError;

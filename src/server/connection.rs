@@ -146,7 +146,7 @@ where
         let connection = &place.connection;
         let limit = self.limits.handshake;
         let served = match tls {
-            None => match self.begins_http2(&stream, connection).await {
+            None => match Box::pin(self.begins_http2(&stream, connection)).await {
                 Some(true) => self.http2(stream, peer, connection).await,
                 Some(false) => self.http1(stream, peer, connection).await,
                 None => return,
@@ -199,7 +199,6 @@ where
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let stream = Watched::http1(stream, Arc::clone(&connection.flow));
         // One that came while we close gets its answer, and no more.
         let builder = if connection.is_told() {
             &self.http1_once
@@ -208,11 +207,11 @@ where
         };
         let speak = |stream| {
             let service = service(self.stack.clone(), peer, Rc::clone(connection));
-            builder
-                .serve_connection(TokioIo::new(stream), service)
-                .with_upgrades()
+            let whole = builder.serve_connection(TokioIo::new(stream), service);
+            Box::new(whole.with_upgrades())
         };
-        parked::attend(connection, &self.handler, stream, speak).await
+        let whole = speak(Watched::http1(stream, Arc::clone(&connection.flow)));
+        parked::attend(connection, &self.handler, whole, speak).await
     }
 
     async fn http2<T>(

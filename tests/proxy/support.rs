@@ -55,6 +55,7 @@ pub(crate) async fn until(mut is_true: impl FnMut() -> bool) {
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) errors: Vec<(OriginErrorKind, bool)>,
+    pub(crate) causes: Vec<String>,
     pub(crate) log: Vec<String>,
     pub(crate) orders: Vec<String>,
     /// Connections that were parked, and of these the ones that are no more.
@@ -85,9 +86,11 @@ impl Handler for ForwardAll {
         assert!(asked.request.uri().path() != "/panic", "asked for");
         asked.note.decision.set(Some("forward"));
         let client = TrustedProxies::default().client(asked.peer, asked.request.headers());
+        let named = asked.request.headers().get("x-visitor");
+        let named = named.map(|id| TicketId(id.to_str().unwrap().parse().unwrap()));
         let passage = Passage {
             client: &client,
-            visitor: Some(VISITOR),
+            visitor: Some(named.unwrap_or(VISITOR)),
             path: None,
             note: &asked.note,
         };
@@ -98,11 +101,9 @@ impl Handler for ForwardAll {
                 Ok(forwarded.response)
             }
             Err(error) => {
-                self.seen
-                    .lock()
-                    .unwrap()
-                    .errors
-                    .push((error.kind, error.was_sent));
+                let mut seen = self.seen.lock().unwrap();
+                seen.errors.push((error.kind, error.was_sent));
+                seen.causes.push(error.cause());
                 Err(Fault::from(&error))
             }
         }
@@ -164,6 +165,9 @@ impl Front {
         let shared = Arc::clone(&seen);
         let running = server::start(server, move |worker| {
             let pool = OriginPool::new(origin.clone(), worker.background);
+            if worker.index == 0 {
+                pool.watch();
+            }
             Rc::new(ForwardAll {
                 pool,
                 seen: Arc::clone(&shared),
@@ -222,6 +226,19 @@ impl Raw {
             }
         }
         String::from_utf8(head).unwrap()
+    }
+
+    /// Everything up to and including the end of the line; empty when the other side ended instead.
+    pub(crate) async fn line(&mut self) -> String {
+        let mut line = Vec::new();
+        while !line.ends_with(b"\r\n") {
+            let mut byte = [0];
+            match soon(self.0.read(&mut byte)).await {
+                Ok(1) => line.push(byte[0]),
+                _ => return String::new(),
+            }
+        }
+        String::from_utf8_lossy(&line).into_owned()
     }
 
     pub(crate) async fn bytes(&mut self, len: usize) -> Vec<u8> {

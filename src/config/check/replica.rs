@@ -4,7 +4,6 @@ use crate::config::check::Check;
 use crate::config::fault::Code;
 use crate::config::fault::Fault;
 use crate::config::keys::forms;
-use crate::config::origin::Origin;
 use crate::config::secret::ADMIN_TOKEN_VAR;
 use crate::config::secret::SENTINEL_PASSWORD_VAR;
 use crate::config::secret::STORE_PASSWORD_VAR;
@@ -18,7 +17,6 @@ use crate::config::server::Server;
 use crate::config::server::Tickets;
 use crate::config::server::Tls;
 use crate::config::store::Store;
-use crate::config::url::OriginUrl;
 use crate::config::url::StoreUrl;
 use crate::config::values::Values;
 
@@ -132,14 +130,7 @@ impl Check<'_> {
             }
             path
         });
-        for (name, other) in [("cert_file", "key_file"), ("key_file", "cert_file")] {
-            if values.written(name) && !values.written(other) {
-                let reason = "a certificate and its key are shown together";
-                let remedy = format!("name a `{other}`, or leave both out");
-                let fault = Fault::new(Code::Conflict, "half of a pair", reason, remedy);
-                self.note(values, name, fault);
-            }
-        }
+        self.whole_pair(values);
         Store {
             url: url.unwrap_or(StoreUrl::Memory),
             ca_file,
@@ -150,6 +141,18 @@ impl Check<'_> {
             sentinel_password: self.secret(values, "sentinel_password_file", SENTINEL_PASSWORD_VAR),
             connect_timeout: values.duration("connect_timeout"),
             command_timeout: values.duration("command_timeout"),
+        }
+    }
+
+    /// A certificate and its key are named together or not at all.
+    pub(super) fn whole_pair(&mut self, values: &Values) {
+        for (name, other) in [("cert_file", "key_file"), ("key_file", "cert_file")] {
+            if values.written(name) && !values.written(other) {
+                let reason = "a certificate and its key are shown together";
+                let remedy = format!("name a `{other}`, or leave both out");
+                let fault = Fault::new(Code::Conflict, "half of a pair", reason, remedy);
+                self.note(values, name, fault);
+            }
         }
     }
 
@@ -181,37 +184,6 @@ impl Check<'_> {
             level,
             format,
             access,
-        }
-    }
-
-    pub(super) fn origin(&mut self, values: &Values) -> Origin {
-        self.not_empty(values, "urls");
-        let mut urls: Vec<OriginUrl> = values.parsed_list("urls");
-        let url: Option<OriginUrl> = values.parsed("url");
-        if url.is_some() && values.written("urls") {
-            let reason = "`url` names one server and `urls` several";
-            let fault = Fault::new(
-                Code::Conflict,
-                "given together with `url`",
-                reason,
-                "leave one of them out",
-            );
-            self.note(values, "urls", fault);
-        }
-        urls.extend(url);
-        let total = values.duration("total_timeout");
-        Origin {
-            name: values.name().to_owned(),
-            urls,
-            hosts: values.parsed_list("hosts"),
-            max_in_flight: values.number("max_in_flight"),
-            connect_timeout: values.duration("connect_timeout"),
-            first_byte_timeout: values.duration("first_byte_timeout"),
-            idle_timeout: values.duration("idle_timeout"),
-            total_timeout: Some(total).filter(|total| !total.is_zero()),
-            keep_alive: values.duration("keep_alive"),
-            ca_file: self.file(values, "ca_file"),
-            pass_host: values.flag("pass_host"),
         }
     }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 use http::Method;
+use http::uri::PathAndQuery;
 use ipnet::IpNet;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -63,6 +64,47 @@ pub(super) fn prefix(text: &str) -> Result<(), Fault> {
         "it is slash, letters, digits, . - _, slash; at most 64 bytes",
         "write it like \"/.anteroom/\"",
     ))
+}
+
+/// Checks a name that certificates are for (RFC 6066 §3), or an address.
+pub(super) fn server_name(text: &str) -> Result<(), Fault> {
+    rustls::pki_types::ServerName::try_from(text)
+        .map(drop)
+        .map_err(|_| {
+            Fault::invalid(
+                "not a server's name",
+                "it is a host's name or an address, without scheme and port",
+                "write it like \"portal.internal\"",
+            )
+        })
+}
+
+/// Checks what can be sent as `Host` (RFC 9110 §7.2).
+pub(super) fn host(text: &str) -> Result<(), Fault> {
+    let authority = text.parse::<http::uri::Authority>();
+    let is_host = |authority: http::uri::Authority| !authority.as_str().contains('@');
+    if authority.is_ok_and(is_host) {
+        return Ok(());
+    }
+    Err(Fault::invalid(
+        "not a host",
+        "it is a host's name or an address, with or without a port",
+        "write it like \"portal.internal\" or \"portal.internal:8443\"",
+    ))
+}
+
+/// Reads a path to be asked for at the origin, with a query or without.
+pub(crate) fn target(text: &str) -> Result<PathAndQuery, Fault> {
+    let fault = || {
+        Fault::invalid(
+            "not a path",
+            "it begins with a slash, and has no spaces and no fragment",
+            "write it like \"/health\"",
+        )
+    };
+    let plain = text.starts_with('/') && text.bytes().all(|b| b.is_ascii_graphic() && b != b'#');
+    let target = plain.then(|| PathAndQuery::from_str(text).ok()).flatten();
+    target.ok_or_else(fault)
 }
 
 /// Checks the prefix of keys in Redis; braces would move them to other hash slots.

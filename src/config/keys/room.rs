@@ -146,6 +146,23 @@ pub(super) const ROOM: Section = Section {
             why: "How long one entry lasts at most, however busy the visitor is.",
         },
         Key {
+            name: "visitor_in_flight",
+            kind: Kind::Integer(0, 10_000),
+            default: Default::Value("0"),
+            apply: Apply::Live,
+            why: "Most requests one visitor inside has at the origin at once, at each replica, open streams and WebSockets \
+                  included: no single browser can hog it. Further ones wait up to a second and then get 429. A browser \
+                  itself asks for six to a hundred things at once. 0 sets no limit.",
+        },
+        Key {
+            name: "visitor_rate",
+            kind: Kind::Rate,
+            default: Default::Value(r#""0/s""#),
+            apply: Apply::Live,
+            why: "Most requests one visitor inside makes, at each replica; what two seconds allow may come at once. \
+                  Further ones wait up to a second and then get 429. 0 sets no limit.",
+        },
+        Key {
             name: "grace",
             kind: seconds(0, 86_400),
             default: Default::Value(r#""10m""#),

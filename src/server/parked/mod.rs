@@ -95,9 +95,9 @@ where
     }
 
     /// Puts a parked connection together again.
-    fn wake(&mut self, speak: impl Fn(Watched<T>) -> Whole<T, S>) {
+    fn wake(&mut self, speak: impl Fn(Watched<T>) -> Box<Whole<T, S>>) {
         if let Self::Parked { stream, .. } = std::mem::replace(self, Self::Over) {
-            *self = Self::Whole(Box::new(speak(*stream)));
+            *self = Self::Whole(speak(*stream));
         }
     }
 
@@ -131,12 +131,12 @@ impl<H: Handler> Drop for Told<H> {
 }
 
 /// Goes with a connection to its end, and parks it while it is idle. Told to, it finishes once; when it is to be cut, it
-/// is let go of. `speak` makes the library's part of it.
+/// is let go of. `speak` makes the library's part of it anew.
 pub(super) async fn attend<T, S, B, H>(
     connection: &Connection,
     handler: &Rc<H>,
-    stream: Watched<T>,
-    speak: impl Fn(Watched<T>) -> Whole<T, S>,
+    whole: Box<Whole<T, S>>,
+    speak: impl Fn(Watched<T>) -> Box<Whole<T, S>>,
 ) -> Result<(), Ended>
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -153,7 +153,7 @@ where
         Order::Finish
     };
     let mut is_finishing = false;
-    let mut shape = Shape::Whole(Box::new(speak(stream)));
+    let mut shape = Shape::Whole(whole);
     connection.allow_parking(finish_at == Order::Finish);
     std::future::poll_fn(|cx| {
         let order = connection.order(cx);
