@@ -162,7 +162,7 @@ fn answer<H: Handler>(handler: &H, facts: &Facts, fault: &Fault) -> Response<Bod
 /// The status each fault is told with.
 fn status(fault: &Fault) -> StatusCode {
     match fault {
-        Fault::Refused(Refusal::Connect | Refusal::CodingUnsupported) => {
+        Fault::Refused(Refusal::Connect | Refusal::Upgrade | Refusal::CodingUnsupported) => {
             StatusCode::NOT_IMPLEMENTED
         }
         Fault::Refused(Refusal::Expectation) => StatusCode::EXPECTATION_FAILED,

@@ -27,6 +27,7 @@ mod load;
 mod memory;
 mod metrics;
 mod opening;
+mod origins;
 mod outage;
 mod paced;
 mod redis;

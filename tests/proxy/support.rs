@@ -55,6 +55,7 @@ pub(crate) async fn until(mut is_true: impl FnMut() -> bool) {
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) errors: Vec<(OriginErrorKind, bool)>,
+    pub(crate) causes: Vec<String>,
     pub(crate) log: Vec<String>,
     pub(crate) orders: Vec<String>,
     /// Connections that were parked, and of these the ones that are no more.
@@ -100,11 +101,9 @@ impl Handler for ForwardAll {
                 Ok(forwarded.response)
             }
             Err(error) => {
-                self.seen
-                    .lock()
-                    .unwrap()
-                    .errors
-                    .push((error.kind, error.was_sent));
+                let mut seen = self.seen.lock().unwrap();
+                seen.errors.push((error.kind, error.was_sent));
+                seen.causes.push(error.cause());
                 Err(Fault::from(&error))
             }
         }
@@ -227,6 +226,19 @@ impl Raw {
             }
         }
         String::from_utf8(head).unwrap()
+    }
+
+    /// Everything up to and including the end of the line; empty when the other side ended instead.
+    pub(crate) async fn line(&mut self) -> String {
+        let mut line = Vec::new();
+        while !line.ends_with(b"\r\n") {
+            let mut byte = [0];
+            match soon(self.0.read(&mut byte)).await {
+                Ok(1) => line.push(byte[0]),
+                _ => return String::new(),
+            }
+        }
+        String::from_utf8_lossy(&line).into_owned()
     }
 
     pub(crate) async fn bytes(&mut self, len: usize) -> Vec<u8> {
