@@ -264,6 +264,7 @@ impl Gate {
             warn!(
                 reason = error.kind.name(),
                 sent = error.was_sent,
+                cause = error.cause(),
                 "a request failed at the origin"
             );
         }
@@ -327,6 +328,10 @@ impl Handler for Gate {
         self.metrics.closed();
     }
 
+    fn flooded(&self) {
+        self.metrics.turned(Turned::Flood);
+    }
+
     fn parked(&self) {
         self.metrics.parked();
     }
@@ -386,7 +391,9 @@ fn failure(kind: OriginErrorKind) -> OriginFailure {
         OriginErrorKind::ClientBody
         | OriginErrorKind::ClientTimeout
         | OriginErrorKind::BodyTooLarge => OriginFailure::Body,
-        OriginErrorKind::ConnectMethod => OriginFailure::Upgrade,
+        OriginErrorKind::ConnectMethod | OriginErrorKind::Upgrade | OriginErrorKind::Host => {
+            OriginFailure::Upgrade
+        }
     }
 }
 
