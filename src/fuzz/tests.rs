@@ -6,8 +6,12 @@ use std::path::PathBuf;
 
 use super::TARGETS;
 
-/// How many mutations each input of a corpus is played with.
-const MUTATIONS: u64 = 40;
+/// How many mutations each input of a corpus is played with; many more in a run with the machine to itself.
+fn mutations() -> u64 {
+    let is_full = std::env::var_os("ANTEROOM_FULL").is_some();
+    if is_full { 4_000 } else { 40 }
+}
+
 /// What is tried everywhere: pieces that change what comes before or after them.
 const PIECES: [&[u8]; 16] = [
     b"\r\n",
@@ -104,7 +108,7 @@ fn whatever_comes_in_holds_what_is_promised_of_it() {
                 );
             };
             play(input);
-            for seed in 0..MUTATIONS {
+            for seed in 0..mutations() {
                 play(&mutated(input, &inputs, &mut Dice(seed)));
             }
         }

@@ -328,6 +328,10 @@ impl Handler for Gate {
         self.metrics.closed();
     }
 
+    fn flooded(&self) {
+        self.metrics.turned(Turned::Flood);
+    }
+
     fn parked(&self) {
         self.metrics.parked();
     }

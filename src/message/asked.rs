@@ -93,6 +93,9 @@ pub trait Handler: 'static {
     /// Told of every connection that is no more.
     fn closed(&self) {}
 
+    /// Told of every connection that was ended for asking too often for what leads nowhere.
+    fn flooded(&self) {}
+
     /// Told of every connection that is taken apart because it is idle; [`Handler::woke`] follows, before
     /// [`Handler::closed`].
     fn parked(&self) {}

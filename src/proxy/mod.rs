@@ -28,6 +28,7 @@ mod choice;
 mod connect;
 mod ejection;
 mod error;
+mod events;
 mod exchange;
 mod fair;
 mod forwards;

@@ -21,6 +21,8 @@ use crate::message::headers::Orders;
 use crate::proxy::Command;
 use crate::proxy::Forwarded;
 use crate::proxy::carrier::Carrier;
+use crate::proxy::events;
+use crate::proxy::events::Events;
 use crate::proxy::exchange::Begun;
 use crate::proxy::exchange::Flight;
 use crate::proxy::pool::OriginPool;
@@ -66,6 +68,7 @@ pub(super) fn to_client(begun: Begun, cx: &mut Context<'_>) -> Forwarded {
     }
     parts.version = Version::HTTP_11;
     parts.extensions.clear();
+    let ends_with_us = events::are_in(&parts.headers).then(|| pool.background.closing.clone());
     let held = Held {
         carrier,
         alarm,
@@ -81,7 +84,10 @@ pub(super) fn to_client(begun: Begun, cx: &mut Context<'_>) -> Forwarded {
     };
     let body = download
         .take_what_is_here(cx)
-        .unwrap_or_else(|| Body::streaming(download));
+        .unwrap_or_else(|| match &ends_with_us {
+            Some(closing) => Body::streaming(Events::new(download, closing)),
+            None => Body::streaming(download),
+        });
     Forwarded {
         response: http::Response::from_parts(parts, body),
         command,

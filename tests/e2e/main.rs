@@ -39,5 +39,6 @@ mod reload_load;
 mod servers;
 mod stage;
 mod stock;
+mod streams;
 mod stubs;
 mod walk;

@@ -6,6 +6,7 @@
 )]
 
 mod drain;
+mod events;
 mod failure;
 mod forwarding;
 mod http2_origin;
@@ -20,3 +21,4 @@ mod streaming;
 mod strict;
 mod support;
 mod upgrade;
+mod websocket;

@@ -5,8 +5,11 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
+use anteroom::clock;
 use anteroom::line::ids::TicketId;
 use anteroom::message::Asked;
 use anteroom::message::Body;
@@ -49,6 +52,23 @@ pub(crate) async fn until(mut is_true: impl FnMut() -> bool) {
         }
     })
     .await;
+}
+
+/// A number that has not changed for so long has settled.
+const STILL: Duration = Duration::from_millis(200);
+
+/// Waits until a number has grown and then stays as it is for a while.
+pub(crate) async fn settles(number: &AtomicUsize) -> usize {
+    let (mut last, mut since) = (0, clock::monotonic());
+    until(|| {
+        let now = number.load(SeqCst);
+        if now != last {
+            (last, since) = (now, clock::monotonic());
+        }
+        last > 0 && since.elapsed() >= STILL
+    })
+    .await;
+    last
 }
 
 /// What the front saw.
@@ -190,6 +210,13 @@ impl Front {
         let mut client = self.client().await;
         client.send(request).await;
         client.message().await
+    }
+
+    /// As [`Front::ask`], but no further than the head.
+    pub(crate) async fn ask_head(&self, request: &str) -> String {
+        let mut client = self.client().await;
+        client.send(request).await;
+        client.head().await
     }
 
     pub(crate) fn errors(&self) -> Vec<(OriginErrorKind, bool)> {

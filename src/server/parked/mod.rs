@@ -17,6 +17,19 @@
 //!
 //! So there is nothing to carry over: neither bytes read and not understood nor bytes not written. Everything else about
 //! the connection is outside of the library's part, and goes on: its order to end, its deadlines, its count of requests.
+//!
+//! `cargo bench --bench idle` says what is left, beside nginx 1.22 and `HAProxy` 2.6. Bytes of the process for each of
+//! 4,000 connections, of 500 over HTTP/2 (a build without optimisation; with so few, the second of two runs said 21,012):
+//!
+//! | | HTTP/1.1 | HTTP/1.1 over TLS | HTTP/2 over TLS |
+//! |---|---|---|---|
+//! | anteroom | 2,225 | 9,841 | 13,410 |
+//! | nginx | 494 | 14,196 | 9,626 |
+//! | `HAProxy` | 1,080 | 14,522 | 10,101 |
+//!
+//! Of what TLS adds, 4 KiB are the buffer it reads into, which cannot be given back between two reads. HTTP/2 is never
+//! parked: a connection has tables of compressed fields and windows that both sides count on, and the library does not
+//! hand them out; its two buffers (8 and 16 KiB, of which the first pages are touched) are of fixed sizes.
 
 use std::io;
 use std::pin::Pin;
