@@ -330,3 +330,29 @@ async fn an_origin_that_speaks_no_http2_is_said_to_and_has_seen_no_request() {
         "{causes:?}"
     );
 }
+
+#[tokio::test]
+async fn a_check_of_health_speaks_what_requests_speak() {
+    let heard = Heard::default();
+    let hearing = heard.clone();
+    let origin = origin(move |request| {
+        let hearing = hearing.clone();
+        Box::pin(async move {
+            hearing.hear(request).await;
+            Response::new(full("ok"))
+        })
+    })
+    .await;
+    let mut settings = settings(&origin);
+    settings.check = Some(anteroom::proxy::HealthCheck {
+        path: "/health".parse().unwrap(),
+        interval: std::time::Duration::from_millis(20),
+        timeout: std::time::Duration::from_secs(60),
+        fail_after: 1,
+        pass_after: 1,
+    });
+    let _front = Front::start(one_worker(), settings);
+    until(|| heard.all().len() > 1).await;
+    let asked = heard.all()[0].0.uri.to_string();
+    assert_eq!(asked, format!("http://{}/health", origin.addr));
+}

@@ -4,7 +4,9 @@ use std::net::IpAddr;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::time::Duration;
 
+use anteroom::proxy::HealthCheck;
 use anteroom::proxy::OriginSettings;
 
 use crate::support::Front;
@@ -12,6 +14,7 @@ use crate::support::OK;
 use crate::support::Origin;
 use crate::support::one_worker;
 use crate::support::origin_at;
+use crate::support::soon;
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
@@ -84,4 +87,39 @@ async fn an_upgraded_connection_begins_with_its_client_too() {
     assert!(client.head().await.starts_with("HTTP/1.1 101 "));
     let wanted = expected(client.0.local_addr().unwrap(), origin.addr);
     assert_eq!(client.bytes(28).await, wanted);
+}
+
+#[tokio::test]
+async fn a_check_of_health_says_that_its_connection_is_our_own() {
+    let (heard, mut hearing) = tokio::sync::mpsc::unbounded_channel();
+    let origin = Origin::start(move |mut connection, _| {
+        let heard = heard.clone();
+        async move {
+            let header = connection.bytes(16).await;
+            let head = connection.head().await;
+            connection.send(OK).await;
+            // Who listens has heard enough.
+            heard.send((header, head)).ok();
+        }
+    })
+    .await;
+    let settings = OriginSettings {
+        proxy_protocol: true,
+        check: Some(every_second()),
+        ..origin_at(origin.addr)
+    };
+    let _front = Front::start(one_worker(), settings);
+    let (header, head) = soon(hearing.recv()).await.unwrap();
+    assert_eq!(header, b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0");
+    assert!(head.starts_with("GET /health HTTP/1.1\r\n"), "{head}");
+}
+
+fn every_second() -> HealthCheck {
+    HealthCheck {
+        path: "/health".parse().unwrap(),
+        interval: Duration::from_secs(1),
+        timeout: Duration::from_secs(60),
+        fail_after: 1,
+        pass_after: 1,
+    }
 }
