@@ -188,6 +188,7 @@ fn start_server(
             })
             .collect(),
         workers: build::workers(config),
+        proxy_protocol: config.server.proxy_protocol.clone(),
         limits: build::limits(config),
     };
     let (live, metrics, log) = (

@@ -22,6 +22,8 @@ pub struct Server {
     pub external_url: Option<ExternalUrl>,
     /// Networks whose `Forwarded` and `X-Forwarded-*` headers are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Networks whose connections begin with a PROXY protocol header.
+    pub proxy_protocol: Vec<IpNet>,
     /// The path prefix of anteroom's own pages; begins and ends with a slash.
     pub prefix: String,
     /// How long a draining replica waits for what is in flight.

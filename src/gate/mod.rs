@@ -59,6 +59,7 @@ use crate::message::Handler;
 use crate::message::NormalPath;
 use crate::message::Record;
 use crate::message::Trouble;
+use crate::message::Unheard;
 use crate::page::Calm;
 use crate::page::State;
 use crate::page::View;
@@ -318,6 +319,14 @@ impl Handler for Gate {
 
     fn closed(&self) {
         self.metrics.closed();
+    }
+
+    fn unheard(&self, why: Unheard) {
+        self.metrics.turned(match why {
+            Unheard::ProxyProtocol => Turned::ProxyProtocol,
+            Unheard::Handshake => Turned::Handshake,
+            Unheard::HandshakeTimeout => Turned::HandshakeTimeout,
+        });
     }
 
     fn log(&self, record: &Record<'_>) {

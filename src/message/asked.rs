@@ -90,8 +90,22 @@ pub trait Handler: 'static {
     /// Told of every connection that is no more.
     fn closed(&self) {}
 
+    /// Told of every connection that ended before its first request could be read.
+    fn unheard(&self, _why: Unheard) {}
+
     /// Told of every request once it is over, whatever became of it.
     fn log(&self, _record: &Record<'_>) {}
+}
+
+/// Why a connection ended before its first request could be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unheard {
+    /// The PROXY protocol header it had to begin with was missing, malformed or late.
+    ProxyProtocol,
+    /// The TLS handshake failed.
+    Handshake,
+    /// The TLS handshake took too long.
+    HandshakeTimeout,
 }
 
 /// A failed request, as far as it matters for telling its sender.

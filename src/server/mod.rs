@@ -37,6 +37,7 @@ mod heads;
 mod in_flight;
 mod listen;
 mod log;
+pub mod proxy_protocol;
 mod rescue;
 mod settings;
 mod stack;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use ipnet::IpNet;
 
 /// TLS that can be replaced while connections are open; new ones get the new one.
 pub type SharedTls = Arc<ArcSwap<rustls::ServerConfig>>;
@@ -16,6 +17,8 @@ pub struct ServerSettings {
     pub listen: Vec<ListenSettings>,
     /// Worker threads (1 or more); usually one per core.
     pub workers: usize,
+    /// Networks whose connections begin with a PROXY protocol header, and are refused without one.
+    pub proxy_protocol: Vec<IpNet>,
     /// The bounds of each worker.
     pub limits: Limits,
 }
@@ -75,6 +78,7 @@ impl ServerSettings {
         Self {
             listen: listen.collect(),
             workers,
+            proxy_protocol: Vec::new(),
             limits: Limits::default(),
         }
     }

@@ -89,7 +89,7 @@ async fn live<H: Handler>(
         background,
     });
     let layers = stack(&handler, connections.in_flight(), limits.in_flight_max);
-    let speaker = Rc::new(Speaker::new(layers, tasks.clone(), ticker, limits));
+    let speaker = Rc::new(Speaker::new(layers, tasks.clone(), ticker, &plan.settings));
     for (socket, listen) in plan.sockets.into_iter().zip(&plan.settings.listen) {
         let door = Door {
             tls: listen.tls.clone(),
@@ -103,8 +103,9 @@ async fn live<H: Handler>(
             let open = Open::new(Rc::clone(&handler));
             let served = Rc::clone(&speaker).serve(stream, peer, tls, place);
             async move {
-                served.await;
-                drop(open);
+                if let Err(why) = served.await {
+                    open.0.unheard(why);
+                }
             }
         };
         match TcpListener::from_std(socket) {

@@ -8,6 +8,7 @@
 mod drain;
 mod failure;
 mod forwarding;
+mod introduced;
 mod protocols;
 mod streaming;
 mod strict;

@@ -15,6 +15,7 @@ use anteroom::message::Handler;
 use anteroom::message::Record;
 use anteroom::message::Trouble;
 use anteroom::message::TrustedProxies;
+use anteroom::message::Unheard;
 use anteroom::proxy::OriginAddress;
 use anteroom::proxy::OriginErrorKind;
 use anteroom::proxy::OriginPool;
@@ -57,6 +58,7 @@ pub(crate) struct Seen {
     pub(crate) errors: Vec<(OriginErrorKind, bool)>,
     pub(crate) log: Vec<String>,
     pub(crate) orders: Vec<String>,
+    pub(crate) unheard: Vec<Unheard>,
 }
 
 /// A server whose handler forwards everything.
@@ -107,6 +109,10 @@ impl Handler for ForwardAll {
 
     fn rescue(&self, trouble: &Trouble<'_>) -> Response<Body> {
         Response::new(Body::full(format!("calm: {}", trouble.fault)))
+    }
+
+    fn unheard(&self, why: Unheard) {
+        self.seen.lock().unwrap().unheard.push(why);
     }
 
     fn log(&self, record: &Record<'_>) {
@@ -179,6 +185,12 @@ impl Front {
 
     pub(crate) fn errors(&self) -> Vec<(OriginErrorKind, bool)> {
         self.seen.lock().unwrap().errors.clone()
+    }
+
+    /// Why connections ended before a request, once there are as many.
+    pub(crate) async fn unheard(&self, count: usize) -> Vec<Unheard> {
+        until(|| self.seen.lock().unwrap().unheard.len() >= count).await;
+        self.seen.lock().unwrap().unheard.clone()
     }
 
     pub(crate) fn log(&self) -> Vec<String> {

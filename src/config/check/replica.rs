@@ -1,5 +1,7 @@
 //! The sections of the replica itself and of origins: listeners, store, keys, logs.
 
+use ipnet::IpNet;
+
 use crate::config::check::Check;
 use crate::config::fault::Code;
 use crate::config::fault::Fault;
@@ -31,25 +33,10 @@ impl Check<'_> {
 
     pub(super) fn server(&mut self, values: &Values, tls: Option<Tls>) -> Server {
         self.not_empty(values, "listen");
-        let trusted_proxies: Vec<_> = values
-            .list("trusted_proxies")
-            .iter()
-            .filter_map(|(text, _)| forms::network(text).ok())
-            .collect();
-        if trusted_proxies
-            .iter()
-            .any(|network| network.prefix_len() == 0)
-        {
-            let reason = "every visitor could claim any address and scheme";
-            let remedy = "name only the networks of your load balancers";
-            let fault = Fault::new(
-                Code::TrustsEverybody,
-                "everybody is trusted",
-                reason,
-                remedy,
-            );
-            self.note(values, "trusted_proxies", fault);
-        }
+        let reason = "every visitor could claim any address and scheme";
+        let trusted_proxies = self.networks(values, "trusted_proxies", reason);
+        let reason = "every visitor could claim any address, and must claim one";
+        let proxy_protocol = self.networks(values, "proxy_protocol", reason);
         Server {
             listen: values
                 .list("listen")
@@ -60,6 +47,7 @@ impl Check<'_> {
             workers: values.count("workers"),
             external_url: values.parsed("external_url"),
             trusted_proxies,
+            proxy_protocol,
             prefix: values.text("prefix").unwrap_or_default().to_owned(),
             drain: values.duration("drain"),
             handshake_timeout: values.duration("handshake_timeout"),
@@ -71,6 +59,24 @@ impl Check<'_> {
             max_header_bytes: values.count("max_header_bytes"),
             max_body_bytes: values.number("max_body_bytes"),
         }
+    }
+
+    /// Networks whose word counts; a warning when they are everybody.
+    fn networks(&mut self, values: &Values, name: &str, reason: &str) -> Vec<IpNet> {
+        let networks: Vec<_> = values
+            .list(name)
+            .iter()
+            .filter_map(|(text, _)| forms::network(text).ok())
+            .collect();
+        if networks.iter().any(|network| network.prefix_len() == 0) {
+            let (message, remedy) = (
+                "everybody is trusted",
+                "name only the networks of your load balancers",
+            );
+            let fault = Fault::new(Code::TrustsEverybody, message, reason, remedy);
+            self.note(values, name, fault);
+        }
+        networks
     }
 
     pub(super) fn admin(&mut self, values: &Values, server: &Server) -> Admin {

@@ -90,6 +90,15 @@ pub(super) const SERVER: Section = Section {
                   everybody else's are replaced, or visitors could claim any address.",
         },
         Key {
+            name: "proxy_protocol",
+            kind: Kind::List(NETWORK),
+            default: Default::Value("[]"),
+            apply: Apply::Restart,
+            why: "Networks of load balancers that pass connections on as they are and begin each with a PROXY protocol \
+                  header, version 1 or 2: the address it tells is the visitor's. From these networks a connection \
+                  without a header is closed within `handshake_timeout`; from others a header is no HTTP.",
+        },
+        Key {
             name: "prefix",
             kind: Kind::Text(Words {
                 name: "a path like \"/.anteroom/\"",

@@ -238,6 +238,7 @@ impl Config {
         let Server {
             listen,
             workers,
+            proxy_protocol,
             prefix,
             handshake_timeout,
             header_timeout,
@@ -249,6 +250,7 @@ impl Config {
         } = in_force.server.clone();
         let server = &mut applied.server;
         (server.listen, server.workers, server.prefix) = (listen, workers, prefix);
+        server.proxy_protocol = proxy_protocol;
         server.handshake_timeout = handshake_timeout;
         server.header_timeout = header_timeout;
         server.idle_timeout = idle_timeout;

@@ -113,7 +113,7 @@ labels! {
         Handshake = "handshake",
         /// The TLS handshake took too long.
         HandshakeTimeout = "handshake-timeout",
-        /// The PROXY protocol's first line was missing or wrong.
+        /// The PROXY protocol header was missing, malformed or late.
         ProxyProtocol = "proxy-protocol",
         /// The request's head took too long.
         HeadTimeout = "head-timeout",
