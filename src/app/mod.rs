@@ -4,6 +4,7 @@
 //! reloads and signals.
 
 mod build;
+mod certificates;
 mod control;
 mod rooms;
 mod watch;
@@ -116,11 +117,9 @@ pub async fn start(
         .server
         .tls
         .as_ref()
-        .map(build::server_tls)
+        .map(|tls| build::server_tls(tls, &keys))
         .transpose();
-    let tls = tls
-        .map_err(|error: BuildError| unusable(error.into()))?
-        .map(|tls| Arc::new(ArcSwap::new(tls)));
+    let tls = tls.map_err(|error: BuildError| unusable(error.into()))?;
     let parts = Parts {
         config: Arc::clone(&config),
         keys,
@@ -143,6 +142,7 @@ pub async fn start(
     let tasks = vec![
         tokio::spawn(watch::orders(Arc::clone(&control), inbox)),
         tokio::spawn(watch::file(Arc::clone(&control))),
+        tokio::spawn(certificates::watch(Arc::clone(&control))),
     ];
     for addr in server.addrs() {
         info!(addr = %addr, workers = build::workers(&config), "listening for visitors");

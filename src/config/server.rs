@@ -1,5 +1,6 @@
 //! The listeners: where visitors and operators connect, and the bounds on what a connection may do.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -46,13 +47,36 @@ pub struct Server {
     pub max_body_bytes: u64,
 }
 
-/// `[server.tls]`: PEM files.
+/// What the certificate of `[server.tls]` itself goes by among the others.
+pub const DEFAULT_CERTIFICATE: &str = "default";
+
+/// `[server.tls]`: certificates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tls {
-    /// The certificate chain, leaf first.
+    /// The one shown to whoever asks for no host that another stands for.
+    pub default: CertificateFiles,
+    /// `[server.tls.certificate.*]`: those shown by the hosts they stand for.
+    pub certificates: BTreeMap<String, CertificateFiles>,
+}
+
+/// The files of one certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateFiles {
+    /// The certificate chain in PEM, leaf first.
     pub cert: PathBuf,
-    /// Its private key.
+    /// Its private key in PEM.
     pub key: PathBuf,
+    /// The authority's OCSP response in DER, if one is shown with it.
+    pub ocsp: Option<PathBuf>,
+}
+
+impl Tls {
+    /// Every certificate by its name, the default first.
+    pub fn all(&self) -> impl Iterator<Item = (&str, &CertificateFiles)> {
+        let named = self.certificates.iter();
+        let named = named.map(|(name, files)| (name.as_str(), files));
+        std::iter::once((DEFAULT_CERTIFICATE, &self.default)).chain(named)
+    }
 }
 
 /// `[admin]`: the listener operators and monitoring reach.

@@ -29,6 +29,7 @@
 //! is what lets a request be cancelled when its browser leaves; `OPTIONS http://host` without a path goes on as `OPTIONS /`,
 //! because the library does not tell it from that.
 
+mod certificates;
 mod chunks;
 mod connection;
 mod connections;
@@ -39,6 +40,7 @@ mod listen;
 mod log;
 pub mod proxy_protocol;
 mod rescue;
+mod resumption;
 mod settings;
 mod stack;
 mod stream;

@@ -34,4 +34,5 @@ mod reload;
 mod stage;
 mod stock;
 mod stubs;
+mod tls;
 mod walk;

@@ -5,6 +5,7 @@
     reason = "in a test, what cannot be had is a failure"
 )]
 
+mod certificates;
 mod drain;
 mod failure;
 mod forwarding;

@@ -1,5 +1,6 @@
 //! From values that are right each by itself to a configuration that is right as a whole.
 
+mod certificates;
 mod cross;
 mod replica;
 mod room;
@@ -47,7 +48,7 @@ impl Check<'_> {
         let tls = reading
             .all("server.tls")
             .next()
-            .map(|values| self.tls(values));
+            .map(|values| self.tls(values, reading));
         let server = reading
             .all("server")
             .next()

@@ -25,12 +25,6 @@ use crate::config::url::StoreUrl;
 use crate::config::values::Values;
 
 impl Check<'_> {
-    pub(super) fn tls(&mut self, values: &Values) -> Tls {
-        let cert = self.file(values, "cert").unwrap_or_default();
-        let key = self.file(values, "key").unwrap_or_default();
-        Tls { cert, key }
-    }
-
     pub(super) fn server(&mut self, values: &Values, tls: Option<Tls>) -> Server {
         self.not_empty(values, "listen");
         let reason = "every visitor could claim any address and scheme";

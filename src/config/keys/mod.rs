@@ -10,6 +10,7 @@ mod reference;
 mod room;
 mod server;
 mod suggest;
+mod tls;
 
 pub use crate::config::keys::kind::Kind;
 pub use crate::config::keys::kind::Raw;
@@ -73,9 +74,10 @@ pub enum Apply {
 }
 
 /// Every section, in the order of the reference file.
-pub const SECTIONS: [&Section; 9] = [
+pub const SECTIONS: [&Section; 10] = [
     &server::SERVER,
-    &server::TLS,
+    &tls::TLS,
+    &tls::CERTIFICATE,
     &server::ADMIN,
     &server::STORE,
     &server::TICKETS,

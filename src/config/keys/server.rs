@@ -181,28 +181,6 @@ pub(super) const SERVER: Section = Section {
     ],
 };
 
-/// `[server.tls]`.
-pub(super) const TLS: Section = Section {
-    path: "server.tls",
-    about: "TLS for the visitors' listener, by HTTP/1.1 and HTTP/2. Without this section it speaks cleartext.",
-    keys: &[
-        Key {
-            name: "cert",
-            kind: Kind::Text(PATH),
-            default: Default::Required(r#""tls/fullchain.pem""#),
-            apply: Apply::LiveOnceSet,
-            why: "The certificate chain in PEM, leaf first. A renewed file is taken up by a reload.",
-        },
-        Key {
-            name: "key",
-            kind: Kind::Text(PATH),
-            default: Default::Required(r#""tls/privkey.pem""#),
-            apply: Apply::LiveOnceSet,
-            why: "The certificate's private key in PEM. Keep it readable for this service only.",
-        },
-    ],
-};
-
 /// `[admin]`.
 pub(super) const ADMIN: Section = Section {
     path: "admin",

@@ -144,6 +144,9 @@ impl Loaded {
     #[must_use]
     pub fn changes(&self, in_force: &Self) -> Changes {
         let mut changes = Changes::default();
+        let comes_or_goes = |section: &str| {
+            self.effective.contains_key(section) != in_force.effective.contains_key(section)
+        };
         let sections: BTreeSet<&String> = self
             .effective
             .keys()
@@ -172,7 +175,8 @@ impl Loaded {
                     {
                         changes.removed_rooms.push(room.to_owned());
                     }
-                    let waits = section == "server.tls";
+                    let is_tls = |section: &str| section.split('.').take(2).eq(["server", "tls"]);
+                    let waits = is_tls(section) && comes_or_goes("server.tls");
                     let change = Change {
                         key: section.clone(),
                         before,
