@@ -23,6 +23,7 @@ use crate::config::server::Access;
 use crate::config::server::DEFAULT_CERTIFICATE;
 use crate::config::server::Tls;
 use crate::config::url::StoreUrl;
+use crate::gate::Redirects;
 use crate::line::exchange::Proposal;
 use crate::message::ForwardingHeader;
 use crate::message::TrustedProxies;
@@ -232,6 +233,26 @@ pub(crate) fn trusted(config: &Config) -> TrustedProxies {
         config.server.trusted_proxies.clone(),
         ForwardingHeader::default(),
     )
+}
+
+/// Where cleartext requests are told to come again.
+pub(crate) fn redirects(config: &Config) -> Redirects {
+    let redirect = config.server.redirect.as_ref();
+    redirect.map_or_else(Redirects::default, |redirect| {
+        Redirects::new(&redirect.hosts)
+    })
+}
+
+/// `Strict-Transport-Security` of answers over TLS (RFC 6797 §6.1).
+pub(crate) fn hsts(config: &Config) -> Option<http::HeaderValue> {
+    let hsts = config.server.tls.as_ref()?.hsts?;
+    let below = if hsts.subdomains {
+        "; includeSubDomains"
+    } else {
+        ""
+    };
+    let text = format!("max-age={}{below}", hsts.max_age.as_secs());
+    http::HeaderValue::try_from(text).ok()
 }
 
 /// Where the access log goes, if anywhere.

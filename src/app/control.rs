@@ -358,6 +358,8 @@ pub(crate) async fn assemble(
         generation: before.map_or(1, |live| live.generation + 1),
         routes: Routes::new(&config),
         trusted: build::trusted(&config),
+        redirects: build::redirects(&config),
+        hsts: build::hsts(&config),
         external_https: config
             .server
             .external_url

@@ -177,16 +177,19 @@ fn start_server(
     control: &Arc<Control>,
     access_log: Option<&Arc<AccessLog>>,
 ) -> Result<server::Running, StartError> {
+    let visitors = config.server.listen.iter().map(|&addr| ListenSettings {
+        addr,
+        tls: control.tls.clone(),
+        redirects: false,
+    });
+    let redirect = config.server.redirect.iter();
+    let redirect = redirect.map(|redirect| ListenSettings {
+        addr: redirect.listen,
+        tls: None,
+        redirects: true,
+    });
     let settings = ServerSettings {
-        listen: config
-            .server
-            .listen
-            .iter()
-            .map(|&addr| ListenSettings {
-                addr,
-                tls: control.tls.clone(),
-            })
-            .collect(),
+        listen: visitors.chain(redirect).collect(),
         workers: build::workers(config),
         proxy_protocol: config.server.proxy_protocol.clone(),
         limits: build::limits(config),

@@ -17,6 +17,8 @@ pub struct Server {
     pub listen: Vec<SocketAddr>,
     /// Certificate and key; `None` serves cleartext.
     pub tls: Option<Tls>,
+    /// Where cleartext requests are told to come again over TLS.
+    pub redirect: Option<Redirect>,
     /// Worker threads, each with its own listener; 0 means one per core.
     pub workers: usize,
     /// What visitors type into their browser, when something in front of anteroom ends TLS.
@@ -57,6 +59,26 @@ pub struct Tls {
     pub default: CertificateFiles,
     /// `[server.tls.certificate.*]`: those shown by the hosts they stand for.
     pub certificates: BTreeMap<String, CertificateFiles>,
+    /// `Strict-Transport-Security` of every answer over TLS.
+    pub hsts: Option<Hsts>,
+}
+
+/// How long browsers are to come over TLS only (RFC 6797).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hsts {
+    /// From each answer on; zero ends it.
+    pub max_age: Duration,
+    /// Also to hosts below.
+    pub subdomains: bool,
+}
+
+/// `[server.redirect]`: a listener that only tells to come again over TLS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redirect {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// The hosts it redirects to, each with a port where that is not 443; at least one.
+    pub hosts: Vec<String>,
 }
 
 /// The files of one certificate.

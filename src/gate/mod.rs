@@ -18,6 +18,7 @@ mod local;
 mod opening;
 mod poll;
 mod query;
+mod redirect;
 mod reply;
 pub mod routes;
 mod show;
@@ -33,6 +34,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use http::HeaderMap;
 use http::Request;
 use http::Response;
 use http::StatusCode;
@@ -57,6 +59,7 @@ use crate::message::Client;
 use crate::message::Fault;
 use crate::message::Handler;
 use crate::message::NormalPath;
+use crate::message::Peer;
 use crate::message::Record;
 use crate::message::Trouble;
 use crate::message::Unheard;
@@ -81,6 +84,7 @@ pub use cookies::CookieNames;
 pub use divide::Place;
 pub use live::Live;
 pub use live::Site;
+pub use redirect::Redirects;
 pub use routes::Route;
 pub use routes::Routes;
 
@@ -225,6 +229,22 @@ impl Gate {
         }
     }
 
+    /// At the address for cleartext: come again over TLS.
+    fn redirect(&self, asked: &Asked) -> Response<Body> {
+        let local = self.local();
+        let answer = local.live.redirects.answer(&asked.request);
+        let decision = answer
+            .as_ref()
+            .map_or(Decision::Error, |_| Decision::Redirect);
+        local.outside.request(decision);
+        asked.note.decision.set(Some(decision.name()));
+        answer.unwrap_or_else(|| {
+            let mut answer = nothing_here(&local.live, &asked.request);
+            *answer.status_mut() = StatusCode::MISDIRECTED_REQUEST;
+            answer
+        })
+    }
+
     /// Outside every room: straight to the origin.
     async fn open(
         &self,
@@ -273,6 +293,9 @@ impl Drop for Gate {
 
 impl Handler for Gate {
     fn at_once(&self, asked: &Asked) -> Option<Response<Body>> {
+        if asked.peer.redirected {
+            return Some(self.redirect(asked));
+        }
         self.poll(asked)
     }
 
@@ -311,6 +334,17 @@ impl Handler for Gate {
             trouble.is_navigation,
             accept,
         )
+    }
+
+    fn dress(&self, peer: Peer, headers: &mut HeaderMap) {
+        if !peer.tls {
+            // RFC 6797 §7.2: only over TLS.
+            return;
+        }
+        // In the place of the origin's: browsers go by the first, and the operator of TLS is the one who can tell.
+        if let Some(hsts) = &self.live.load().hsts {
+            headers.insert(header::STRICT_TRANSPORT_SECURITY, hsts.clone());
+        }
     }
 
     fn opened(&self) {

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 use std::time::Instant;
 
+use http::HeaderMap;
 use http::HeaderValue;
 use http::Method;
 use http::Request;
@@ -83,6 +84,9 @@ pub trait Handler: 'static {
 
     /// Writes the calm answer to a request that failed. The status is the server's to set.
     fn rescue(&self, trouble: &Trouble<'_>) -> Response<Body>;
+
+    /// Has the last word on the headers of every answer, whoever wrote it.
+    fn dress(&self, _peer: Peer, _headers: &mut HeaderMap) {}
 
     /// Told of every connection that was accepted; [`Handler::closed`] follows.
     fn opened(&self) {}

@@ -135,10 +135,11 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let response = std::task::ready!(this.inner.poll(cx))?;
+        let mut response = std::task::ready!(this.inner.poll(cx))?;
         let Some((mut entry, activity)) = this.kept.take() else {
             return Poll::Pending;
         };
+        entry.handler.dress(entry.peer, response.headers_mut());
         entry.status = Some(response.status());
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             activity.upgraded();

@@ -30,6 +30,9 @@ pub struct ListenSettings {
     pub addr: SocketAddr,
     /// TLS, if connections to this address use it.
     pub tls: Option<SharedTls>,
+    /// Whether requests that come here are only told to come again over TLS: the handler's to do, by
+    /// [`crate::message::Peer::redirected`].
+    pub redirects: bool,
 }
 
 /// The bounds of one worker.
@@ -71,9 +74,11 @@ impl Default for Limits {
 impl ServerSettings {
     /// One worker per core, plain HTTP on these addresses, every bound at its default.
     pub fn plain(addrs: impl IntoIterator<Item = SocketAddr>) -> Self {
-        let listen = addrs
-            .into_iter()
-            .map(|addr| ListenSettings { addr, tls: None });
+        let listen = addrs.into_iter().map(|addr| ListenSettings {
+            addr,
+            tls: None,
+            redirects: false,
+        });
         let workers = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             listen: listen.collect(),

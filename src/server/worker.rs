@@ -93,6 +93,7 @@ async fn live<H: Handler>(
     for (socket, listen) in plan.sockets.into_iter().zip(&plan.settings.listen) {
         let door = Door {
             tls: listen.tls.clone(),
+            redirects: listen.redirects,
             connections: Rc::clone(&connections),
             tasks: tasks.clone(),
             closing: closing.clone(),
@@ -177,6 +178,7 @@ async fn sweep(connections: Rc<Connections>, settings: Arc<ServerSettings>) {
 /// What accepting on one address needs.
 struct Door {
     tls: Option<SharedTls>,
+    redirects: bool,
     connections: Rc<Connections>,
     tasks: TaskTracker,
     closing: CancellationToken,
@@ -213,6 +215,7 @@ impl Door {
                     let peer = Peer {
                         addr,
                         tls: self.tls.is_some(),
+                        redirected: self.redirects,
                     };
                     let place = self.connections.enter();
                     self.tasks

@@ -181,3 +181,31 @@ fn names_of_certificates_are_checked_as_other_names_are() {
     let said = check(&pair("tls.certificate.two", "two")).unwrap_err();
     assert_eq!(codes(&said), ["E003", "E003"], "{said}");
 }
+
+#[test]
+fn the_address_for_cleartext_is_its_own_and_its_hosts_are_plain() {
+    let check = |text: &str| {
+        let file = Path::new("anteroom.toml");
+        let text = format!("{text}\n{}", include_str!("../../config/minimal.toml"));
+        let elsewhere = Surroundings::elsewhere();
+        config::parse(file, Path::new(""), &text, &elsewhere).map_err(|report| report.to_string())
+    };
+    let redirect = |listen: &str, hosts: &str| {
+        format!("[server.redirect]\nlisten = \"{listen}\"\nhosts = {hosts}\n")
+    };
+    let good = "[\"a.example\", \"a.example:8443\", \"[::1]\", \"[::1]:1\", \"192.0.2.1\"]";
+    assert!(check(&redirect("0.0.0.0:80", good)).is_ok());
+    for (listen, hosts, code) in [
+        ("0.0.0.0:8080", "\"a.example\"", "E009"),
+        ("127.0.0.1:9090", "\"a.example\"", "E009"),
+        ("0.0.0.0:80", "[]", "E006"),
+        ("0.0.0.0:80", "\"*.example\"", "E005"),
+        ("0.0.0.0:80", "\"https://a.example\"", "E005"),
+        ("0.0.0.0:80", "\"a.example:0\"", "E005"),
+        ("0.0.0.0:80", "\"a.example:+1\"", "E005"),
+        ("0.0.0.0:80", "\"a.example/x\"", "E005"),
+    ] {
+        let said = check(&redirect(listen, hosts)).unwrap_err();
+        assert_eq!(codes(&said), [code], "{said}");
+    }
+}

@@ -1,9 +1,11 @@
 //! TLS as visitors meet it: certificates and keys change while they come and go, and nobody notices.
 
+use std::cell::Cell;
 use std::fs;
 use std::io;
 use std::io::Read;
 use std::io::Write;
+use std::net::SocketAddr;
 use std::net::TcpStream;
 use std::path::Path;
 use std::sync::Arc;
@@ -25,6 +27,10 @@ use crate::stage::Over;
 use crate::stage::SOON;
 use crate::stage::Stage;
 use crate::stage::Toml;
+use crate::support::anteroom::Anteroom;
+use crate::support::free_addr;
+use crate::support::origin::Answer;
+use crate::support::origin::Origin;
 use crate::support::wait_for;
 
 const HOST: &str = "a.example";
@@ -82,9 +88,9 @@ impl Authority {
 
 /// A stage whose front speaks TLS, with a certificate of this authority.
 fn stage(authority: &Authority) -> Stage {
-    let origin = crate::support::origin::Origin::start();
+    let origin = Origin::start();
     let portal = origin.addr();
-    let anteroom = crate::support::anteroom::Anteroom::start(|place| {
+    let anteroom = Anteroom::start(|place| {
         authority.issue(&place.dir);
         TLS.text(place, portal)
     });
@@ -107,10 +113,12 @@ impl Line {
 
     /// Asks how the room stands; fails when the answer is not 200 and whole.
     fn ask(&mut self) -> io::Result<()> {
-        write!(
-            self.0,
-            "GET /.anteroom/main/public HTTP/1.1\r\nhost: {HOST}\r\n\r\n"
-        )?;
+        self.head_of("/.anteroom/main/public").map(drop)
+    }
+
+    /// Asks for something, and reads the answer; its head in lower case. Fails when it is not 200 and whole.
+    fn head_of(&mut self, path: &str) -> io::Result<String> {
+        write!(self.0, "GET {path} HTTP/1.1\r\nhost: {HOST}\r\n\r\n")?;
         self.0.flush()?;
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
@@ -126,7 +134,11 @@ impl Line {
         let mut body = vec![0; length.ok_or_else(|| io::Error::other(head.clone()))?];
         self.0.read_exact(&mut body)?;
         let is_good = head.starts_with("http/1.1 200 ");
-        is_good.then_some(()).ok_or_else(|| io::Error::other(head))
+        if is_good {
+            Ok(head)
+        } else {
+            Err(io::Error::other(head))
+        }
     }
 
     fn leaf(&self) -> Option<&CertificateDer<'static>> {
@@ -219,4 +231,100 @@ fn a_session_outlives_reloads_rotations_and_restarts_but_not_its_key() {
     assert_eq!(meets(&stage, &newer), HandshakeKind::Resumed);
     let ends = "anteroom_certificate_ends_timestamp_seconds{certificate=\"default\"}";
     assert!(stage.anteroom.metric(ends).unwrap() > 4e9);
+}
+
+/// A request to the address for cleartext; the answer's head.
+fn cleartext(addr: SocketAddr, line: &str, host: &str) -> String {
+    let mut stream = TcpStream::connect(addr).unwrap();
+    stream.set_read_timeout(Some(SOON)).unwrap();
+    write!(
+        stream,
+        "{line} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// The configuration with TLS told to browsers, at this address for cleartext.
+fn told(redirect: SocketAddr, hosts: &str, hsts: &str) -> String {
+    format!(
+        "[server.tls]\ncert = \"tls.pem\"\nkey = \"tls.key\"\n{hsts}\n\
+         [server.redirect]\nlisten = \"{redirect}\"\nhosts = {hosts}"
+    )
+}
+
+#[test]
+fn browsers_are_told_to_come_over_tls_and_only_to_hosts_on_the_list() {
+    let authority = Authority::new();
+    let page = || Answer::page("the portal").with("strict-transport-security", "max-age=7");
+    let origin = Origin::answering(move |_| page());
+    let (portal, redirect) = (origin.addr(), Cell::new(free_addr()));
+    let server = |hosts, hsts| told(redirect.get(), hosts, hsts);
+    let anteroom = Anteroom::start(|place| {
+        authority.issue(&place.dir);
+        redirect.set(free_addr());
+        let server = &server(
+            r#"["a.example"]"#,
+            "hsts = \"365d\"\nhsts_subdomains = true",
+        );
+        let toml = Toml { server, ..TLS };
+        toml.text(place, portal)
+    });
+    let stage = Stage { anteroom, origin };
+    for line in ["GET /x?y=z", "POST /x?y=z", "HEAD /x?y=z"] {
+        let answer = cleartext(redirect.get(), line, "A.example:80").to_ascii_lowercase();
+        assert!(answer.starts_with("http/1.1 308 "), "{answer}");
+        assert!(
+            answer.contains("location: https://a.example/x?y=z\r\n"),
+            "{answer}"
+        );
+        assert!(!answer.contains("strict-transport-security"), "{answer}");
+    }
+    for path in [
+        "/x",
+        "/booking/",
+        "/.anteroom/main/public",
+        "/.anteroom/main/status",
+    ] {
+        let answer = cleartext(redirect.get(), &format!("GET {path}"), "evil.example");
+        assert!(answer.starts_with("HTTP/1.1 421 "), "{answer}");
+        assert!(
+            !answer.to_ascii_lowercase().contains("location:"),
+            "{answer}"
+        );
+    }
+    assert_eq!(stage.origin.count(), 0);
+
+    let client = authority.client(false);
+    let mut line = Line::connect(&stage, &client).unwrap();
+    for path in ["/x", "/.anteroom/main/public"] {
+        let head = line.head_of(path).unwrap();
+        let told: Vec<_> = head
+            .lines()
+            .filter(|line| line.starts_with("strict-"))
+            .collect();
+        let expected = "strict-transport-security: max-age=31536000; includesubdomains";
+        assert_eq!(told, [expected], "{path}");
+    }
+
+    // Hosts and times change with a reload, on connections that are open as well.
+    let server = &server(r#"["b.example:8443"]"#, "hsts = \"0s\"");
+    stage.rewrite(&Toml { server, ..TLS });
+    stage.anteroom.signal("HUP");
+    wait_for("the new list is in force", SOON, || {
+        let answer = cleartext(redirect.get(), "GET /", "b.example");
+        answer.contains("https://b.example:8443/").then_some(())
+    });
+    assert!(cleartext(redirect.get(), "GET /", "a.example").starts_with("HTTP/1.1 421 "));
+    let head = line.head_of("/x").unwrap();
+    assert!(
+        head.contains("strict-transport-security: max-age=0\r\n"),
+        "{head}"
+    );
+    let counted = "anteroom_requests_total{decision=\"redirect\",room=\"\"}";
+    wait_for("redirects are counted", SOON, || {
+        (stage.anteroom.metric(counted)? >= 4.0).then_some(())
+    });
 }

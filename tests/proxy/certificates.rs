@@ -151,6 +151,7 @@ fn replica(certificates: Certificates, ids: &[u8]) -> Front {
         listen: vec![ListenSettings {
             addr: loopback(),
             tls: Some(Arc::new(ArcSwap::new(tls))),
+            redirects: false,
         }],
         ..one_worker()
     };

@@ -147,8 +147,16 @@ async fn a_header_comes_before_tls_and_before_http2() {
     let addr = loopback();
     let settings = ServerSettings {
         listen: vec![
-            ListenSettings { addr, tls },
-            ListenSettings { addr, tls: None },
+            ListenSettings {
+                addr,
+                tls,
+                redirects: false,
+            },
+            ListenSettings {
+                addr,
+                tls: None,
+                redirects: false,
+            },
         ],
         ..settings()
     };
@@ -188,7 +196,11 @@ async fn who_stops_within_a_header_or_a_handshake_is_let_go_in_time() {
     let tls = Some(Arc::new(ArcSwap::new(tls)));
     let addr = loopback();
     let mut settings = ServerSettings {
-        listen: vec![ListenSettings { addr, tls }],
+        listen: vec![ListenSettings {
+            addr,
+            tls,
+            redirects: false,
+        }],
         ..one_worker()
     };
     settings.limits.handshake = Duration::from_millis(100);

@@ -14,6 +14,7 @@ use crate::config::fault::Fault;
 use crate::config::read::Reading;
 use crate::config::server::CertificateFiles;
 use crate::config::server::DEFAULT_CERTIFICATE;
+use crate::config::server::Hsts;
 use crate::config::server::Tls;
 use crate::config::values::Values;
 
@@ -52,9 +53,14 @@ impl Check<'_> {
         if self.surroundings.files && !names.is_unknown {
             self.hosts_without_certificate(reading, &names);
         }
+        let hsts = values.written("hsts").then(|| Hsts {
+            max_age: values.duration("hsts"),
+            subdomains: values.flag("hsts_subdomains"),
+        });
         Tls {
             default,
             certificates,
+            hsts,
         }
     }
 
@@ -149,9 +155,11 @@ impl Check<'_> {
 
     /// Whoever opens a host that no certificate stands for is warned off by the browser.
     fn hosts_without_certificate(&mut self, reading: &Reading, names: &Names) {
-        let sections = ["origin.*", "room.*"];
+        let sections = ["server.redirect", "origin.*", "room.*"];
         for values in sections.iter().flat_map(|path| reading.all(path)) {
             for (host, span) in values.list("hosts") {
+                let port = host.rsplit_once(':').filter(|_| !host.ends_with(']'));
+                let host = port.map_or(host.as_str(), |(name, _)| name);
                 if covers(&names.all, host) {
                     continue;
                 }

@@ -49,10 +49,14 @@ impl Check<'_> {
             .all("server.tls")
             .next()
             .map(|values| self.tls(values, reading));
+        let redirect = reading
+            .all("server.redirect")
+            .next()
+            .and_then(|values| self.redirect(values, reading));
         let server = reading
             .all("server")
             .next()
-            .map(|values| self.server(values, tls))?;
+            .map(|values| self.server(values, tls, redirect))?;
         let admin = reading
             .all("admin")
             .next()

@@ -1,5 +1,7 @@
 //! The sections of the replica itself and of origins: listeners, store, keys, logs.
 
+use std::net::SocketAddr;
+
 use ipnet::IpNet;
 
 use crate::config::check::Check;
@@ -7,6 +9,7 @@ use crate::config::fault::Code;
 use crate::config::fault::Fault;
 use crate::config::keys::forms;
 use crate::config::origin::Origin;
+use crate::config::read::Reading;
 use crate::config::secret::ADMIN_TOKEN_VAR;
 use crate::config::secret::SENTINEL_PASSWORD_VAR;
 use crate::config::secret::STORE_PASSWORD_VAR;
@@ -16,6 +19,7 @@ use crate::config::server::Admin;
 use crate::config::server::Format;
 use crate::config::server::Level;
 use crate::config::server::Log;
+use crate::config::server::Redirect;
 use crate::config::server::Server;
 use crate::config::server::Tickets;
 use crate::config::server::Tls;
@@ -25,7 +29,33 @@ use crate::config::url::StoreUrl;
 use crate::config::values::Values;
 
 impl Check<'_> {
-    pub(super) fn server(&mut self, values: &Values, tls: Option<Tls>) -> Server {
+    /// The listener for cleartext: an address of its own, and hosts.
+    pub(super) fn redirect(&mut self, values: &Values, reading: &Reading) -> Option<Redirect> {
+        self.not_empty(values, "hosts");
+        let listen = forms::address(values.text("listen")?).ok()?;
+        let visitors = reading
+            .all("server")
+            .flat_map(|server| server.list("listen"));
+        let mut visitors = visitors.filter_map(|(text, _)| forms::address(text).ok());
+        if let Some(other) = visitors.find(|other| is_same(listen, *other)) {
+            let reason = format!("visitors connect to {other}");
+            let (message, remedy) = ("one address for two listeners", "use another port");
+            let fault = Fault::new(Code::Conflict, message, reason, remedy);
+            self.note(values, "listen", fault);
+        }
+        let hosts = values.list("hosts").iter();
+        Some(Redirect {
+            listen,
+            hosts: hosts.map(|(host, _)| host.clone()).collect(),
+        })
+    }
+
+    pub(super) fn server(
+        &mut self,
+        values: &Values,
+        tls: Option<Tls>,
+        redirect: Option<Redirect>,
+    ) -> Server {
         self.not_empty(values, "listen");
         let reason = "every visitor could claim any address and scheme";
         let trusted_proxies = self.networks(values, "trusted_proxies", reason);
@@ -38,6 +68,7 @@ impl Check<'_> {
                 .filter_map(|(text, _)| forms::address(text).ok())
                 .collect(),
             tls,
+            redirect,
             workers: values.count("workers"),
             external_url: values.parsed("external_url"),
             trusted_proxies,
@@ -99,13 +130,9 @@ impl Check<'_> {
             };
             self.note(values, "listen", fault);
         }
-        let same = |other: &&std::net::SocketAddr| {
-            let everywhere = address.ip().is_unspecified() || other.ip().is_unspecified();
-            address.port() != 0
-                && address.port() == other.port()
-                && (everywhere || address.ip() == other.ip())
-        };
-        if let Some(other) = server.listen.iter().find(same) {
+        let redirect = server.redirect.iter().map(|redirect| &redirect.listen);
+        let mut visitors = server.listen.iter().chain(redirect);
+        if let Some(other) = visitors.find(|other| is_same(address, **other)) {
             let reason = format!("visitors connect to {other}");
             let fault = Fault::new(
                 Code::Conflict,
@@ -226,4 +253,10 @@ impl Check<'_> {
         let set = self.surroundings.variables.contains(&variable);
         file.or_else(|| set.then_some(SecretSource::Variable(variable)))
     }
+}
+
+/// Whether two listeners would be in each other's way.
+fn is_same(one: SocketAddr, other: SocketAddr) -> bool {
+    let everywhere = one.ip().is_unspecified() || other.ip().is_unspecified();
+    one.port() != 0 && one.port() == other.port() && (everywhere || one.ip() == other.ip())
 }

@@ -74,10 +74,11 @@ pub enum Apply {
 }
 
 /// Every section, in the order of the reference file.
-pub const SECTIONS: [&Section; 10] = [
+pub const SECTIONS: [&Section; 11] = [
     &server::SERVER,
     &tls::TLS,
     &tls::CERTIFICATE,
+    &tls::REDIRECT,
     &server::ADMIN,
     &server::STORE,
     &server::TICKETS,

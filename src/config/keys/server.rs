@@ -32,7 +32,8 @@ pub(super) const PATH: Words = Words {
     check: forms::path,
 };
 
-const ADDRESS: Words = Words {
+/// An address to listen on.
+pub(super) const ADDRESS: Words = Words {
     name: "an address and port",
     check: |text| forms::address(text).map(drop),
 };

@@ -5,7 +5,11 @@ use crate::config::keys::Default;
 use crate::config::keys::Key;
 use crate::config::keys::Kind;
 use crate::config::keys::Section;
+use crate::config::keys::Words;
+use crate::config::keys::forms;
+use crate::config::keys::server::ADDRESS;
 use crate::config::keys::server::PATH;
+use crate::config::keys::server::seconds;
 
 /// `ocsp`, the same for every certificate.
 const OCSP: Key = Key {
@@ -39,6 +43,49 @@ pub(super) const TLS: Section = Section {
             why: "The certificate's private key in PEM. Keep it readable for this service only.",
         },
         OCSP,
+        Key {
+            name: "hsts",
+            kind: seconds(0, 730 * 24 * 3_600),
+            default: Default::Nothing(r#""365d""#),
+            apply: Apply::Live,
+            why: "How long browsers are to come to a host over TLS only, counted from each answer: \
+                  Strict-Transport-Security, in the place of the origin's. Begin with minutes: it cannot be taken back \
+                  from those who do not come, only ended by \"0s\" for those who do.",
+        },
+        Key {
+            name: "hsts_subdomains",
+            kind: Kind::Boolean,
+            default: Default::Value("false"),
+            apply: Apply::Live,
+            why: "Whether `hsts` holds for every host below as well, whoever serves it.",
+        },
+    ],
+};
+
+/// `[server.redirect]`.
+pub(super) const REDIRECT: Section = Section {
+    path: "server.redirect",
+    about: "A listener for cleartext that only tells to come again over TLS, by 308 with path and query. Without this \
+            section there is none.",
+    keys: &[
+        Key {
+            name: "listen",
+            kind: Kind::Text(ADDRESS),
+            default: Default::Required(r#""0.0.0.0:80""#),
+            apply: Apply::Restart,
+            why: "Where browsers come that were given a link or a name without https.",
+        },
+        Key {
+            name: "hosts",
+            kind: Kind::List(Words {
+                name: "a host, with its port if that is not 443",
+                check: forms::authority,
+            }),
+            default: Default::Required(r#"["booking.example.org"]"#),
+            apply: Apply::Live,
+            why: "The hosts that are redirected, each to itself. Requests for any other are answered 421, so nobody is \
+                  sent where a link of somebody else's making says.",
+        },
     ],
 };
 

@@ -176,7 +176,8 @@ impl Loaded {
                         changes.removed_rooms.push(room.to_owned());
                     }
                     let is_tls = |section: &str| section.split('.').take(2).eq(["server", "tls"]);
-                    let waits = is_tls(section) && comes_or_goes("server.tls");
+                    let waits = section == "server.redirect"
+                        || is_tls(section) && comes_or_goes("server.tls");
                     let change = Change {
                         key: section.clone(),
                         before,
@@ -263,6 +264,10 @@ impl Config {
         server.max_header_bytes = max_header_bytes;
         if applied.server.tls.is_some() != in_force.server.tls.is_some() {
             applied.server.tls = in_force.server.tls.clone();
+        }
+        match (&mut applied.server.redirect, &in_force.server.redirect) {
+            (Some(new), Some(old)) => new.listen = old.listen,
+            (new, old) => new.clone_from(old),
         }
         applied.admin.listen = in_force.admin.listen;
         let in_file = |token: &Option<SecretSource>| matches!(token, Some(SecretSource::File(_)));

@@ -54,6 +54,7 @@ fn what_waits_for_a_restart_is_named_and_left_as_it_was() {
              proxy_protocol = \"10.0.0.{workers}\"\n\
              handshake_timeout = \"{workers}s\"\nheader_timeout = \"{workers}s\"\nidle_timeout = \"{workers}s\"\n\
              max_connections = {workers}\nmax_streams = {workers}\nmax_header_bytes = \"{workers}0 KiB\"\n\
+             [server.redirect]\nlisten = \"0.0.0.0:8{workers}\"\nhosts = \"a\"\n\
              [admin]\nlisten = {log}\n\
              [store]\nurl = {store}\npath = {prefix}\nprefix = \"p{workers}\"\npassword_file = {prefix}\n\
              sentinel_password_file = {prefix}\nca_file = {prefix}\ncert_file = {prefix}\nkey_file = {prefix}\n\

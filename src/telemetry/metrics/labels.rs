@@ -63,6 +63,8 @@ labels! {
         Public = "public",
         /// A place was carried to another device: code, link and search.
         Carry = "carry",
+        /// Told to come again over TLS.
+        Redirect = "redirect",
         /// A request for our own fixed files.
         Asset = "asset",
         /// Too many requests from one ticket or one client.
