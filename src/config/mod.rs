@@ -11,6 +11,8 @@ use std::sync::Arc;
 pub mod certificate;
 mod check;
 pub mod fault;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 pub mod keys;
 mod load;
 pub mod origin;

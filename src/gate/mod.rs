@@ -13,6 +13,9 @@ mod counted;
 mod decide;
 mod divide;
 mod forward;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
+mod limits;
 mod live;
 mod local;
 mod opening;
@@ -82,6 +85,7 @@ use crate::telemetry::metrics::WorkerOrigin;
 
 pub use cookies::CookieNames;
 pub use divide::Place;
+pub use limits::VisitorLimits;
 pub use live::Live;
 pub use live::Site;
 pub use redirect::Redirects;
@@ -119,6 +123,7 @@ impl Gate {
     ) -> Rc<Self> {
         let local = Local::new(live.load_full(), None, &background, &metrics);
         local.divide(place, clock::monotonic());
+        local.watch(place);
         Rc::new(Self {
             live,
             local: RefCell::new(Rc::new(local)),
@@ -142,6 +147,7 @@ impl Gate {
             room.port.flush(now, site.config.guard.latency);
         }
         local.divide(self.place, now);
+        local.count(self.place);
         self.streams.tick(now);
         self.metrics.flush();
         if let Some(log) = &self.log {
@@ -163,6 +169,7 @@ impl Gate {
             &self.metrics,
         ));
         fresh.divide(self.place, clock::monotonic());
+        fresh.watch(self.place);
         *self.local.borrow_mut() = Rc::clone(&fresh);
         fresh
     }
@@ -363,6 +370,14 @@ impl Handler for Gate {
         });
     }
 
+    fn parked(&self) {
+        self.metrics.parked();
+    }
+
+    fn woke(&self) {
+        self.metrics.woke();
+    }
+
     fn log(&self, record: &Record<'_>) {
         let status = record.status.map_or(499, |status| status.as_u16());
         self.metrics.response(status);
@@ -422,6 +437,7 @@ fn failure(kind: OriginErrorKind) -> OriginFailure {
 fn counted(act: Act, response: &Result<Response<Body>, Fault>) -> Decision {
     match act {
         _ if response.is_err() => Decision::Error,
+        _ if response.as_ref().is_ok_and(forward::is_limited) => Decision::Limited,
         Act::Admit | Act::Grace => Decision::Forward,
         Act::Through => Decision::Bypass,
         Act::Preflight => Decision::Preflight,

@@ -1,5 +1,6 @@
 //! One request as the handler of a worker gets it, and the faults it may answer with.
 
+use std::any::Any;
 use std::cell::Cell;
 use std::cell::RefCell;
 use std::future::Future;
@@ -41,6 +42,8 @@ pub struct Note {
     pub room: RefCell<Option<Rc<str>>>,
     /// What was decided about it.
     pub decision: Cell<Option<&'static str>>,
+    /// Dropped when the response has ended.
+    pub held: RefCell<Option<Box<dyn Any>>>,
 }
 
 /// A request that is over, for the log. Neither cookies nor the query are in it.
@@ -96,6 +99,13 @@ pub trait Handler: 'static {
 
     /// Told of every connection that ended before its first request could be read.
     fn unheard(&self, _why: Unheard) {}
+
+    /// Told of every connection that is taken apart because it is idle; [`Handler::woke`] follows, before
+    /// [`Handler::closed`].
+    fn parked(&self) {}
+
+    /// Told of every such connection that is put together again, or is no more.
+    fn woke(&self) {}
 
     /// Told of every request once it is over, whatever became of it.
     fn log(&self, _record: &Record<'_>) {}

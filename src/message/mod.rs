@@ -8,6 +8,8 @@ pub mod asked;
 pub mod body;
 pub mod cookies;
 pub mod forwarded;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 pub mod headers;
 pub mod peer;
 pub(crate) mod pieces;

@@ -1,9 +1,11 @@
 //! One connection from its first byte to its last: TLS, which HTTP, and the requests on it.
+//!
+//! What only its beginning needs, and what is large, is boxed: a connection's task is as large as it ever gets, and most
+//! connections are idle.
 
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::io;
-use std::pin::Pin;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -38,6 +40,8 @@ use crate::server::connections::Connection;
 use crate::server::connections::Order;
 use crate::server::connections::Place;
 use crate::server::log::Sent;
+use crate::server::parked;
+use crate::server::parked::Ended;
 use crate::server::proxy_protocol;
 use crate::server::proxy_protocol::Told;
 use crate::server::settings::Limits;
@@ -69,8 +73,9 @@ const PEEK_AGAIN: Duration = Duration::from_millis(20);
 
 /// What all connections of a worker share.
 #[derive(Debug)]
-pub(super) struct Speaker<S> {
+pub(super) struct Speaker<S, H> {
     stack: S,
+    handler: Rc<H>,
     http1: http1::Builder,
     http1_once: http1::Builder,
     http2: http2::Builder<Local>,
@@ -92,13 +97,14 @@ impl<F: Future + 'static> hyper::rt::Executor<F> for Local {
     }
 }
 
-impl<S, H> Speaker<S>
+impl<S, H> Speaker<S, H>
 where
     S: Service<Arrived, Response = Response<Sent<H>>, Error = Infallible> + Clone + 'static,
     H: Handler,
 {
     pub(super) fn new(
         stack: S,
+        handler: &Rc<H>,
         tasks: TaskTracker,
         ticker: Rc<Ticker>,
         settings: &ServerSettings,
@@ -128,6 +134,7 @@ where
             .keep_alive_timeout(PING_TIMEOUT);
         Self {
             stack,
+            handler: Rc::clone(handler),
             http1,
             http1_once,
             http2,
@@ -156,14 +163,13 @@ where
         }
         let limit = self.limits.handshake;
         let served = match tls {
-            None => match self.begins_http2(&stream, connection).await {
+            None => match Box::pin(self.begins_http2(&stream, connection)).await {
                 Some(true) => self.http2(stream, peer, connection).await,
                 Some(false) => self.http1(stream, peer, connection).await,
                 None => return Ok(()),
             },
             Some(tls) => {
                 let acceptor = TlsAcceptor::from(tls.load_full());
-                // Large, and over soon: not part of the connection's task for its whole life.
                 let handshake = Box::pin(self.ticker.within(limit, acceptor.accept(stream)));
                 let stream = match handshake.await {
                     Some(Ok(stream)) => stream,
@@ -176,6 +182,7 @@ where
                         return Err(Unheard::HandshakeTimeout);
                     }
                 };
+                let stream = Box::new(stream);
                 if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
                     self.http2(stream, peer, connection).await
                 } else {
@@ -220,7 +227,7 @@ where
         };
         let mut begins = pin!(begins_http2(stream));
         let told_or_begun = std::future::poll_fn(|cx| {
-            if connection.order(cx) != Order::Serve && !is_late {
+            if connection.order(cx) >= Order::Finish && !is_late {
                 return Poll::Ready(None);
             }
             begins.as_mut().poll(cx).map(Result::ok)
@@ -228,31 +235,29 @@ where
         self.ticker.within(limit, told_or_begun).await.flatten()
     }
 
-    async fn http1<T>(
+    /// Serves HTTP/1.1 on a connection to its end.
+    pub(super) async fn http1<T>(
         &self,
         stream: T,
         peer: Peer,
         connection: &Rc<Connection>,
-    ) -> Result<(), hyper::Error>
+    ) -> Result<(), Ended>
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let stream = Watched::http1(stream, Arc::clone(&connection.flow));
-        let service = service(self.stack.clone(), peer, Rc::clone(connection));
         // One that came while we close gets its answer, and no more.
-        let is_told = connection.is_told();
-        let builder = if is_told {
+        let builder = if connection.is_told() {
             &self.http1_once
         } else {
             &self.http1
         };
-        let running = builder
-            .serve_connection(TokioIo::new(stream), service)
-            .with_upgrades();
-        attend(connection, is_told, pin!(running), |running| {
-            running.graceful_shutdown();
-        })
-        .await
+        let speak = |stream| {
+            let service = service(self.stack.clone(), peer, Rc::clone(connection));
+            let whole = builder.serve_connection(TokioIo::new(stream), service);
+            Box::new(whole.with_upgrades())
+        };
+        let whole = speak(Watched::http1(stream, Arc::clone(&connection.flow)));
+        parked::attend(connection, &self.handler, whole, speak).await
     }
 
     async fn http2<T>(
@@ -260,39 +265,29 @@ where
         stream: T,
         peer: Peer,
         connection: &Rc<Connection>,
-    ) -> Result<(), hyper::Error>
+    ) -> Result<(), Ended>
     where
         T: AsyncRead + AsyncWrite + Unpin + 'static,
     {
         let stream = Watched::http2(stream, Arc::clone(&connection.flow));
         let service = service(self.stack.clone(), peer, Rc::clone(connection));
         let running = self.http2.serve_connection(TokioIo::new(stream), service);
-        attend(connection, false, pin!(running), |running| {
-            running.graceful_shutdown();
+        let mut running = Box::pin(running);
+        let mut is_finishing = false;
+        std::future::poll_fn(|cx| {
+            let order = connection.order(cx);
+            if order == Order::Cut {
+                return Poll::Ready(Ok(()));
+            }
+            // What a client has sent by the time it hears of the end is answered: there is no need to wait for it.
+            if order >= Order::Last && !is_finishing {
+                is_finishing = true;
+                running.as_mut().graceful_shutdown();
+            }
+            running.as_mut().poll(cx).map_err(Ended::from)
         })
         .await
     }
-}
-
-/// Goes with a connection to its end: told to, it is to finish once, and it is let go of when it is to be cut.
-async fn attend<C: Future<Output = Result<(), hyper::Error>>>(
-    connection: &Connection,
-    mut is_told: bool,
-    mut running: Pin<&mut C>,
-    finish: impl Fn(Pin<&mut C>),
-) -> Result<(), hyper::Error> {
-    std::future::poll_fn(|cx| {
-        match connection.order(cx) {
-            Order::Finish if !is_told => {
-                is_told = true;
-                finish(running.as_mut());
-            }
-            Order::Serve | Order::Finish => {}
-            Order::Cut => return Poll::Ready(Ok(())),
-        }
-        running.as_mut().poll(cx)
-    })
-    .await
 }
 
 /// Takes a connection's requests to the stack.

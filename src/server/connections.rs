@@ -1,7 +1,7 @@
 //! The open connections of one worker: how many, what each is doing, and how to tell them something.
 //!
 //! What a connection does is noted as it happens, for the price of a few stores; whether it does so for too long is
-//! looked at once a second, for all of them.
+//! looked at about once a second, a part of them at a time.
 
 use std::cell::Cell;
 use std::cell::RefCell;
@@ -18,16 +18,28 @@ use crate::proxy::Ticker;
 use crate::server::settings::Limits;
 use crate::server::stream::Flow;
 
+/// A connection is looked at in every so many sweeps.
+pub(super) const SWEEPS: u32 = 8;
+
+/// How long nothing is in flight on a connection before it is parked.
+const PARK_AFTER: Duration = Duration::from_secs(1);
+
+/// Connections parked by one sweep: what others wait for meanwhile is about a millisecond.
+const PARKED_MAX: usize = 1_024;
+
 /// The open connections of one worker.
 #[derive(Debug)]
 pub(super) struct Connections {
     ticker: Rc<Ticker>,
     max: usize,
     open: RefCell<Vec<Rc<Connection>>>,
+    /// Which part of them the next sweep looks at.
+    part: Cell<u32>,
     in_flight: Rc<Cell<usize>>,
     ended: Notify,
     finished: Cell<usize>,
-    is_draining: Cell<bool>,
+    /// What every further connection is told.
+    order: Cell<Order>,
 }
 
 /// What one connection is doing.
@@ -40,6 +52,7 @@ pub(super) struct Connection {
     index: Cell<usize>,
     waker: RefCell<Option<Waker>>,
     order: Cell<Order>,
+    parking: Cell<Parking>,
     /// Requests whose answers are not sent to the end, here and on the whole worker.
     in_flight: Cell<usize>,
     worker_in_flight: Rc<Cell<usize>>,
@@ -58,10 +71,24 @@ pub(super) struct Connection {
 pub(super) enum Order {
     /// Go on.
     Serve,
+    /// Answer what comes, as the last thing: a request that was sent before its client could know is not lost. Where
+    /// the protocol sees to that itself (RFC 9113 §6.8), it is as [`Order::Finish`].
+    Last,
     /// Finish what is in flight, then end.
     Finish,
     /// End.
     Cut,
+}
+
+/// Whether a connection may be parked (see [`crate::server::parked`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Parking {
+    /// It cannot, or it is.
+    No,
+    /// When it is idle.
+    Possible,
+    /// It is to be, if it is idle still.
+    Asked,
 }
 
 /// A connection's place among the open ones; dropping it takes it off.
@@ -81,10 +108,11 @@ impl Connections {
             ticker,
             max,
             open: RefCell::default(),
+            part: Cell::new(0),
             in_flight: Rc::default(),
             ended: Notify::new(),
             finished: Cell::new(0),
-            is_draining: Cell::new(false),
+            order: Cell::new(Order::Serve),
         })
     }
 
@@ -116,11 +144,8 @@ impl Connections {
             flow: Arc::default(),
             index: Cell::new(open.len()),
             waker: RefCell::default(),
-            order: Cell::new(if self.is_draining.get() {
-                Order::Finish
-            } else {
-                Order::Serve
-            }),
+            order: self.order.clone(),
+            parking: Cell::new(Parking::No),
             in_flight: Cell::new(0),
             worker_in_flight: self.in_flight(),
             requests: Cell::new(0),
@@ -137,16 +162,26 @@ impl Connections {
 
     /// Tells every connection, and every further one.
     pub(super) fn tell_all(&self, order: Order) {
-        self.is_draining.set(true);
+        self.order.set(order);
         for connection in self.open.borrow().iter() {
             connection.tell(order);
         }
     }
 
-    /// Ends connections that have been idle, slow or stuck for too long.
+    /// Ends connections that have been idle, slow or stuck for too long, and has idle ones parked: the next part of
+    /// all, so that [`SWEEPS`] sweeps look at each of them once. (One that moves up when another ends may wait for the
+    /// next round.)
     pub(super) fn sweep(&self, limits: &Limits) {
-        for connection in self.open.borrow().iter() {
+        let open = self.open.borrow();
+        let part = self.part.get();
+        self.part.set((part + 1) % SWEEPS);
+        let end = |part: u32| open.len() * part as usize / SWEEPS as usize;
+        let mut parked_left = PARKED_MAX;
+        for connection in &open[end(part)..end(part + 1)] {
             connection.check(limits);
+            if parked_left > 0 && connection.park_if_idle() {
+                parked_left -= 1;
+            }
         }
     }
 }
@@ -161,7 +196,7 @@ impl Connection {
         self.order.get()
     }
 
-    /// Whether it has been told to end.
+    /// Whether it has been told to end, soon or now.
     pub(super) fn is_told(&self) -> bool {
         self.order.get() != Order::Serve
     }
@@ -171,13 +206,64 @@ impl Connection {
         self.in_flight.set(self.in_flight.get() + 1);
         self.worker_in_flight.set(self.worker_in_flight.get() + 1);
         self.requests.set(self.requests.get() + 1);
-        self.flow.request_began();
         Activity(Rc::clone(self))
     }
 
     /// What is wrong with the current HTTP/1.1 request, as far as its bytes tell.
     pub(super) fn refusal(&self) -> Option<Refusal> {
         self.flow.refusal(self.requests.get())
+    }
+
+    /// From now on, whether it may be parked when it is idle.
+    pub(super) fn allow_parking(&self, is_allowed: bool) {
+        self.parking.set(if is_allowed {
+            Parking::Possible
+        } else {
+            Parking::No
+        });
+    }
+
+    /// If it is to be parked and nothing is in flight, begins to watch what the library does with it; how many requests
+    /// there were until now.
+    pub(super) fn watch_if_asked(&self) -> Option<u64> {
+        if self.parking.get() != Parking::Asked {
+            return None;
+        }
+        self.parking.set(Parking::Possible);
+        self.flow.watch_anew();
+        self.requests_if_idle()
+    }
+
+    /// Whether nothing has happened since it was watched, and nothing is left to do.
+    pub(super) fn is_still(&self, requests: u64) -> bool {
+        self.requests_if_idle() == Some(requests) && self.flow.is_still()
+    }
+
+    fn requests_if_idle(&self) -> Option<u64> {
+        (self.in_flight.get() == 0).then(|| self.requests.get())
+    }
+
+    /// Asks the connection's task to park it, if it has been idle for long enough; whether it was asked to.
+    fn park_if_idle(&self) -> bool {
+        let idle_ms = self
+            .ticker
+            .now_ms()
+            .saturating_sub(self.idle_since_ms.get());
+        u128::from(idle_ms) >= PARK_AFTER.as_millis()
+            && !self.flow.is_within()
+            && self.ask_to_park()
+    }
+
+    /// Asks the connection's task to park it, if nothing is in flight; whether it was asked to.
+    pub(super) fn ask_to_park(&self) -> bool {
+        let is_possible = self.parking.get() == Parking::Possible && self.in_flight.get() == 0;
+        if is_possible {
+            self.parking.set(Parking::Asked);
+            if let Some(waker) = &*self.waker.borrow() {
+                waker.wake_by_ref();
+            }
+        }
+        is_possible
     }
 
     fn tell(&self, order: Order) {
@@ -202,7 +288,7 @@ impl Connection {
         };
         let is_busy = self.in_flight.get() > 0;
         let stuck_ms = begun(&self.stuck_since_ms, self.flow.take_stuck());
-        let head_ms = begun(&self.head_since_ms, !is_busy && self.flow.has_head());
+        let head_ms = begun(&self.head_since_ms, !is_busy && self.flow.is_within());
         if exceeds(stuck_ms, limits.send) || exceeds(head_ms, limits.head) {
             self.tell(Order::Cut);
         } else if !is_busy && exceeds(Some(self.idle_since_ms.get()), limits.idle) {
@@ -212,6 +298,11 @@ impl Connection {
 }
 
 impl Activity {
+    /// Whether its connection has been told to end.
+    pub(super) fn is_last(&self) -> bool {
+        self.0.is_told()
+    }
+
     /// The request was answered by a change of protocol.
     pub(super) fn upgraded(&self) {
         self.0.flow.upgraded();
@@ -239,7 +330,7 @@ impl Drop for Place {
             moved.index.set(index);
         }
         drop(open);
-        if connections.is_draining.get() && self.connection.order.get() != Order::Cut {
+        if connections.order.get() != Order::Serve && self.connection.order.get() != Order::Cut {
             connections.finished.set(connections.finished.get() + 1);
         }
         connections.ended.notify_one();

@@ -54,6 +54,8 @@ pub struct Limits {
     pub idle: Duration,
     /// Without the client taking a byte of an answer.
     pub send: Duration,
+    /// Once told to drain: for connections and requests that were on their way before anybody could know.
+    pub last_call: Duration,
 }
 
 impl Default for Limits {
@@ -67,6 +69,7 @@ impl Default for Limits {
             head: Duration::from_secs(15),
             idle: Duration::from_secs(75),
             send: Duration::from_secs(60),
+            last_call: Duration::from_secs(1),
         }
     }
 }

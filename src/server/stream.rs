@@ -12,6 +12,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::Context;
 use std::task::Poll;
+use std::task::ready;
 
 use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
@@ -23,8 +24,11 @@ use crate::server::heads::Heads;
 /// What the bytes of one connection do.
 #[derive(Debug, Default)]
 pub(super) struct Flow {
-    /// HTTP/1.1: bytes came in since the last request began.
-    has_head: AtomicBool,
+    /// HTTP/1.1: part of a request has come in, and more of it will.
+    is_within: AtomicBool,
+    /// The last read found nothing, and the last that was done about writing was a flush that left nothing.
+    is_dry: AtomicBool,
+    is_flushed: AtomicBool,
     /// The client does not take what we have for it.
     is_stuck: AtomicBool,
     /// It took something since this was last asked.
@@ -39,18 +43,29 @@ pub(super) struct Flow {
 }
 
 impl Flow {
-    pub(super) fn request_began(&self) {
-        self.has_head.store(false, Relaxed);
-    }
-
     /// What follows is not HTTP.
     pub(super) fn upgraded(&self) {
         self.is_upgraded.store(true, Relaxed);
     }
 
-    /// Whether part of a head has come in.
-    pub(super) fn has_head(&self) -> bool {
-        self.has_head.load(Relaxed)
+    /// HTTP/1.1: whether part of a request has come in, and more of it will.
+    pub(super) fn is_within(&self) -> bool {
+        self.is_within.load(Relaxed)
+    }
+
+    /// Forgets what was last read and written, for [`Flow::is_still`].
+    pub(super) fn watch_anew(&self) {
+        self.is_dry.store(false, Relaxed);
+        self.is_flushed.store(false, Relaxed);
+    }
+
+    /// HTTP/1.1: whether since [`Flow::watch_anew`] all that can be read was read, all that was to be written is, and
+    /// what has come in are whole requests with nothing wrong about them.
+    pub(super) fn is_still(&self) -> bool {
+        self.is_dry.load(Relaxed)
+            && self.is_flushed.load(Relaxed)
+            && !self.is_within()
+            && self.refused_from.load(Relaxed) == 0
     }
 
     /// Whether the client has taken nothing, of something, since the last call.
@@ -82,6 +97,8 @@ pub(super) struct Watched<T> {
     heads: Option<Heads>,
     /// What came in last is no body of HTTP/1.1: nothing more is read.
     is_wrong: bool,
+    /// What [`Watched::poll_next`] has read already.
+    early: Option<u8>,
 }
 
 impl<T> Watched<T> {
@@ -91,6 +108,7 @@ impl<T> Watched<T> {
             flow,
             heads: Some(Heads::new()),
             is_wrong: false,
+            early: None,
         }
     }
 
@@ -100,6 +118,7 @@ impl<T> Watched<T> {
             flow,
             heads: None,
             is_wrong: false,
+            early: None,
         }
     }
 
@@ -119,7 +138,7 @@ impl<T> Watched<T> {
             flow.refusal.get_or_init(|| refusal);
             flow.refused_from.store(from, Relaxed);
         }
-        flow.has_head.store(true, Relaxed);
+        flow.is_within.store(heads.is_within(), Relaxed);
         good
     }
 
@@ -128,6 +147,19 @@ impl<T> Watched<T> {
         if is_taken {
             self.flow.has_moved.store(true, Relaxed);
         }
+    }
+}
+
+impl<T: AsyncRead + Unpin> Watched<T> {
+    /// Waits for the next byte and keeps it for the next read; `false` when the client has ended.
+    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        if self.early.is_none() {
+            let mut space = [0];
+            let mut space = ReadBuf::new(&mut space);
+            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut space))?;
+            self.early = space.filled().first().copied();
+        }
+        Poll::Ready(Ok(self.early.is_some()))
     }
 }
 
@@ -142,7 +174,16 @@ impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
             return not_http();
         }
         let before = buf.filled().len();
-        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if buf.remaining() > 0
+            && let Some(byte) = self.early.take()
+        {
+            buf.put_slice(&[byte]);
+        }
+        let mut polled = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if polled.is_pending() && buf.filled().len() > before {
+            polled = Poll::Ready(Ok(()));
+        }
+        self.flow.is_dry.store(polled.is_pending(), Relaxed);
         if let Some(bytes) = buf.filled().get(before..)
             && !bytes.is_empty()
         {
@@ -167,17 +208,59 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.flow.is_flushed.store(false, Relaxed);
         self.sent(polled.is_ready());
         polled
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let polled = Pin::new(&mut self.stream).poll_flush(cx);
+        self.flow.is_flushed.store(polled.is_ready(), Relaxed);
         self.sent(polled.is_ready());
         polled
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        // TLS has something to say here as well.
+        let polled = Pin::new(&mut self.stream).poll_shutdown(cx);
+        self.sent(polled.is_ready());
+        polled
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes nothing more.
+    struct Full;
+
+    impl AsyncWrite for Full {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Pending
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    #[test]
+    fn a_client_that_does_not_let_us_close_is_known_to_be_stuck() {
+        let flow = Arc::<Flow>::default();
+        let mut stream = Watched::http1(Full, Arc::clone(&flow));
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        assert!(Pin::new(&mut stream).poll_flush(&mut cx).is_ready());
+        assert!(!flow.take_stuck());
+        assert!(Pin::new(&mut stream).poll_shutdown(&mut cx).is_pending());
+        assert!(flow.take_stuck());
     }
 }

@@ -59,6 +59,9 @@ pub(crate) struct Seen {
     pub(crate) log: Vec<String>,
     pub(crate) orders: Vec<String>,
     pub(crate) unheard: Vec<Unheard>,
+    /// Connections that were parked, and of these the ones that are no more.
+    pub(crate) parked: usize,
+    pub(crate) woke: usize,
 }
 
 /// A server whose handler forwards everything.
@@ -84,9 +87,11 @@ impl Handler for ForwardAll {
         assert!(asked.request.uri().path() != "/panic", "asked for");
         asked.note.decision.set(Some("forward"));
         let client = TrustedProxies::default().client(asked.peer, asked.request.headers());
+        let named = asked.request.headers().get("x-visitor");
+        let named = named.map(|id| TicketId(id.to_str().unwrap().parse().unwrap()));
         let passage = Passage {
             client: &client,
-            visitor: Some(VISITOR),
+            visitor: Some(named.unwrap_or(VISITOR)),
             path: None,
             note: &asked.note,
         };
@@ -113,6 +118,14 @@ impl Handler for ForwardAll {
 
     fn unheard(&self, why: Unheard) {
         self.seen.lock().unwrap().unheard.push(why);
+    }
+
+    fn parked(&self) {
+        self.seen.lock().unwrap().parked += 1;
+    }
+
+    fn woke(&self) {
+        self.seen.lock().unwrap().woke += 1;
     }
 
     fn log(&self, record: &Record<'_>) {
@@ -159,6 +172,9 @@ impl Front {
         let shared = Arc::clone(&seen);
         let running = server::start(server, move |worker| {
             let pool = OriginPool::new(origin.clone(), worker.background);
+            if worker.index == 0 {
+                pool.watch();
+            }
             Rc::new(ForwardAll {
                 pool,
                 seen: Arc::clone(&shared),
@@ -191,6 +207,12 @@ impl Front {
     pub(crate) async fn unheard(&self, count: usize) -> Vec<Unheard> {
         until(|| self.seen.lock().unwrap().unheard.len() >= count).await;
         self.seen.lock().unwrap().unheard.clone()
+    }
+
+    /// Connections that are parked.
+    pub(crate) fn parked(&self) -> usize {
+        let seen = self.seen.lock().unwrap();
+        seen.parked - seen.woke
     }
 
     pub(crate) fn log(&self) -> Vec<String> {

@@ -5,8 +5,10 @@
 
 mod certificates;
 mod labels;
+mod make;
 mod room;
 mod seconds;
+mod servers;
 mod worker;
 
 use std::sync::Arc;
@@ -24,52 +26,36 @@ use prometheus::core::Collector;
 
 use crate::line::promises::WATCHED;
 use crate::line::settings::Mode;
+use crate::telemetry::metrics::make::counter;
+use crate::telemetry::metrics::make::counters;
+use crate::telemetry::metrics::make::float_gauges;
+use crate::telemetry::metrics::make::gauge;
+use crate::telemetry::metrics::make::gauges;
+use crate::telemetry::metrics::make::seconds;
+use crate::telemetry::metrics::seconds::EXCHANGE_US;
+use crate::telemetry::metrics::seconds::ORIGIN_US;
+use crate::telemetry::metrics::seconds::WAIT_US;
 
 pub use self::labels::Class;
 pub use self::labels::Decision;
 pub use self::labels::Label;
+pub use self::labels::Limit;
 pub use self::labels::OriginFailure;
+pub use self::labels::Repeat;
 pub use self::labels::Turned;
 pub use self::labels::Unbelieved;
 pub use self::room::RoomMetrics;
 pub use self::room::Shown;
 pub use self::seconds::Seconds;
 pub use self::seconds::SecondsVec;
+pub use self::servers::ServerCounts;
+pub use self::servers::WorkerServer;
 pub use self::worker::WorkerMetrics;
 pub use self::worker::WorkerOrigin;
 pub use self::worker::WorkerRoom;
 
 /// What the text of [`Metrics::render`] is, for its `Content-Type`.
 pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
-
-/// Upper bounds of exchange times, in microseconds.
-const EXCHANGE_US: &[u64] = &[
-    100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000,
-    1_000_000,
-];
-
-/// Upper bounds of origin times, in microseconds.
-const ORIGIN_US: &[u64] = &[
-    1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000,
-    5_000_000, 10_000_000, 30_000_000,
-];
-
-/// Upper bounds of waits, in microseconds: a second to eight hours.
-const WAIT_US: &[u64] = &[
-    1_000_000,
-    10_000_000,
-    30_000_000,
-    60_000_000,
-    120_000_000,
-    300_000_000,
-    600_000_000,
-    1_200_000_000,
-    1_800_000_000,
-    3_600_000_000,
-    7_200_000_000,
-    14_400_000_000,
-    28_800_000_000,
-];
 
 /// A series as it is described to whoever reads it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,6 +118,8 @@ metrics! {
 
     /// Connections open to visitors
     connections: IntGauge = gauge();
+    /// Connections among them that are idle, and taken apart until their next byte
+    connections_parked: IntGauge = gauge();
     /// Connections accepted from visitors
     accepted_total: IntCounter = counter();
     /// Connections and requests turned away at a bound, before a room saw them
@@ -142,6 +130,8 @@ metrics! {
     responses_total: IntCounterVec = counters(&["class"]);
     /// Polls of waiting visitors
     status_requests_total: IntCounterVec = counters(&["room"]);
+    /// Requests of somebody inside that were more than one visitor may make
+    visitor_limited_total: IntCounterVec = counters(&["room", "limit"]);
     /// Texts shown as a ticket or a pass that were not believed
     unbelieved_total: IntCounterVec = counters(&["reason"]);
     /// When a certificate shown to visitors ends, in seconds since 1970
@@ -209,8 +199,24 @@ metrics! {
     origin_in_flight: IntGaugeVec = gauges(&["origin"]);
     /// Most requests in flight to the origin from this replica: its share of `max_in_flight`
     origin_in_flight_max: IntGaugeVec = gauges(&["origin"]);
+    /// Requests that wait at this replica for one in flight to the origin to end
+    origin_waiting: IntGaugeVec = gauges(&["origin"]);
     /// Requests that failed at the origin
     origin_errors_total: IntCounterVec = counters(&["origin", "reason"]);
+    /// Requests sent to the origin a second time, by why that was right, and those that were not for being too many
+    origin_repeats_total: IntCounterVec = counters(&["origin", "reason"]);
+    /// 1 unless the server fails the checks of its health
+    origin_server_up: IntGaugeVec = gauges(&["origin", "server"]);
+    /// 1 while the server is passed over because requests to it failed
+    origin_server_ejected: IntGaugeVec = gauges(&["origin", "server"]);
+    /// Requests in flight to the server from this replica
+    origin_server_in_flight: IntGaugeVec = gauges(&["origin", "server"]);
+    /// Times that the server was passed over, trials that failed included
+    origin_server_ejections_total: IntCounterVec = counters(&["origin", "server"]);
+    /// Checks of the server's health
+    origin_server_checks_total: IntCounterVec = counters(&["origin", "server"]);
+    /// Checks of the server's health that failed
+    origin_server_checks_failed_total: IntCounterVec = counters(&["origin", "server"]);
 }
 
 impl Metrics {
@@ -342,6 +348,10 @@ impl Metrics {
         for mode in Mode::ALL {
             self.state.remove_label_values(&[room, mode.name()]).ok();
         }
+        for limit in Limit::ALL {
+            let labels = &[room, limit.name()];
+            self.visitor_limited_total.remove_label_values(labels).ok();
+        }
         for decision in Decision::ALL {
             let labels = &[room, decision.name()];
             self.requests_total.remove_label_values(labels).ok();
@@ -351,12 +361,20 @@ impl Metrics {
     /// Shows an origin no more, once no configuration has it.
     pub fn forget_origin(&self, origin: &str) {
         self.origin_seconds.forget(origin);
-        for series in [&self.origin_in_flight, &self.origin_in_flight_max] {
+        for series in [
+            &self.origin_in_flight,
+            &self.origin_in_flight_max,
+            &self.origin_waiting,
+        ] {
             series.remove_label_values(&[origin]).ok();
         }
         for reason in OriginFailure::ALL {
             let labels = &[origin, reason.name()];
             self.origin_errors_total.remove_label_values(labels).ok();
+        }
+        for reason in Repeat::ALL {
+            let labels = &[origin, reason.name()];
+            self.origin_repeats_total.remove_label_values(labels).ok();
         }
     }
 }
@@ -381,34 +399,6 @@ pub fn per_second(per_hour: u64) -> f64 {
 #[must_use]
 pub fn clamped(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
-}
-
-fn counter(opts: Opts) -> Result<IntCounter, prometheus::Error> {
-    IntCounter::with_opts(opts)
-}
-
-fn counters(opts: Opts, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
-    IntCounterVec::new(opts, labels)
-}
-
-fn gauge(opts: Opts) -> Result<IntGauge, prometheus::Error> {
-    IntGauge::with_opts(opts)
-}
-
-fn gauges(opts: Opts, labels: &[&str]) -> Result<IntGaugeVec, prometheus::Error> {
-    IntGaugeVec::new(opts, labels)
-}
-
-fn float_gauges(opts: Opts, labels: &[&str]) -> Result<GaugeVec, prometheus::Error> {
-    GaugeVec::new(opts, labels)
-}
-
-fn seconds(
-    opts: Opts,
-    label: &str,
-    bounds_us: &'static [u64],
-) -> Result<SecondsVec, prometheus::Error> {
-    SecondsVec::try_new(opts, label, bounds_us)
 }
 
 #[cfg(test)]

@@ -12,8 +12,10 @@ use crate::seal::Rejected;
 use crate::telemetry::metrics::Class;
 use crate::telemetry::metrics::Decision;
 use crate::telemetry::metrics::Label;
+use crate::telemetry::metrics::Limit;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::metrics::OriginFailure;
+use crate::telemetry::metrics::Repeat;
 use crate::telemetry::metrics::Turned;
 use crate::telemetry::metrics::Unbelieved;
 use crate::telemetry::metrics::WorkerMetrics;
@@ -85,6 +87,8 @@ fn every_series_keeps_the_conventions() {
                 "mode",
                 "origin",
                 "certificate",
+                "server",
+                "limit",
             ];
             assert!(known.contains(&label.as_str()), "{name}: label {label}");
         }
@@ -107,6 +111,8 @@ fn label_values_are_distinct_and_stand_at_their_index() {
     assert_label_is_closed::<Class>();
     assert_label_is_closed::<Turned>();
     assert_label_is_closed::<OriginFailure>();
+    assert_label_is_closed::<Repeat>();
+    assert_label_is_closed::<Limit>();
     assert_label_is_closed::<Unbelieved>();
 }
 
@@ -133,14 +139,17 @@ fn workers_hand_over_exactly_what_they_counted() {
                 let (room, origin) = (worker.room("vaccination"), worker.origin("portal"));
                 for _ in 0..250 {
                     worker.opened();
+                    worker.parked();
                     room.request(Decision::Status);
                     room.request(Decision::Forward);
                     worker.response(200);
                     origin.answered(Duration::from_millis(3));
+                    worker.woke();
                     worker.closed();
                     worker.flush();
                 }
                 worker.opened();
+                worker.parked();
                 worker.turned(Turned::HeadSize);
                 worker.unbelieved(Rejected::UnknownKey(KeyId(1)));
                 origin.failed(OriginFailure::Timeout);
@@ -151,6 +160,7 @@ fn workers_hand_over_exactly_what_they_counted() {
     for line in [
         "anteroom_accepted_total 1004",
         "anteroom_connections 4",
+        "anteroom_connections_parked 4",
         "anteroom_requests_total{decision=\"forward\",room=\"vaccination\"} 1000",
         "anteroom_status_requests_total{room=\"vaccination\"} 1000",
         "anteroom_responses_total{class=\"2xx\"} 1000",

@@ -20,8 +20,10 @@ use crate::seal::Rejected;
 use crate::telemetry::metrics::Class;
 use crate::telemetry::metrics::Decision;
 use crate::telemetry::metrics::Label;
+use crate::telemetry::metrics::Limit;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::metrics::OriginFailure;
+use crate::telemetry::metrics::Repeat;
 use crate::telemetry::metrics::Seconds;
 use crate::telemetry::metrics::Turned;
 use crate::telemetry::metrics::Unbelieved;
@@ -34,6 +36,8 @@ pub struct WorkerMetrics {
     accepted: AtomicU64,
     /// Opened less closed since the last handover.
     connections: AtomicI64,
+    /// Parked less woken since the last handover.
+    parked: AtomicI64,
     responses: Tallies,
     rejected: Tallies,
     unbelieved: Tallies,
@@ -51,6 +55,7 @@ impl WorkerMetrics {
         Self {
             accepted: AtomicU64::new(0),
             connections: AtomicI64::new(0),
+            parked: AtomicI64::new(0),
             responses: Tallies::new::<Class>(|name| of(&metrics.responses_total, name)),
             rejected: Tallies::new::<Turned>(|name| of(&metrics.rejected_total, name)),
             unbelieved: Tallies::new::<Unbelieved>(|name| of(&metrics.unbelieved_total, name)),
@@ -58,6 +63,10 @@ impl WorkerMetrics {
             origins: Mutex::default(),
             metrics,
         }
+    }
+
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// A connection was accepted; [`Self::closed`] must follow.
@@ -69,6 +78,16 @@ impl WorkerMetrics {
     /// A connection is no more.
     pub fn closed(&self) {
         self.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// A connection was taken apart because it is idle; [`Self::woke`] must follow, before [`Self::closed`].
+    pub fn parked(&self) {
+        self.parked.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Such a connection was put together again, or is no more.
+    pub fn woke(&self) {
+        self.parked.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// A connection or a request was turned away at a bound.
@@ -123,6 +142,8 @@ impl WorkerMetrics {
         self.metrics.accepted_total.inc_by(accepted);
         let connections = self.connections.swap(0, Ordering::Relaxed);
         self.metrics.connections.add(connections);
+        let parked = self.parked.swap(0, Ordering::Relaxed);
+        self.metrics.connections_parked.add(parked);
         self.responses.flush();
         self.rejected.flush();
         self.unbelieved.flush();
@@ -143,6 +164,7 @@ impl WorkerMetrics {
 pub struct WorkerRoom {
     name: String,
     requests: Tallies,
+    limited: Tallies,
     /// Polls once more, under their own name; a request outside of all rooms is never one.
     polls: Option<IntCounter>,
     /// From joining to entering, of those who got their first pass here.
@@ -157,6 +179,11 @@ impl WorkerRoom {
             requests: Tallies::new::<Decision>(|decision| {
                 requests.with_label_values(&[name, decision])
             }),
+            limited: Tallies::new::<Limit>(|limit| {
+                metrics
+                    .visitor_limited_total
+                    .with_label_values(&[name, limit])
+            }),
             polls: (!name.is_empty())
                 .then(|| metrics.status_requests_total.with_label_values(&[name])),
             waits: (!name.is_empty())
@@ -167,6 +194,11 @@ impl WorkerRoom {
     /// A request was decided.
     pub fn request(&self, decision: Decision) {
         self.requests.add(decision);
+    }
+
+    /// A request was more than its visitor may make.
+    pub fn limited(&self, limit: Limit) {
+        self.limited.add(limit);
     }
 
     /// A visitor got its first pass this long after its number, in microseconds.
@@ -184,6 +216,7 @@ impl WorkerRoom {
                 polls.inc_by(count);
             }
         });
+        self.limited.flush();
         if let Some((waits, total)) = &self.waits {
             waits.drain_into(total);
         }
@@ -196,12 +229,16 @@ impl WorkerRoom {
 pub struct WorkerOrigin {
     name: String,
     failures: Tallies,
+    repeats: Tallies,
     seconds: Seconds,
     total: Arc<Seconds>,
     /// In flight when last told, and where that goes.
     told: AtomicI64,
     in_flight: IntGauge,
     in_flight_max: IntGauge,
+    /// Waiting when last told, and where that goes.
+    told_waiting: AtomicI64,
+    waiting: IntGauge,
 }
 
 impl WorkerOrigin {
@@ -212,11 +249,18 @@ impl WorkerOrigin {
             failures: Tallies::new::<OriginFailure>(|reason| {
                 errors.with_label_values(&[name, reason])
             }),
+            repeats: Tallies::new::<Repeat>(|reason| {
+                metrics
+                    .origin_repeats_total
+                    .with_label_values(&[name, reason])
+            }),
             seconds: metrics.origin_seconds.local(),
             total: metrics.origin_seconds.of(name),
             told: AtomicI64::new(0),
             in_flight: metrics.origin_in_flight.with_label_values(&[name]),
             in_flight_max: metrics.origin_in_flight_max.with_label_values(&[name]),
+            told_waiting: AtomicI64::new(0),
+            waiting: metrics.origin_waiting.with_label_values(&[name]),
         }
     }
 
@@ -229,6 +273,13 @@ impl WorkerOrigin {
             .set(i64::try_from(max).unwrap_or(i64::MAX));
     }
 
+    /// So many requests wait at this worker for one in flight to end.
+    pub fn waiting(&self, count: usize) {
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        self.waiting
+            .add(count - self.told_waiting.swap(count, Ordering::Relaxed));
+    }
+
     /// The head of a response came, this long after its request was sent.
     pub fn answered(&self, after: Duration) {
         self.seconds.observe(after);
@@ -239,8 +290,14 @@ impl WorkerOrigin {
         self.failures.add(reason);
     }
 
+    /// So many requests were sent a second time, or were not, for this reason.
+    pub fn repeated(&self, reason: Repeat, count: u64) {
+        self.repeats.add_many(reason, count);
+    }
+
     fn flush(&self) {
         self.failures.flush();
+        self.repeats.flush();
         self.seconds.drain_into(&self.total);
     }
 }
@@ -256,8 +313,12 @@ impl Tallies {
     }
 
     fn add<L: Label>(&self, label: L) {
+        self.add_many(label, 1);
+    }
+
+    fn add_many<L: Label>(&self, label: L, count: u64) {
         if let Some((pending, _)) = self.0.get(label.index()) {
-            pending.fetch_add(1, Ordering::Relaxed);
+            pending.fetch_add(count, Ordering::Relaxed);
         }
     }
 
