@@ -19,6 +19,7 @@ use crate::app::build;
 use crate::app::build::BuildError;
 use crate::app::build::ServerTls;
 use crate::app::certificates::Certificates;
+use crate::app::origin_tls;
 use crate::clock;
 use crate::config;
 use crate::config::Config;
@@ -173,6 +174,7 @@ impl Control {
             .transpose()?;
         let applied = read.applied_to(&in_force);
         let token = token(&applied.config)?;
+        let to_origins = origin_tls::all(&applied.config)?;
         let before = self.live.load_full();
         let same_keys = keys.ids().eq(before.keys.ids());
         let changes = read.changes(&in_force);
@@ -181,10 +183,11 @@ impl Control {
                 shared.store(tls.config);
                 self.certificates.take(tls.endings, &self.metrics);
             }
+            origin_tls::follow(&before.origins, &to_origins);
             self.token.set(token.as_ref().map(Secret::expose));
         };
         if changes.is_empty() && same_keys {
-            // The certificate and the token may be others in the same files.
+            // Certificates and the token may be others in the same files.
             take_files();
             return Ok(Reloaded::Unchanged);
         }
@@ -332,6 +335,9 @@ pub(crate) async fn assemble(
         pages,
     } = parts;
     let mut origins = build::origins(&config)?;
+    if let Some(before) = before {
+        origin_tls::keep(&before.origins, &mut origins);
+    }
     keep_what_is_known(&mut origins, before);
     let running: BTreeMap<&str, &Arc<Room>> = before
         .into_iter()

@@ -7,6 +7,7 @@ mod build;
 mod certificates;
 mod control;
 mod notify;
+mod origin_tls;
 mod rooms;
 mod sockets;
 mod watch;

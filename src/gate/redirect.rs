@@ -12,7 +12,7 @@ use http::StatusCode;
 use http::header;
 use rustc_hash::FxHashMap;
 
-use crate::gate::name_of;
+use crate::gate::calm::name_of;
 use crate::message::Body;
 
 /// How long an answer may be kept.

@@ -100,6 +100,9 @@ pub trait Handler: 'static {
     /// Told of every connection that ended before its first request could be read.
     fn unheard(&self, _why: Unheard) {}
 
+    /// Told of every connection that was ended for asking too often for what leads nowhere.
+    fn flooded(&self) {}
+
     /// Told of every connection that is taken apart because it is idle; [`Handler::woke`] follows, before
     /// [`Handler::closed`].
     fn parked(&self) {}
@@ -196,6 +199,9 @@ pub enum Refusal {
     /// RFC 9110 §9.3.6: we are not a tunnel.
     #[error("connect is not offered")]
     Connect,
+    /// RFC 9113 §8.6: HTTP/2, which is all that the origin speaks, upgrades no connections.
+    #[error("upgrades are not offered")]
+    Upgrade,
     /// RFC 9112 §3.2: the request target's form does not fit the method.
     #[error("invalid request target")]
     TargetInvalid,

@@ -39,6 +39,8 @@ use crate::proxy::Ticker;
 use crate::server::connections::Connection;
 use crate::server::connections::Order;
 use crate::server::connections::Place;
+use crate::server::frames;
+use crate::server::frames::Frames;
 use crate::server::log::Sent;
 use crate::server::parked;
 use crate::server::parked::Ended;
@@ -270,6 +272,8 @@ where
         T: AsyncRead + AsyncWrite + Unpin + 'static,
     {
         let stream = Watched::http2(stream, Arc::clone(&connection.flow));
+        let traffic = Rc::clone(&connection.traffic);
+        let stream = Frames::new(stream, Rc::clone(&self.ticker), traffic);
         let service = service(self.stack.clone(), peer, Rc::clone(connection));
         let running = self.http2.serve_connection(TokioIo::new(stream), service);
         let mut running = Box::pin(running);
@@ -284,7 +288,12 @@ where
                 is_finishing = true;
                 running.as_mut().graceful_shutdown();
             }
-            running.as_mut().poll(cx).map_err(Ended::from)
+            running.as_mut().poll(cx).map_err(|error| {
+                if frames::is_calmed(&error) {
+                    connection.traffic.flooded();
+                }
+                Ended::from(error)
+            })
         })
         .await
     }

@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Context;
+use std::task::Poll;
 use std::task::Waker;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use tokio::sync::Notify;
 
 use crate::message::Refusal;
 use crate::proxy::Ticker;
+use crate::server::frames::Traffic;
 use crate::server::settings::Limits;
 use crate::server::stream::Flow;
 
@@ -52,6 +54,8 @@ pub(super) struct Connection {
     index: Cell<usize>,
     waker: RefCell<Option<Waker>>,
     order: Cell<Order>,
+    /// What its frames do, in HTTP/2.
+    pub(super) traffic: Rc<Traffic>,
     parking: Cell<Parking>,
     /// Requests whose answers are not sent to the end, here and on the whole worker.
     in_flight: Cell<usize>,
@@ -144,6 +148,7 @@ impl Connections {
             flow: Arc::default(),
             index: Cell::new(open.len()),
             waker: RefCell::default(),
+            traffic: Rc::default(),
             order: self.order.clone(),
             parking: Cell::new(Parking::No),
             in_flight: Cell::new(0),
@@ -306,6 +311,16 @@ impl Activity {
     /// The request was answered by a change of protocol.
     pub(super) fn upgraded(&self) {
         self.0.flow.upgraded();
+    }
+
+    /// See [`Traffic::poll_room`].
+    pub(super) fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {
+        self.0.traffic.poll_room(cx)
+    }
+
+    /// See [`Traffic::hand`].
+    pub(super) fn hand(&self, len: usize) {
+        self.0.traffic.hand(len);
     }
 }
 

@@ -46,7 +46,7 @@ pub(super) struct AccessLog<S, H> {
 pub(super) struct Sent<H: Handler> {
     body: Body,
     entry: Entry<H>,
-    _activity: Activity,
+    activity: Activity,
 }
 
 /// What is known of a request; told to the log when dropped.
@@ -158,7 +158,7 @@ where
         Poll::Ready(Ok(response.map(|body| Sent {
             body,
             entry,
-            _activity: activity,
+            activity,
         })))
     }
 }
@@ -190,10 +190,12 @@ impl<H: Handler> http_body::Body for Sent<H> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
+        std::task::ready!(this.activity.poll_room(cx));
         let polled = Pin::new(&mut this.body).poll_frame(cx);
         match &polled {
             Poll::Ready(Some(Ok(frame))) => {
                 let len = frame.data_ref().map_or(0, Bytes::len);
+                this.activity.hand(len);
                 this.entry.body_bytes = this.entry.body_bytes.saturating_add(len as u64);
                 this.entry.is_complete = this.body.is_end_stream();
             }

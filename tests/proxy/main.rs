@@ -7,13 +7,20 @@
 
 mod certificates;
 mod drain;
+mod events;
 mod failure;
 mod forwarding;
+mod http2_origin;
+mod http2_refused;
+mod http2_support;
 mod introduced;
+mod origin_tls;
 mod parked;
 mod protocols;
+mod proxy_header;
 mod servers;
 mod streaming;
 mod strict;
 mod support;
 mod upgrade;
+mod websocket;

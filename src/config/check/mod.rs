@@ -2,6 +2,7 @@
 
 mod certificates;
 mod cross;
+mod origin;
 mod replica;
 mod room;
 mod schedule;
