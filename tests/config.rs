@@ -1,5 +1,8 @@
 //! The configuration as operators meet it: the files in `config/`, and what is said about bad ones.
 
+#[path = "config/certificates.rs"]
+mod certificates;
+
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;

@@ -10,15 +10,21 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
 
+use crate::app::certificates::Ending;
 use crate::app::origin_tls;
 use crate::app::origin_tls::ByName;
 use crate::config::Config;
+use crate::config::certificate;
+use crate::config::certificate::Certificate;
+use crate::config::certificate::CertificateError;
 use crate::config::secret::SecretError;
 use crate::config::secret::SecretSource;
 use crate::config::server::Access;
+use crate::config::server::DEFAULT_CERTIFICATE;
 use crate::config::server::Tls;
 use crate::config::url::OriginUrl;
 use crate::config::url::StoreUrl;
+use crate::gate::Redirects;
 use crate::line::exchange::Proposal;
 use crate::message::ForwardingHeader;
 use crate::message::TrustedProxies;
@@ -33,6 +39,7 @@ use crate::proxy::OriginAddress;
 use crate::proxy::OriginSettings;
 use crate::proxy::OriginTimeouts;
 use crate::room::Plan;
+use crate::seal::KeyRing;
 use crate::server;
 use crate::server::Limits;
 use crate::store;
@@ -49,6 +56,9 @@ pub(crate) enum BuildError {
         /// What is wrong with it.
         cause: String,
     },
+    /// A certificate towards visitors.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
     /// TLS could not be set up.
     #[error("tls cannot be set up")]
     Tls(#[from] rustls::Error),
@@ -79,22 +89,30 @@ pub(crate) fn limits(config: &Config) -> Limits {
     }
 }
 
-/// TLS towards visitors, read from its files.
-pub(crate) fn server_tls(tls: &Tls) -> Result<Arc<rustls::ServerConfig>, BuildError> {
-    let chain = certificates(&tls.cert)?;
-    let key = PrivateKeyDer::from_pem_file(&tls.key).map_err(|error| pem(&tls.key, &error))?;
-    Ok(server::tls::with_certificate(chain, key)?)
+/// TLS towards visitors, and when its certificates end.
+pub(crate) struct ServerTls {
+    pub(crate) config: Arc<rustls::ServerConfig>,
+    pub(crate) endings: Vec<Ending>,
+}
+
+/// TLS towards visitors, read from its files, with the sessions of this ring's keys.
+pub(crate) fn server_tls(tls: &Tls, keys: &KeyRing) -> Result<ServerTls, BuildError> {
+    let provider = server::tls::provider();
+    let default = Certificate::load(&tls.default, &provider)?;
+    let mut endings = vec![Ending::new(DEFAULT_CERTIFICATE, default.ends_s)];
+    let mut certificates =
+        server::tls::Certificates::new(default.certified).default_named(&default.names);
+    for (name, files) in &tls.certificates {
+        let certificate = Certificate::load(files, &provider)?;
+        endings.push(Ending::new(name, certificate.ends_s));
+        certificates = certificates.and(certificate.certified, &certificate.names);
+    }
+    let config = server::tls::with_certificates(certificates, keys.sessions())?;
+    Ok(ServerTls { config, endings })
 }
 
 pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, BuildError> {
-    let certificates = CertificateDer::pem_file_iter(path).map_err(|error| pem(path, &error))?;
-    let certificates: Vec<_> = certificates
-        .collect::<Result<_, _>>()
-        .map_err(|error| pem(path, &error))?;
-    if certificates.is_empty() {
-        return Err(pem(path, &"there is no certificate in it"));
-    }
-    Ok(certificates)
+    certificate::chain(path).map_err(|cause| pem(path, &cause))
 }
 
 pub(crate) fn pem(path: &Path, cause: &dyn std::fmt::Display) -> BuildError {
@@ -229,6 +247,26 @@ pub(crate) fn trusted(config: &Config) -> TrustedProxies {
         config.server.trusted_proxies.clone(),
         ForwardingHeader::default(),
     )
+}
+
+/// Where cleartext requests are told to come again.
+pub(crate) fn redirects(config: &Config) -> Redirects {
+    let redirect = config.server.redirect.as_ref();
+    redirect.map_or_else(Redirects::default, |redirect| {
+        Redirects::new(&redirect.hosts)
+    })
+}
+
+/// `Strict-Transport-Security` of answers over TLS (RFC 6797 §6.1).
+pub(crate) fn hsts(config: &Config) -> Option<http::HeaderValue> {
+    let hsts = config.server.tls.as_ref()?.hsts?;
+    let below = if hsts.subdomains {
+        "; includeSubDomains"
+    } else {
+        ""
+    };
+    let text = format!("max-age={}{below}", hsts.max_age.as_secs());
+    http::HeaderValue::try_from(text).ok()
 }
 
 /// Where the access log goes, if anywhere.

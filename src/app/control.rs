@@ -17,6 +17,8 @@ use tracing::warn;
 use crate::admin::Token;
 use crate::app::build;
 use crate::app::build::BuildError;
+use crate::app::build::ServerTls;
+use crate::app::certificates::Certificates;
 use crate::app::origin_tls;
 use crate::clock;
 use crate::config;
@@ -54,6 +56,7 @@ pub(crate) struct Control {
     pub(crate) live: Arc<ArcSwap<Live>>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) tls: Option<SharedTls>,
+    pub(crate) certificates: Certificates,
     pub(crate) token: Arc<Token>,
     logs: Option<Logs>,
     loaded: Mutex<Loaded>,
@@ -96,7 +99,7 @@ pub(crate) enum ReloadError {
 #[derive(Default)]
 pub(crate) struct Handles {
     /// TLS towards visitors.
-    pub(crate) tls: Option<SharedTls>,
+    pub(crate) tls: Option<ServerTls>,
     /// The operators' token.
     pub(crate) token: Arc<Token>,
     /// This process's own logs; none where somebody else set them up.
@@ -112,6 +115,11 @@ impl Control {
         metrics: Arc<Metrics>,
     ) -> Self {
         let Handles { tls, token, logs } = handles;
+        let certificates = Certificates::default();
+        let tls = tls.map(|tls| {
+            certificates.take(tls.endings, &metrics);
+            Arc::new(ArcSwap::new(tls.config))
+        });
         metrics.config_revision.set(1);
         show_settings(&metrics, &loaded.config);
         Self {
@@ -119,6 +127,7 @@ impl Control {
             live: Arc::new(ArcSwap::from_pointee(live)),
             metrics,
             tls,
+            certificates,
             token,
             logs,
             loaded: Mutex::new(loaded),
@@ -161,7 +170,7 @@ impl Control {
             .server
             .tls
             .as_ref()
-            .map(build::server_tls)
+            .map(|tls| build::server_tls(tls, &keys))
             .transpose()?;
         let applied = read.applied_to(&in_force);
         let token = token(&applied.config)?;
@@ -171,7 +180,8 @@ impl Control {
         let changes = read.changes(&in_force);
         let take_files = || {
             if let (Some(shared), Some(tls)) = (&self.tls, tls) {
-                shared.store(tls);
+                shared.store(tls.config);
+                self.certificates.take(tls.endings, &self.metrics);
             }
             origin_tls::follow(&before.origins, &to_origins);
             self.token.set(token.as_ref().map(Secret::expose));
@@ -368,6 +378,8 @@ pub(crate) async fn assemble(
         generation: before.map_or(1, |live| live.generation + 1),
         routes: Routes::new(&config),
         trusted: build::trusted(&config),
+        redirects: build::redirects(&config),
+        hsts: build::hsts(&config),
         external_https: config
             .server
             .external_url

@@ -4,6 +4,7 @@
 //! reloads and signals.
 
 mod build;
+mod certificates;
 mod control;
 mod notify;
 mod origin_tls;
@@ -126,11 +127,9 @@ pub async fn start(
         .server
         .tls
         .as_ref()
-        .map(build::server_tls)
+        .map(|tls| build::server_tls(tls, &keys))
         .transpose();
-    let tls = tls
-        .map_err(|error: BuildError| unusable(error.into()))?
-        .map(|tls| Arc::new(ArcSwap::new(tls)));
+    let tls = tls.map_err(|error: BuildError| unusable(error.into()))?;
     let parts = Parts {
         config: Arc::clone(&config),
         keys,
@@ -159,6 +158,7 @@ pub async fn start(
     let tasks = vec![
         tokio::spawn(watch::orders(Arc::clone(&control), inbox)),
         tokio::spawn(watch::file(Arc::clone(&control))),
+        tokio::spawn(certificates::watch(Arc::clone(&control))),
     ];
     for addr in server.addrs() {
         info!(addr = %addr, workers = build::workers(&config), "listening for visitors");
@@ -194,17 +194,21 @@ fn start_server(
     access_log: Option<&Arc<AccessLog>>,
     handed: Handed,
 ) -> Result<server::Running, StartError> {
+    let visitors = config.server.listen.iter().map(|&addr| ListenSettings {
+        addr,
+        tls: control.tls.clone(),
+        redirects: false,
+    });
+    let redirect = config.server.redirect.iter();
+    let redirect = redirect.map(|redirect| ListenSettings {
+        addr: redirect.listen,
+        tls: None,
+        redirects: true,
+    });
     let settings = ServerSettings {
-        listen: config
-            .server
-            .listen
-            .iter()
-            .map(|&addr| ListenSettings {
-                addr,
-                tls: control.tls.clone(),
-            })
-            .collect(),
+        listen: visitors.chain(redirect).collect(),
         workers: build::workers(config),
+        proxy_protocol: config.server.proxy_protocol.clone(),
         limits: build::limits(config),
     };
     let (live, metrics, log) = (

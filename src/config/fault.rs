@@ -37,6 +37,8 @@ pub enum Code {
     FileMissing,
     /// A clock time that does not exist, or exists twice.
     ClockChange,
+    /// The files of a certificate that cannot be used, or do not fit together.
+    BadCertificate,
     /// Warning: a turn shorter than two polls.
     ShortTurn,
     /// Warning: no telephone number for those who cannot wait on line.
@@ -55,6 +57,12 @@ pub enum Code {
     TrustsEverybody,
     /// Warning: the room names hosts, and its origin answers any.
     WalkedPast,
+    /// Warning: a certificate that has ended, or has not begun.
+    CertificateTime,
+    /// Warning: a certificate that is never shown for one of its names, or has none.
+    CertificateNames,
+    /// Warning: a host that no certificate stands for.
+    NotCertified,
 }
 
 impl Code {
@@ -78,6 +86,7 @@ impl Code {
             Self::Unsupported => "E013",
             Self::FileMissing => "E014",
             Self::ClockChange => "E015",
+            Self::BadCertificate => "E020",
             Self::ShortTurn => "W101",
             Self::NoPhone => "W102",
             Self::TightLimit => "W103",
@@ -87,6 +96,9 @@ impl Code {
             Self::SameHosts => "W109",
             Self::TrustsEverybody => "W110",
             Self::WalkedPast => "W111",
+            Self::CertificateTime => "W120",
+            Self::CertificateNames => "W121",
+            Self::NotCertified => "W122",
         }
     }
 

@@ -2,11 +2,13 @@
 //!
 //! [`keys`] is the one table of every key: the reader checks values with it, `explain` prints it, a reload compares
 //! by it, and the reference file is made from it. [`load()`] reads a file into a [`Loaded`], or into a
-//! [`Report`] of everything that is wrong with it. Nothing here reads a secret or opens a connection.
+//! [`Report`] of everything that is wrong with it. Nothing here opens a connection, and the only secret it reads is a
+//! certificate's key, to see whether they fit ([`certificate`]).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub mod certificate;
 mod check;
 pub mod fault;
 #[cfg(any(test, fuzzing))]

@@ -79,12 +79,10 @@ impl Reading {
                 self.not_a_table(name.get_ref(), value.span());
             }
         }
-        for section in SECTIONS {
-            let given = table.get(section.stem().split('.').next().unwrap_or_default());
-            let inner = match section.stem().split_once('.') {
-                Some((_, inner)) => given.and_then(|given| table_in(given)?.get(inner)),
-                None => given,
-            };
+        for section in SECTIONS.into_iter().filter(|section| !section.is_listed()) {
+            let mut steps = section.stem().split('.');
+            let first = steps.next().and_then(|step| table.get(step));
+            let inner = steps.fold(first, |above, step| table_in(above?)?.get(step));
             match inner {
                 Some(value) if section.is_named() => self.named(section, value),
                 Some(value) => self.section(section, section.path, value),
@@ -97,6 +95,10 @@ impl Reading {
     /// Every table of a section whose tables the operator names.
     fn named(&mut self, section: &'static Section, value: &Spanned<DeValue<'_>>) {
         let Some(table) = table_in(value) else {
+            // As in `section`.
+            if section.stem().contains('.') {
+                self.not_a_table(section.stem(), value.span());
+            }
             return;
         };
         if table.len() > NAMED_MAX {
@@ -180,7 +182,8 @@ impl Reading {
         for (name, value) in table {
             let name_text = name.get_ref().as_ref();
             let Some(key) = section.key(name_text) else {
-                if Section::find(&format!("{}.{name_text}", section.path)).is_none() {
+                let below = format!("{}.{name_text}", section.path);
+                if SECTIONS.iter().all(|other| other.stem() != below) {
                     // What is nearly a key is taken to be that one, misspelt: it is not missing as well.
                     values
                         .refused

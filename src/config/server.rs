@@ -1,5 +1,6 @@
 //! The listeners: where visitors and operators connect, and the bounds on what a connection may do.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,12 +17,16 @@ pub struct Server {
     pub listen: Vec<SocketAddr>,
     /// Certificate and key; `None` serves cleartext.
     pub tls: Option<Tls>,
+    /// Where cleartext requests are told to come again over TLS.
+    pub redirect: Option<Redirect>,
     /// Worker threads, each with its own listener; 0 means one per core.
     pub workers: usize,
     /// What visitors type into their browser, when something in front of anteroom ends TLS.
     pub external_url: Option<ExternalUrl>,
     /// Networks whose `Forwarded` and `X-Forwarded-*` headers are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Networks whose connections begin with a PROXY protocol header.
+    pub proxy_protocol: Vec<IpNet>,
     /// The path prefix of anteroom's own pages; begins and ends with a slash.
     pub prefix: String,
     /// How long a draining replica waits for what is in flight.
@@ -44,13 +49,56 @@ pub struct Server {
     pub max_body_bytes: u64,
 }
 
-/// `[server.tls]`: PEM files.
+/// What the certificate of `[server.tls]` itself goes by among the others.
+pub const DEFAULT_CERTIFICATE: &str = "default";
+
+/// `[server.tls]`: certificates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tls {
-    /// The certificate chain, leaf first.
+    /// The one shown to whoever asks for no host that another stands for.
+    pub default: CertificateFiles,
+    /// `[server.tls.certificate.*]`: those shown by the hosts they stand for.
+    pub certificates: BTreeMap<String, CertificateFiles>,
+    /// `Strict-Transport-Security` of every answer over TLS.
+    pub hsts: Option<Hsts>,
+}
+
+/// How long browsers are to come over TLS only (RFC 6797).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hsts {
+    /// From each answer on; zero ends it.
+    pub max_age: Duration,
+    /// Also to hosts below.
+    pub subdomains: bool,
+}
+
+/// `[server.redirect]`: a listener that only tells to come again over TLS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redirect {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// The hosts it redirects to, each with a port where that is not 443; at least one.
+    pub hosts: Vec<String>,
+}
+
+/// The files of one certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateFiles {
+    /// The certificate chain in PEM, leaf first.
     pub cert: PathBuf,
-    /// Its private key.
+    /// Its private key in PEM.
     pub key: PathBuf,
+    /// The authority's OCSP response in DER, if one is shown with it.
+    pub ocsp: Option<PathBuf>,
+}
+
+impl Tls {
+    /// Every certificate by its name, the default first.
+    pub fn all(&self) -> impl Iterator<Item = (&str, &CertificateFiles)> {
+        let named = self.certificates.iter();
+        let named = named.map(|(name, files)| (name.as_str(), files));
+        std::iter::once((DEFAULT_CERTIFICATE, &self.default)).chain(named)
+    }
 }
 
 /// `[admin]`: the listener operators and monitoring reach.

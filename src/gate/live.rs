@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use http::HeaderValue;
+
 use crate::config::Config;
 use crate::gate::cookies::CookieNames;
 use crate::gate::limits::VisitorLimits;
+use crate::gate::redirect::Redirects;
 use crate::gate::routes::Routes;
 use crate::message::TrustedProxies;
 use crate::page::Pages;
@@ -34,6 +37,10 @@ pub struct Live {
     pub trusted: TrustedProxies,
     /// Whether visitors come over TLS that something in front of us ends.
     pub external_https: bool,
+    /// Where cleartext requests are told to come again.
+    pub redirects: Redirects,
+    /// `Strict-Transport-Security` of answers over TLS, if they have one of ours.
+    pub hsts: Option<HeaderValue>,
     /// What pages say where no room is concerned.
     pub texts: Texts,
 }

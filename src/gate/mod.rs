@@ -8,6 +8,7 @@
 mod act;
 mod answers;
 mod api;
+mod calm;
 mod cookies;
 mod counted;
 mod decide;
@@ -21,6 +22,7 @@ mod local;
 mod opening;
 mod poll;
 mod query;
+mod redirect;
 mod reply;
 pub mod routes;
 mod show;
@@ -36,6 +38,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use http::HeaderMap;
 use http::Request;
 use http::Response;
 use http::StatusCode;
@@ -45,27 +48,27 @@ use tracing::warn;
 
 use crate::clock;
 use crate::gate::act::Going;
+use crate::gate::calm::calm;
+use crate::gate::calm::host_of;
+use crate::gate::calm::nothing_here;
 use crate::gate::decide::Decision as Act;
 use crate::gate::local::Local;
 use crate::gate::local::LocalOrigin;
 use crate::gate::poll::Hammering;
-use crate::gate::reply::Media;
 use crate::gate::streams::Streams;
 use crate::gate::turned_away::TurnedAway;
 use crate::gate::visit::Shown;
 use crate::gate::visit::Visit;
 use crate::message::Asked;
 use crate::message::Body;
-use crate::message::Client;
 use crate::message::Fault;
 use crate::message::Handler;
 use crate::message::NormalPath;
+use crate::message::Peer;
 use crate::message::Record;
 use crate::message::Trouble;
+use crate::message::Unheard;
 use crate::page::Calm;
-use crate::page::State;
-use crate::page::View;
-use crate::page::negotiate;
 use crate::proxy::Background;
 use crate::proxy::OriginError;
 use crate::proxy::OriginErrorKind;
@@ -84,6 +87,7 @@ pub use divide::Place;
 pub use limits::VisitorLimits;
 pub use live::Live;
 pub use live::Site;
+pub use redirect::Redirects;
 pub use routes::Route;
 pub use routes::Routes;
 
@@ -231,6 +235,22 @@ impl Gate {
         }
     }
 
+    /// At the address for cleartext: come again over TLS.
+    fn redirect(&self, asked: &Asked) -> Response<Body> {
+        let local = self.local();
+        let answer = local.live.redirects.answer(&asked.request);
+        let decision = answer
+            .as_ref()
+            .map_or(Decision::Error, |_| Decision::Redirect);
+        local.outside.request(decision);
+        asked.note.decision.set(Some(decision.name()));
+        answer.unwrap_or_else(|| {
+            let mut answer = nothing_here(&local.live, &asked.request);
+            *answer.status_mut() = StatusCode::MISDIRECTED_REQUEST;
+            answer
+        })
+    }
+
     /// Outside every room: straight to the origin.
     async fn open(
         &self,
@@ -280,6 +300,9 @@ impl Drop for Gate {
 
 impl Handler for Gate {
     fn at_once(&self, asked: &Asked) -> Option<Response<Body>> {
+        if asked.peer.redirected {
+            return Some(self.redirect(asked));
+        }
         self.poll(asked)
     }
 
@@ -320,12 +343,31 @@ impl Handler for Gate {
         )
     }
 
+    fn dress(&self, peer: Peer, headers: &mut HeaderMap) {
+        if !peer.tls {
+            // RFC 6797 §7.2: only over TLS.
+            return;
+        }
+        // In the place of the origin's: browsers go by the first, and the operator of TLS is the one who can tell.
+        if let Some(hsts) = &self.live.load().hsts {
+            headers.insert(header::STRICT_TRANSPORT_SECURITY, hsts.clone());
+        }
+    }
+
     fn opened(&self) {
         self.metrics.opened();
     }
 
     fn closed(&self) {
         self.metrics.closed();
+    }
+
+    fn unheard(&self, why: Unheard) {
+        self.metrics.turned(match why {
+            Unheard::ProxyProtocol => Turned::ProxyProtocol,
+            Unheard::Handshake => Turned::Handshake,
+            Unheard::HandshakeTimeout => Turned::HandshakeTimeout,
+        });
     }
 
     fn flooded(&self) {
@@ -409,92 +451,5 @@ fn counted(act: Act, response: &Result<Response<Body>, Fault>) -> Decision {
         Act::Collect | Act::Join | Act::Check | Act::Show | Act::Pending | Act::Unusable => {
             Decision::Page
         }
-    }
-}
-
-/// The host the visitor asked for, without its port, in lower case.
-fn host_of(client: &Client, request: &Request<Incoming>) -> String {
-    let host = client
-        .host
-        .as_ref()
-        .or_else(|| request.headers().get(header::HOST));
-    name_of(host.and_then(|host| host.to_str().ok()).unwrap_or(""))
-}
-
-fn name_of(host: &str) -> String {
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
-        _ => host,
-    };
-    // A name that ends in a dot is the same name (RFC 3986 §3.2.2): it must not lead past the room.
-    name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
-}
-
-/// Nothing is at this address.
-fn nothing_here(live: &Live, request: &Request<Incoming>) -> Response<Body> {
-    let is_navigation = crate::message::accept::is_navigation(request.method(), request.headers());
-    let accept = request
-        .headers()
-        .get(header::ACCEPT_LANGUAGE)
-        .and_then(|value| value.to_str().ok());
-    calm(
-        live,
-        Calm::NotFound,
-        StatusCode::NOT_FOUND,
-        is_navigation,
-        accept,
-    )
-}
-
-/// A calm answer that concerns no room.
-fn calm(
-    live: &Live,
-    kind: Calm,
-    status: StatusCode,
-    is_navigation: bool,
-    accept: Option<&str>,
-) -> Response<Body> {
-    let now = i64::try_from(clock::wall_us())
-        .ok()
-        .and_then(|us| jiff::Timestamp::from_microsecond(us).ok());
-    let mut view = View::new(
-        &live.texts,
-        State::Origin,
-        now.unwrap_or(jiff::Timestamp::UNIX_EPOCH),
-    );
-    view.lang = negotiate(None, accept, &live.texts.languages).lang;
-    let pages = &live.pages;
-    let mut response = if is_navigation {
-        reply::ours(status, Media::Html, pages.calm(kind, &view), pages.csp())
-    } else {
-        reply::ours(
-            status,
-            Media::Problem,
-            pages.calm_problem(kind, &view, status.as_u16()),
-            "",
-        )
-    };
-    if status == StatusCode::SERVICE_UNAVAILABLE || status == StatusCode::TOO_MANY_REQUESTS {
-        reply::retry_after(response.headers_mut(), 5);
-    }
-    response
-}
-
-#[cfg(test)]
-mod tests {
-    use super::name_of;
-
-    #[test]
-    fn a_host_is_one_name_however_it_is_written() {
-        for host in [
-            "portal.example",
-            "Portal.Example:8443",
-            "portal.example.",
-            "portal.example.:80",
-        ] {
-            assert_eq!(name_of(host), "portal.example", "{host}");
-        }
-        assert_eq!(name_of("[::1]:8080"), "[::1]");
-        assert_eq!(name_of(""), "");
     }
 }

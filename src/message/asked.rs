@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::time::Duration;
 use std::time::Instant;
 
+use http::HeaderMap;
 use http::HeaderValue;
 use http::Method;
 use http::Request;
@@ -87,11 +88,17 @@ pub trait Handler: 'static {
     /// Writes the calm answer to a request that failed. The status is the server's to set.
     fn rescue(&self, trouble: &Trouble<'_>) -> Response<Body>;
 
+    /// Has the last word on the headers of every answer, whoever wrote it.
+    fn dress(&self, _peer: Peer, _headers: &mut HeaderMap) {}
+
     /// Told of every connection that was accepted; [`Handler::closed`] follows.
     fn opened(&self) {}
 
     /// Told of every connection that is no more.
     fn closed(&self) {}
+
+    /// Told of every connection that ended before its first request could be read.
+    fn unheard(&self, _why: Unheard) {}
 
     /// Told of every connection that was ended for asking too often for what leads nowhere.
     fn flooded(&self) {}
@@ -105,6 +112,17 @@ pub trait Handler: 'static {
 
     /// Told of every request once it is over, whatever became of it.
     fn log(&self, _record: &Record<'_>) {}
+}
+
+/// Why a connection ended before its first request could be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unheard {
+    /// The PROXY protocol header it had to begin with was missing, malformed or late.
+    ProxyProtocol,
+    /// The TLS handshake failed.
+    Handshake,
+    /// The TLS handshake took too long.
+    HandshakeTimeout,
 }
 
 /// A failed request, as far as it matters for telling its sender.

@@ -72,6 +72,7 @@ pub(crate) fn forwarded(bytes: &[u8]) {
     let peer = |addr: [u8; 4]| Peer {
         addr: SocketAddr::from((addr, 1)),
         tls: false,
+        redirected: false,
     };
     let mut headers = lines(bytes, &header::FORWARDED);
     for (name, value) in ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"]

@@ -23,6 +23,7 @@ pub use asked::Note;
 pub use asked::Record;
 pub use asked::Refusal;
 pub use asked::Trouble;
+pub use asked::Unheard;
 pub use body::Body;
 pub use body::BodyError;
 pub use peer::Client;

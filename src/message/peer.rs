@@ -19,6 +19,8 @@ pub struct Peer {
     pub addr: SocketAddr,
     /// Whether it came over TLS.
     pub tls: bool,
+    /// Whether it came to the address where requests are only told to come again over TLS.
+    pub redirected: bool,
 }
 
 /// Who is asking, after trusted proxies were taken into account.
@@ -101,6 +103,7 @@ mod tests {
         Peer {
             addr: addr.parse().unwrap(),
             tls: false,
+            redirected: false,
         }
     }
 

@@ -15,6 +15,8 @@
 //!
 //! Integers are big-endian and of fixed width, so a value has exactly one text. Kind 4 (invitations) is set aside for
 //! values not issued yet.
+//!
+//! TLS sessions are sealed by the same keys, and encrypted as well: see `sessions.rs`.
 
 mod draw;
 mod encode;
@@ -24,6 +26,7 @@ mod key_file;
 mod key_text;
 mod random;
 mod ring;
+mod sessions;
 mod value;
 
 pub use draw::Drawn;
@@ -48,6 +51,8 @@ pub use random::ticket_id;
 pub use ring::KeyRing;
 pub use ring::RingError;
 pub use ring::SecretKey;
+pub use sessions::SESSION_PERIOD_S;
+pub use sessions::SessionKeys;
 pub use value::KeyId;
 pub use value::Pass;
 pub use value::ROOM_BYTES_MAX;

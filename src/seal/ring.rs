@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use aws_lc_rs::hkdf::Prk;
 use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -17,6 +18,8 @@ use crate::seal::encode::Writer;
 use crate::seal::encode::bounded;
 use crate::seal::key_text::KEYS_MAX;
 use crate::seal::random;
+use crate::seal::sessions;
+use crate::seal::sessions::SessionKeys;
 use crate::seal::value::KeyId;
 use crate::seal::value::Pass;
 use crate::seal::value::Rejected;
@@ -64,6 +67,7 @@ struct SigningKey {
     id: KeyId,
     mac: hmac::Key,
     draws: hmac::Key,
+    sessions: Prk,
 }
 
 impl SigningKey {
@@ -72,6 +76,7 @@ impl SigningKey {
             id: key.id,
             mac: key.derive("anteroom signed values"),
             draws: key.derive("anteroom draws"),
+            sessions: sessions::secret(&key.secret),
         }
     }
 }
@@ -136,6 +141,14 @@ impl KeyRing {
     /// Every key's id, oldest first.
     pub fn ids(&self) -> impl Iterator<Item = KeyId> + '_ {
         self.keys.iter().map(|key| key.id)
+    }
+
+    /// What seals and opens TLS sessions with these keys.
+    #[must_use]
+    pub fn sessions(&self) -> SessionKeys {
+        let keys = self.keys.iter();
+        let keys = keys.map(|key| (key.id, key.sessions.clone()));
+        SessionKeys::new(keys.collect(), self.signer)
     }
 
     /// The seeds this ring can draw with at an opening, one for each of its keys, oldest first. The first is what a

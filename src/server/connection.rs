@@ -22,6 +22,7 @@ use hyper::server::conn::http1;
 use hyper::server::conn::http2;
 use hyper_util::rt::TokioIo;
 use hyper_util::rt::TokioTimer;
+use ipnet::IpNet;
 use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
 use tokio::net::TcpStream;
@@ -33,6 +34,7 @@ use crate::message::Asked;
 use crate::message::Handler;
 use crate::message::Peer;
 use crate::message::Refusal;
+use crate::message::Unheard;
 use crate::proxy::Ticker;
 use crate::server::connections::Connection;
 use crate::server::connections::Order;
@@ -42,7 +44,10 @@ use crate::server::frames::Frames;
 use crate::server::log::Sent;
 use crate::server::parked;
 use crate::server::parked::Ended;
+use crate::server::proxy_protocol;
+use crate::server::proxy_protocol::Told;
 use crate::server::settings::Limits;
+use crate::server::settings::ServerSettings;
 use crate::server::settings::SharedTls;
 use crate::server::stack::Arrived;
 use crate::server::stream::Watched;
@@ -78,6 +83,8 @@ pub(super) struct Speaker<S, H> {
     http2: http2::Builder<Local>,
     ticker: Rc<Ticker>,
     limits: Limits,
+    /// Networks whose connections begin with a PROXY protocol header.
+    introduced: Vec<IpNet>,
 }
 
 /// Runs HTTP/2 streams on the worker.
@@ -102,8 +109,9 @@ where
         handler: &Rc<H>,
         tasks: TaskTracker,
         ticker: Rc<Ticker>,
-        limits: Limits,
+        settings: &ServerSettings,
     ) -> Self {
+        let limits = settings.limits;
         let mut http1 = http1::Builder::new();
         // Deadlines are ours (see `connections`); small answers go out in one piece.
         http1
@@ -134,31 +142,47 @@ where
             http2,
             ticker,
             limits,
+            introduced: settings.proxy_protocol.clone(),
         }
     }
 
     /// Serves one connection to its end.
+    ///
+    /// # Errors
+    /// When it ended before its first request could be read.
     pub(super) async fn serve(
         self: Rc<Self>,
-        stream: TcpStream,
-        peer: Peer,
+        mut stream: TcpStream,
+        mut peer: Peer,
         tls: Option<SharedTls>,
         place: Place,
-    ) {
+    ) -> Result<(), Unheard> {
         let connection = &place.connection;
+        if self.is_introduced(peer)
+            && let Told::Client(addr) = Box::pin(self.introduction(&mut stream, peer)).await?
+        {
+            peer.addr = addr;
+        }
         let limit = self.limits.handshake;
         let served = match tls {
             None => match Box::pin(self.begins_http2(&stream, connection)).await {
                 Some(true) => self.http2(stream, peer, connection).await,
                 Some(false) => self.http1(stream, peer, connection).await,
-                None => return,
+                None => return Ok(()),
             },
             Some(tls) => {
                 let acceptor = TlsAcceptor::from(tls.load_full());
                 let handshake = Box::pin(self.ticker.within(limit, acceptor.accept(stream)));
-                let Some(Ok(stream)) = handshake.await else {
-                    tracing::debug!(client.addr = %peer.addr, "tls handshake failed");
-                    return;
+                let stream = match handshake.await {
+                    Some(Ok(stream)) => stream,
+                    Some(Err(error)) => {
+                        tracing::debug!(client.addr = %peer.addr, %error, "tls handshake failed");
+                        return Err(Unheard::Handshake);
+                    }
+                    None => {
+                        tracing::debug!(client.addr = %peer.addr, "tls handshake took too long");
+                        return Err(Unheard::HandshakeTimeout);
+                    }
                 };
                 let stream = Box::new(stream);
                 if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
@@ -171,6 +195,28 @@ where
         if let Err(error) = served {
             tracing::debug!(client.addr = %peer.addr, %error, "connection ended");
         }
+        Ok(())
+    }
+
+    /// Whether a connection has to begin with a PROXY protocol header.
+    fn is_introduced(&self, peer: Peer) -> bool {
+        let ip = peer.addr.ip().to_canonical();
+        self.introduced.iter().any(|network| network.contains(&ip))
+    }
+
+    /// Reads the PROXY protocol header that a connection begins with.
+    async fn introduction(&self, stream: &mut TcpStream, peer: Peer) -> Result<Told, Unheard> {
+        let limit = self.limits.handshake;
+        match self
+            .ticker
+            .within(limit, proxy_protocol::read(stream))
+            .await
+        {
+            Some(Ok(told)) => return Ok(told),
+            Some(Err(error)) => tracing::debug!(client.addr = %peer.addr, %error, "not introduced"),
+            None => tracing::debug!(client.addr = %peer.addr, "not introduced in time"),
+        }
+        Err(Unheard::ProxyProtocol)
     }
 
     /// Whether a cleartext connection speaks HTTP/2; `None` when it says nothing in time, or before it is told to end.

@@ -141,6 +141,7 @@ where
         let Some((mut entry, activity)) = this.kept.take() else {
             return Poll::Pending;
         };
+        entry.handler.dress(entry.peer, response.headers_mut());
         entry.status = Some(response.status());
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             activity.upgraded();

@@ -58,6 +58,7 @@
 //! work for people who are not there, and no browser half-closes. `OPTIONS http://host` without a path goes on as
 //! `OPTIONS /`, because the library does not tell it from that.
 
+mod certificates;
 mod chunks;
 mod connection;
 mod connections;
@@ -71,7 +72,9 @@ mod in_flight;
 mod listen;
 mod log;
 mod parked;
+pub mod proxy_protocol;
 mod rescue;
+mod resumption;
 mod settings;
 mod stack;
 mod stream;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use ipnet::IpNet;
 
 /// TLS that can be replaced while connections are open; new ones get the new one.
 pub type SharedTls = Arc<ArcSwap<rustls::ServerConfig>>;
@@ -16,6 +17,8 @@ pub struct ServerSettings {
     pub listen: Vec<ListenSettings>,
     /// Worker threads (1 or more); usually one per core.
     pub workers: usize,
+    /// Networks whose connections begin with a PROXY protocol header, and are refused without one.
+    pub proxy_protocol: Vec<IpNet>,
     /// The bounds of each worker.
     pub limits: Limits,
 }
@@ -27,6 +30,9 @@ pub struct ListenSettings {
     pub addr: SocketAddr,
     /// TLS, if connections to this address use it.
     pub tls: Option<SharedTls>,
+    /// Whether requests that come here are only told to come again over TLS: the handler's to do, by
+    /// [`crate::message::Peer::redirected`].
+    pub redirects: bool,
 }
 
 /// The bounds of one worker.
@@ -71,13 +77,16 @@ impl Default for Limits {
 impl ServerSettings {
     /// One worker per core, plain HTTP on these addresses, every bound at its default.
     pub fn plain(addrs: impl IntoIterator<Item = SocketAddr>) -> Self {
-        let listen = addrs
-            .into_iter()
-            .map(|addr| ListenSettings { addr, tls: None });
+        let listen = addrs.into_iter().map(|addr| ListenSettings {
+            addr,
+            tls: None,
+            redirects: false,
+        });
         let workers = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             listen: listen.collect(),
             workers,
+            proxy_protocol: Vec::new(),
             limits: Limits::default(),
         }
     }

@@ -99,7 +99,7 @@ async fn live<H: Handler>(
         &handler,
         tasks.clone(),
         ticker,
-        limits,
+        &plan.settings,
     ));
     for (listening, listen) in plan.sockets.into_iter().zip(&plan.settings.listen) {
         let Listening { socket, is_handed } = listening;
@@ -107,6 +107,7 @@ async fn live<H: Handler>(
             is_handed,
             last_call: limits.last_call,
             tls: listen.tls.clone(),
+            redirects: listen.redirects,
             connections: Rc::clone(&connections),
             tasks: tasks.clone(),
             closing: closing.clone(),
@@ -118,12 +119,13 @@ async fn live<H: Handler>(
             let connection = Rc::clone(&place.connection);
             let served = Rc::clone(&speaker).serve(stream, peer, tls, place);
             async move {
-                served.await;
+                if let Err(why) = served.await {
+                    open.0.unheard(why);
+                }
                 if connection.traffic.is_flood() {
                     tracing::debug!(client.addr = %peer.addr, "an http2 connection was ended for flooding");
                     open.0.flooded();
                 }
-                drop(open);
             }
         };
         match TcpListener::from_std(socket) {
@@ -220,6 +222,7 @@ struct Door {
     is_handed: bool,
     last_call: Duration,
     tls: Option<SharedTls>,
+    redirects: bool,
     connections: Rc<Connections>,
     tasks: TaskTracker,
     closing: CancellationToken,
@@ -258,6 +261,7 @@ impl Door {
                     let peer = Peer {
                         addr,
                         tls: self.tls.is_some(),
+                        redirected: self.redirects,
                     };
                     let place = self.connections.enter();
                     self.tasks

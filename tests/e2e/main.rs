@@ -41,4 +41,5 @@ mod stage;
 mod stock;
 mod streams;
 mod stubs;
+mod tls;
 mod walk;

@@ -5,6 +5,7 @@
     reason = "in a test, what cannot be had is a failure"
 )]
 
+mod certificates;
 mod drain;
 mod events;
 mod failure;
@@ -13,6 +14,7 @@ mod grpc;
 mod http2_origin;
 mod http2_refused;
 mod http2_support;
+mod introduced;
 mod origin_tls;
 mod parked;
 mod protocols;

@@ -64,6 +64,7 @@ impl Secure {
             listen: vec![ListenSettings {
                 addr: loopback(),
                 tls: Some(Arc::new(ArcSwap::new(config))),
+                redirects: false,
             }],
             ..one_worker()
         };

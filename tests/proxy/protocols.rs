@@ -104,6 +104,7 @@ async fn tls_offers_http2_and_http1_and_takes_a_new_certificate_while_it_runs() 
     settings.listen = vec![ListenSettings {
         addr: loopback(),
         tls: Some(Arc::clone(&shared)),
+        redirects: false,
     }];
     let front = Front::start(settings, origin_at(origin.addr));
     let name = ServerName::try_from("a.example").unwrap();

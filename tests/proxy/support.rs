@@ -18,6 +18,7 @@ use anteroom::message::Handler;
 use anteroom::message::Record;
 use anteroom::message::Trouble;
 use anteroom::message::TrustedProxies;
+use anteroom::message::Unheard;
 use anteroom::proxy::OriginAddress;
 use anteroom::proxy::OriginErrorKind;
 use anteroom::proxy::OriginPool;
@@ -78,6 +79,7 @@ pub(crate) struct Seen {
     pub(crate) causes: Vec<String>,
     pub(crate) log: Vec<String>,
     pub(crate) orders: Vec<String>,
+    pub(crate) unheard: Vec<Unheard>,
     /// Connections that were parked, and of these the ones that are no more.
     pub(crate) parked: usize,
     pub(crate) woke: usize,
@@ -131,6 +133,10 @@ impl Handler for ForwardAll {
 
     fn rescue(&self, trouble: &Trouble<'_>) -> Response<Body> {
         Response::new(Body::full(format!("calm: {}", trouble.fault)))
+    }
+
+    fn unheard(&self, why: Unheard) {
+        self.seen.lock().unwrap().unheard.push(why);
     }
 
     fn parked(&self) {
@@ -221,6 +227,12 @@ impl Front {
 
     pub(crate) fn errors(&self) -> Vec<(OriginErrorKind, bool)> {
         self.seen.lock().unwrap().errors.clone()
+    }
+
+    /// Why connections ended before a request, once there are as many.
+    pub(crate) async fn unheard(&self, count: usize) -> Vec<Unheard> {
+        until(|| self.seen.lock().unwrap().unheard.len() >= count).await;
+        self.seen.lock().unwrap().unheard.clone()
     }
 
     /// Connections that are parked.

@@ -1,5 +1,6 @@
 //! From values that are right each by itself to a configuration that is right as a whole.
 
+mod certificates;
 mod cross;
 mod origin;
 mod replica;
@@ -48,11 +49,15 @@ impl Check<'_> {
         let tls = reading
             .all("server.tls")
             .next()
-            .map(|values| self.tls(values));
+            .map(|values| self.tls(values, reading));
+        let redirect = reading
+            .all("server.redirect")
+            .next()
+            .and_then(|values| self.redirect(values, reading));
         let server = reading
             .all("server")
             .next()
-            .map(|values| self.server(values, tls))?;
+            .map(|values| self.server(values, tls, redirect))?;
         let admin = reading
             .all("admin")
             .next()

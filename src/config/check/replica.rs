@@ -1,9 +1,14 @@
 //! The sections of the replica itself and of origins: listeners, store, keys, logs.
 
+use std::net::SocketAddr;
+
+use ipnet::IpNet;
+
 use crate::config::check::Check;
 use crate::config::fault::Code;
 use crate::config::fault::Fault;
 use crate::config::keys::forms;
+use crate::config::read::Reading;
 use crate::config::secret::ADMIN_TOKEN_VAR;
 use crate::config::secret::SENTINEL_PASSWORD_VAR;
 use crate::config::secret::STORE_PASSWORD_VAR;
@@ -13,6 +18,7 @@ use crate::config::server::Admin;
 use crate::config::server::Format;
 use crate::config::server::Level;
 use crate::config::server::Log;
+use crate::config::server::Redirect;
 use crate::config::server::Server;
 use crate::config::server::Tickets;
 use crate::config::server::Tls;
@@ -21,33 +27,38 @@ use crate::config::url::StoreUrl;
 use crate::config::values::Values;
 
 impl Check<'_> {
-    pub(super) fn tls(&mut self, values: &Values) -> Tls {
-        let cert = self.file(values, "cert").unwrap_or_default();
-        let key = self.file(values, "key").unwrap_or_default();
-        Tls { cert, key }
+    /// The listener for cleartext: an address of its own, and hosts.
+    pub(super) fn redirect(&mut self, values: &Values, reading: &Reading) -> Option<Redirect> {
+        self.not_empty(values, "hosts");
+        let listen = forms::address(values.text("listen")?).ok()?;
+        let visitors = reading
+            .all("server")
+            .flat_map(|server| server.list("listen"));
+        let mut visitors = visitors.filter_map(|(text, _)| forms::address(text).ok());
+        if let Some(other) = visitors.find(|other| is_same(listen, *other)) {
+            let reason = format!("visitors connect to {other}");
+            let (message, remedy) = ("one address for two listeners", "use another port");
+            let fault = Fault::new(Code::Conflict, message, reason, remedy);
+            self.note(values, "listen", fault);
+        }
+        let hosts = values.list("hosts").iter();
+        Some(Redirect {
+            listen,
+            hosts: hosts.map(|(host, _)| host.clone()).collect(),
+        })
     }
 
-    pub(super) fn server(&mut self, values: &Values, tls: Option<Tls>) -> Server {
+    pub(super) fn server(
+        &mut self,
+        values: &Values,
+        tls: Option<Tls>,
+        redirect: Option<Redirect>,
+    ) -> Server {
         self.not_empty(values, "listen");
-        let trusted_proxies: Vec<_> = values
-            .list("trusted_proxies")
-            .iter()
-            .filter_map(|(text, _)| forms::network(text).ok())
-            .collect();
-        if trusted_proxies
-            .iter()
-            .any(|network| network.prefix_len() == 0)
-        {
-            let reason = "every visitor could claim any address and scheme";
-            let remedy = "name only the networks of your load balancers";
-            let fault = Fault::new(
-                Code::TrustsEverybody,
-                "everybody is trusted",
-                reason,
-                remedy,
-            );
-            self.note(values, "trusted_proxies", fault);
-        }
+        let reason = "every visitor could claim any address and scheme";
+        let trusted_proxies = self.networks(values, "trusted_proxies", reason);
+        let reason = "every visitor could claim any address, and must claim one";
+        let proxy_protocol = self.networks(values, "proxy_protocol", reason);
         Server {
             listen: values
                 .list("listen")
@@ -55,9 +66,11 @@ impl Check<'_> {
                 .filter_map(|(text, _)| forms::address(text).ok())
                 .collect(),
             tls,
+            redirect,
             workers: values.count("workers"),
             external_url: values.parsed("external_url"),
             trusted_proxies,
+            proxy_protocol,
             prefix: values.text("prefix").unwrap_or_default().to_owned(),
             drain: values.duration("drain"),
             handshake_timeout: values.duration("handshake_timeout"),
@@ -69,6 +82,24 @@ impl Check<'_> {
             max_header_bytes: values.count("max_header_bytes"),
             max_body_bytes: values.number("max_body_bytes"),
         }
+    }
+
+    /// Networks whose word counts; a warning when they are everybody.
+    fn networks(&mut self, values: &Values, name: &str, reason: &str) -> Vec<IpNet> {
+        let networks: Vec<_> = values
+            .list(name)
+            .iter()
+            .filter_map(|(text, _)| forms::network(text).ok())
+            .collect();
+        if networks.iter().any(|network| network.prefix_len() == 0) {
+            let (message, remedy) = (
+                "everybody is trusted",
+                "name only the networks of your load balancers",
+            );
+            let fault = Fault::new(Code::TrustsEverybody, message, reason, remedy);
+            self.note(values, name, fault);
+        }
+        networks
     }
 
     pub(super) fn admin(&mut self, values: &Values, server: &Server) -> Admin {
@@ -97,13 +128,9 @@ impl Check<'_> {
             };
             self.note(values, "listen", fault);
         }
-        let same = |other: &&std::net::SocketAddr| {
-            let everywhere = address.ip().is_unspecified() || other.ip().is_unspecified();
-            address.port() != 0
-                && address.port() == other.port()
-                && (everywhere || address.ip() == other.ip())
-        };
-        if let Some(other) = server.listen.iter().find(same) {
+        let redirect = server.redirect.iter().map(|redirect| &redirect.listen);
+        let mut visitors = server.listen.iter().chain(redirect);
+        if let Some(other) = visitors.find(|other| is_same(address, **other)) {
             let reason = format!("visitors connect to {other}");
             let fault = Fault::new(
                 Code::Conflict,
@@ -198,4 +225,10 @@ impl Check<'_> {
         let set = self.surroundings.variables.contains(&variable);
         file.or_else(|| set.then_some(SecretSource::Variable(variable)))
     }
+}
+
+/// Whether two listeners would be in each other's way.
+fn is_same(one: SocketAddr, other: SocketAddr) -> bool {
+    let everywhere = one.ip().is_unspecified() || other.ip().is_unspecified();
+    one.port() != 0 && one.port() == other.port() && (everywhere || one.ip() == other.ip())
 }

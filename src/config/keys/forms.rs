@@ -14,6 +14,7 @@ use jiff::tz::TimeZone;
 
 use crate::config::fault::Code;
 use crate::config::fault::Fault;
+use crate::config::pattern::HostPattern;
 use crate::config::room::LANGUAGES;
 
 /// Reads an address and port.
@@ -38,6 +39,28 @@ pub(crate) fn network(text: &str) -> Result<IpNet, Fault> {
                 "write it like \"10.0.0.0/8\" or \"192.0.2.7\"",
             )
         })
+}
+
+/// Checks a host as it stands in a URL, with or without a port.
+pub(super) fn authority(text: &str) -> Result<(), Fault> {
+    let fault = || {
+        Fault::invalid(
+            "not a host",
+            "it is one name or address, with a port if that is not 443",
+            "write it like \"booking.example.org\" or \"booking.example.org:8443\"",
+        )
+    };
+    let (name, port) = match text.rsplit_once(':') {
+        Some((name, port)) if !text.ends_with(']') => (name, Some(port)),
+        _ => (text, None),
+    };
+    let is_port = |port: &str| {
+        port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0)
+    };
+    let is_host = !name.contains('*') && name.parse::<HostPattern>().is_ok();
+    (is_host && port.is_none_or(is_port))
+        .then_some(())
+        .ok_or_else(fault)
 }
 
 /// Checks a path: there is something of it, and it can be handed to the system.

@@ -10,6 +10,7 @@ mod reference;
 mod room;
 mod server;
 mod suggest;
+mod tls;
 
 pub use crate::config::keys::kind::Kind;
 pub use crate::config::keys::kind::Raw;
@@ -73,9 +74,11 @@ pub enum Apply {
 }
 
 /// Every section, in the order of the reference file.
-pub const SECTIONS: [&Section; 9] = [
+pub const SECTIONS: [&Section; 11] = [
     &server::SERVER,
-    &server::TLS,
+    &tls::TLS,
+    &tls::CERTIFICATE,
+    &tls::REDIRECT,
     &server::ADMIN,
     &server::STORE,
     &server::TICKETS,

@@ -39,6 +39,7 @@ pub fn reference() -> String {
         let path = match section.stem() {
             "origin" => "origin.portal",
             "room" => "room.vaccination",
+            "server.tls.certificate" => "server.tls.certificate.results",
             "room.*.schedule" => "[room.vaccination.schedule]",
             stem => stem,
         };
@@ -46,7 +47,7 @@ pub fn reference() -> String {
             "\n\n# {}\n",
             wrapped(section.about, WIDTH - 2).join("\n# ")
         ));
-        let off = section.path == "server.tls" || section.is_listed();
+        let off = section.path.starts_with("server.") || section.is_listed();
         text.push_str(&format!("{}[{path}]\n", if off { "# " } else { "" }));
         for key in section.keys {
             text.push_str(&entry(key, off));

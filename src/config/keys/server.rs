@@ -32,7 +32,8 @@ pub(super) const PATH: Words = Words {
     check: forms::path,
 };
 
-const ADDRESS: Words = Words {
+/// An address to listen on.
+pub(super) const ADDRESS: Words = Words {
     name: "an address and port",
     check: |text| forms::address(text).map(drop),
 };
@@ -89,6 +90,15 @@ pub(super) const SERVER: Section = Section {
             apply: Apply::Live,
             why: "Networks of your own load balancers. Only their Forwarded and X-Forwarded-* headers are believed; \
                   everybody else's are replaced, or visitors could claim any address.",
+        },
+        Key {
+            name: "proxy_protocol",
+            kind: Kind::List(NETWORK),
+            default: Default::Value("[]"),
+            apply: Apply::Restart,
+            why: "Networks of load balancers that pass connections on as they are and begin each with a PROXY protocol \
+                  header, version 1 or 2: the address it tells is the visitor's. From these networks a connection \
+                  without a header is closed within `handshake_timeout`; from others a header is no HTTP.",
         },
         Key {
             name: "prefix",
@@ -170,28 +180,6 @@ pub(super) const SERVER: Section = Section {
             apply: Apply::Live,
             why: "Largest body of a request; a larger one is answered 413. Bodies are streamed, so this costs no \
                   memory here.",
-        },
-    ],
-};
-
-/// `[server.tls]`.
-pub(super) const TLS: Section = Section {
-    path: "server.tls",
-    about: "TLS for the visitors' listener, by HTTP/1.1 and HTTP/2. Without this section it speaks cleartext.",
-    keys: &[
-        Key {
-            name: "cert",
-            kind: Kind::Text(PATH),
-            default: Default::Required(r#""tls/fullchain.pem""#),
-            apply: Apply::LiveOnceSet,
-            why: "The certificate chain in PEM, leaf first. A renewed file is taken up by a reload.",
-        },
-        Key {
-            name: "key",
-            kind: Kind::Text(PATH),
-            default: Default::Required(r#""tls/privkey.pem""#),
-            apply: Apply::LiveOnceSet,
-            why: "The certificate's private key in PEM. Keep it readable for this service only.",
         },
     ],
 };

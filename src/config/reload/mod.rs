@@ -144,6 +144,9 @@ impl Loaded {
     #[must_use]
     pub fn changes(&self, in_force: &Self) -> Changes {
         let mut changes = Changes::default();
+        let comes_or_goes = |section: &str| {
+            self.effective.contains_key(section) != in_force.effective.contains_key(section)
+        };
         let sections: BTreeSet<&String> = self
             .effective
             .keys()
@@ -172,7 +175,9 @@ impl Loaded {
                     {
                         changes.removed_rooms.push(room.to_owned());
                     }
-                    let waits = section == "server.tls";
+                    let is_tls = |section: &str| section.split('.').take(2).eq(["server", "tls"]);
+                    let waits = section == "server.redirect"
+                        || is_tls(section) && comes_or_goes("server.tls");
                     let change = Change {
                         key: section.clone(),
                         before,
@@ -238,6 +243,7 @@ impl Config {
         let Server {
             listen,
             workers,
+            proxy_protocol,
             prefix,
             handshake_timeout,
             header_timeout,
@@ -249,6 +255,7 @@ impl Config {
         } = in_force.server.clone();
         let server = &mut applied.server;
         (server.listen, server.workers, server.prefix) = (listen, workers, prefix);
+        server.proxy_protocol = proxy_protocol;
         server.handshake_timeout = handshake_timeout;
         server.header_timeout = header_timeout;
         server.idle_timeout = idle_timeout;
@@ -257,6 +264,10 @@ impl Config {
         server.max_header_bytes = max_header_bytes;
         if applied.server.tls.is_some() != in_force.server.tls.is_some() {
             applied.server.tls = in_force.server.tls.clone();
+        }
+        match (&mut applied.server.redirect, &in_force.server.redirect) {
+            (Some(new), Some(old)) => new.listen = old.listen,
+            (new, old) => new.clone_from(old),
         }
         applied.admin.listen = in_force.admin.listen;
         let in_file = |token: &Option<SecretSource>| matches!(token, Some(SecretSource::File(_)));

@@ -51,8 +51,10 @@ fn what_waits_for_a_restart_is_named_and_left_as_it_was() {
     let with = |listen, workers, prefix, store, log| {
         loaded(&format!(
             "[server]\nlisten = {listen}\nworkers = {workers}\nprefix = {prefix}\n\
+             proxy_protocol = \"10.0.0.{workers}\"\n\
              handshake_timeout = \"{workers}s\"\nheader_timeout = \"{workers}s\"\nidle_timeout = \"{workers}s\"\n\
              max_connections = {workers}\nmax_streams = {workers}\nmax_header_bytes = \"{workers}0 KiB\"\n\
+             [server.redirect]\nlisten = \"0.0.0.0:8{workers}\"\nhosts = \"a\"\n\
              [admin]\nlisten = {log}\n\
              [store]\nurl = {store}\npath = {prefix}\nprefix = \"p{workers}\"\npassword_file = {prefix}\n\
              sentinel_password_file = {prefix}\nca_file = {prefix}\ncert_file = {prefix}\nkey_file = {prefix}\n\
@@ -113,6 +115,25 @@ fn a_renewed_certificate_is_live_and_a_first_one_is_not() {
     assert_eq!(tls("b").changes(&tls("a")).live.len(), 1);
     assert_eq!(tls("a").changes(&loaded(BASE)).restart.len(), 1);
     assert_eq!(loaded(BASE).changes(&tls("a")).restart.len(), 1);
+}
+
+#[test]
+fn one_certificate_more_is_live_unless_it_comes_with_the_first() {
+    let first = "[server.tls]\ncert = \"c\"\nkey = \"k\"\n";
+    let more = "[server.tls.certificate.more]\ncert = \"c\"\nkey = \"k\"\n";
+    let (none, one) = (loaded(BASE), loaded(&format!("{first}{BASE}")));
+    let two = loaded(&format!("{first}{more}{BASE}"));
+    for (new, old) in [(&two, &one), (&one, &two)] {
+        let changes = new.changes(old);
+        assert_eq!((changes.live.len(), changes.restart.len()), (1, 0));
+        assert_eq!(new.applied_to(old).config.server.tls, new.config.server.tls);
+    }
+    for (new, old) in [(&two, &none), (&none, &two)] {
+        let changes = new.changes(old);
+        assert_eq!((changes.live.len(), changes.restart.len()), (0, 2));
+        assert_eq!(new.applied_to(old).config.server.tls, old.config.server.tls);
+        assert_eq!(new.applied_to(old).effective, old.effective);
+    }
 }
 
 #[test]

@@ -28,7 +28,7 @@ use crate::message::Fault;
 use crate::message::Peer;
 use crate::message::Trouble;
 use crate::proxy::Ticker;
-use crate::server::Limits;
+use crate::server::ServerSettings;
 use crate::server::connection::Speaker;
 use crate::server::connections::Connections;
 use crate::server::connections::Place;
@@ -162,6 +162,7 @@ impl Stage {
 const PEER: Peer = Peer {
     addr: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1),
     tls: false,
+    redirected: false,
 };
 
 /// What speaks on the connections of a worker.
@@ -172,9 +173,16 @@ fn speaker(
     impl Service<Arrived, Response = Response<Sent<Echo>>, Error = Infallible> + Clone + use<>,
     Echo,
 > {
-    let limits = Limits::default();
-    let layers = stack(handler, connections.in_flight(), limits.in_flight_max);
-    Speaker::new(layers, handler, TaskTracker::new(), Ticker::new(), limits)
+    let settings = ServerSettings::plain([]);
+    let max = settings.limits.in_flight_max;
+    let layers = stack(handler, connections.in_flight(), max);
+    Speaker::new(
+        layers,
+        handler,
+        TaskTracker::new(),
+        Ticker::new(),
+        &settings,
+    )
 }
 
 /// Lets everything happen that can.

@@ -63,6 +63,8 @@ labels! {
         Public = "public",
         /// A place was carried to another device: code, link and search.
         Carry = "carry",
+        /// Told to come again over TLS.
+        Redirect = "redirect",
         /// A request for our own fixed files.
         Asset = "asset",
         /// Too many requests from one ticket or one client.
@@ -113,7 +115,7 @@ labels! {
         Handshake = "handshake",
         /// The TLS handshake took too long.
         HandshakeTimeout = "handshake-timeout",
-        /// The PROXY protocol's first line was missing or wrong.
+        /// The PROXY protocol header was missing, malformed or late.
         ProxyProtocol = "proxy-protocol",
         /// The request's head took too long.
         HeadTimeout = "head-timeout",

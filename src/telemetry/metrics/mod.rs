@@ -3,15 +3,16 @@
 //! Series of a room's line (waiting, inside, entered, …) show the line all replicas share, as this one last saw it: take
 //! the maximum over replicas. Everything else is this process's own: take the sum.
 
+mod certificates;
 mod labels;
 mod make;
+mod room;
 mod seconds;
 mod servers;
 mod worker;
 
 use std::sync::Arc;
 
-use prometheus::Gauge;
 use prometheus::GaugeVec;
 use prometheus::IntCounter;
 use prometheus::IntCounterVec;
@@ -23,10 +24,8 @@ use prometheus::TextEncoder;
 #[cfg(test)]
 use prometheus::core::Collector;
 
-use crate::line::promises::Promise;
 use crate::line::promises::WATCHED;
 use crate::line::settings::Mode;
-use crate::line::settings::NO_LIMIT;
 use crate::telemetry::metrics::make::counter;
 use crate::telemetry::metrics::make::counters;
 use crate::telemetry::metrics::make::float_gauges;
@@ -45,6 +44,8 @@ pub use self::labels::OriginFailure;
 pub use self::labels::Repeat;
 pub use self::labels::Turned;
 pub use self::labels::Unbelieved;
+pub use self::room::RoomMetrics;
+pub use self::room::Shown;
 pub use self::seconds::Seconds;
 pub use self::seconds::SecondsVec;
 pub use self::servers::ServerCounts;
@@ -133,6 +134,8 @@ metrics! {
     visitor_limited_total: IntCounterVec = counters(&["room", "limit"]);
     /// Texts shown as a ticket or a pass that were not believed
     unbelieved_total: IntCounterVec = counters(&["reason"]);
+    /// When a certificate shown to visitors ends, in seconds since 1970
+    certificate_ends_timestamp_seconds: IntGaugeVec = gauges(&["certificate"]);
     /// Lines of the access log that were dropped because it could not be written fast enough
     access_log_dropped_total: IntCounter = counter();
 
@@ -376,85 +379,6 @@ impl Metrics {
     }
 }
 
-/// The series of one room's line.
-#[derive(Debug, Clone)]
-pub struct RoomMetrics {
-    /// What the room goes by.
-    pub shown: Shown,
-    /// See [`Metrics::guard_ratio`].
-    pub guard_ratio: Gauge,
-    /// See [`Metrics::waiting`].
-    pub waiting: IntGauge,
-    /// See [`Metrics::inside`].
-    pub inside: IntGauge,
-    /// See [`Metrics::asking`].
-    pub asking: IntGauge,
-    /// See [`Metrics::turns`].
-    pub turns: IntGauge,
-    /// See [`Metrics::instances`].
-    pub instances: IntGauge,
-    /// See [`Metrics::settings_revision`].
-    pub settings_revision: IntGauge,
-    /// See [`Metrics::store_up`].
-    pub store_up: IntGauge,
-    /// See [`Metrics::store_away_seconds`].
-    pub store_away: IntGauge,
-    /// See [`Metrics::paced_entered_total`].
-    pub paced_entered: IntCounter,
-    /// See [`Metrics::paced_refused_total`].
-    pub paced_refused: IntCounter,
-    /// See [`Metrics::paced_rate`].
-    pub paced_rate: Gauge,
-    /// See [`Metrics::withheld_rate`].
-    pub withheld: Gauge,
-    /// See [`Metrics::stubs_total`].
-    pub stubs: IntCounter,
-    /// See [`Metrics::stubs_waiting`].
-    pub stubs_waiting: IntGauge,
-    /// See [`Metrics::joined_total`].
-    pub joined: IntCounter,
-    /// See [`Metrics::called_total`].
-    pub called: IntCounter,
-    /// See [`Metrics::entered_total`].
-    pub entered: IntCounter,
-    /// See [`Metrics::exchange_errors_total`].
-    pub exchange_errors: IntCounter,
-    /// See [`Metrics::promise_broken_total`].
-    pub promise_broken: [(Promise, IntCounter); WATCHED.len()],
-    /// See [`Metrics::exchange_seconds`].
-    pub exchange_seconds: Arc<Seconds>,
-}
-
-/// What a room goes by, as its line says: another replica's file may have said it.
-#[derive(Debug, Clone)]
-pub struct Shown {
-    room: String,
-    rate_target: Gauge,
-    active_max: IntGaugeVec,
-    state: IntGaugeVec,
-    stock: IntGaugeVec,
-}
-
-impl Shown {
-    /// Shows the settings the room obeys. A rate is given in entries per hour, as the line has it.
-    pub fn settings(&self, rate_per_hour: u64, active_max: u64, mode: Mode) {
-        self.rate_target.set(per_second(rate_per_hour));
-        let limit = (active_max != NO_LIMIT).then_some(active_max);
-        set_or_remove(&self.active_max, &self.room, limit);
-        for other in Mode::ALL {
-            let value = i64::from(other == mode);
-            self.state
-                .with_label_values(&[self.room.as_str(), other.name()])
-                .set(value);
-        }
-    }
-
-    /// Shows how many the origin says are left, if it said.
-    pub fn stock(&self, stock: Option<u64>) {
-        set_or_remove(&self.stock, &self.room, stock);
-    }
-}
-
 /// Millionths as a gauge takes a share of the whole.
 #[must_use]
 pub fn ratio(ppm: u64) -> f64 {
@@ -475,15 +399,6 @@ pub fn per_second(per_hour: u64) -> f64 {
 #[must_use]
 pub fn clamped(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
-}
-
-fn set_or_remove(series: &IntGaugeVec, room: &str, value: Option<u64>) {
-    match value {
-        Some(value) => series.with_label_values(&[room]).set(clamped(value)),
-        None => {
-            series.remove_label_values(&[room]).ok();
-        }
-    }
 }
 
 #[cfg(test)]

@@ -78,8 +78,17 @@ fn every_series_keeps_the_conventions() {
         assert!(!desc.help.contains("  "), "{name}: {}", desc.help);
         for label in &desc.variable_labels {
             let known = [
-                "version", "promise", "reason", "room", "decision", "class", "mode", "origin",
-                "server", "limit",
+                "version",
+                "promise",
+                "reason",
+                "room",
+                "decision",
+                "class",
+                "mode",
+                "origin",
+                "certificate",
+                "server",
+                "limit",
             ];
             assert!(known.contains(&label.as_str()), "{name}: label {label}");
         }
