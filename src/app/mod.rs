@@ -177,6 +177,19 @@ fn start_server(
     control: &Arc<Control>,
     access_log: Option<&Arc<AccessLog>>,
 ) -> Result<server::Running, StartError> {
+    let files_max = server::descriptors_max();
+    let (wanted, allowed) = (
+        config.server.max_connections,
+        build::connections_max(config, files_max),
+    );
+    if allowed < wanted {
+        warn!(
+            max_connections = wanted,
+            allowed,
+            open_files_max = files_max,
+            "fewer connections than configured: the system allows fewer open files (LimitNOFILE, ulimit -n)"
+        );
+    }
     let settings = ServerSettings {
         listen: config
             .server
@@ -188,7 +201,7 @@ fn start_server(
             })
             .collect(),
         workers: build::workers(config),
-        limits: build::limits(config),
+        limits: build::limits(config, files_max),
     };
     let (live, metrics, log) = (
         Arc::clone(&control.live),

@@ -29,6 +29,7 @@ mod visit;
 
 use std::cell::Cell;
 use std::cell::RefCell;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -54,6 +55,7 @@ use crate::gate::visit::Visit;
 use crate::message::Asked;
 use crate::message::Body;
 use crate::message::Client;
+use crate::message::Ended;
 use crate::message::Fault;
 use crate::message::Handler;
 use crate::message::NormalPath;
@@ -318,6 +320,18 @@ impl Handler for Gate {
 
     fn closed(&self) {
         self.metrics.closed();
+    }
+
+    fn connections_max_from(&self, ip: IpAddr) -> Option<usize> {
+        self.live.load().connections_max_from(ip)
+    }
+
+    fn ended(&self, why: Ended) {
+        self.metrics.turned(match why {
+            Ended::Address => Turned::Client,
+            Ended::HeadSlow => Turned::HeadTimeout,
+            Ended::TakingSlow => Turned::SendTimeout,
+        });
     }
 
     fn log(&self, record: &Record<'_>) {

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::cell::RefCell;
 use std::future::Future;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 use std::time::Instant;
@@ -16,6 +17,7 @@ use http::Version;
 use hyper::body::Incoming;
 
 use crate::message::body::Body;
+use crate::message::bound::Ended;
 use crate::message::peer::Peer;
 use crate::message::target::PathError;
 
@@ -89,6 +91,14 @@ pub trait Handler: 'static {
 
     /// Told of every connection that is no more.
     fn closed(&self) {}
+
+    /// How many connections there may be at once from this client address; `None` where there is no limit.
+    fn connections_max_from(&self, _ip: IpAddr) -> Option<usize> {
+        None
+    }
+
+    /// Told of every connection, or response, that was ended at a bound.
+    fn ended(&self, _why: Ended) {}
 
     /// Told of every request once it is over, whatever became of it.
     fn log(&self, _record: &Record<'_>) {}

@@ -10,6 +10,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Context;
 use std::task::Poll;
+use std::time::Duration;
 
 use http::Request;
 use http::Response;
@@ -19,6 +20,8 @@ use hyper::client::conn::TrySendError;
 use crate::proxy::connect::Driver;
 use crate::proxy::error::OriginError;
 use crate::proxy::error::OriginErrorKind;
+use crate::proxy::patience::Pace;
+use crate::proxy::patience::Patience;
 use crate::proxy::pool::Lease;
 use crate::proxy::pool::OriginPool;
 use crate::proxy::share::Permit;
@@ -59,10 +62,16 @@ struct Kept {
     lease: Lease,
     alarm: Alarm,
     flight: Flight,
-    progress: Option<Rc<Progress>>,
-    /// The alarm is set to the client's next piece of its body, not to the origin's response.
-    client_owes: bool,
+    body: Option<Sending>,
     repeatable: Option<Box<Request<Upload>>>,
+}
+
+/// A client's body, which the origin waits for now and then.
+struct Sending {
+    progress: Rc<Progress>,
+    patience: Patience,
+    /// Since when the alarm is set to the client's next piece of its body, and not to the origin's response.
+    owed_since_ms: Option<u64>,
 }
 
 /// A request that got no response on one connection.
@@ -93,9 +102,13 @@ pub(super) fn begin(
     flight: Flight,
 ) -> Sent<impl Answer + use<>> {
     let repeatable = repeatable(pool, &lease, &request);
-    let progress = request.body().progress();
+    let body = request.body().progress().map(|progress| Sending {
+        progress,
+        patience: Patience::new(pool.settings.body_pace()),
+        owed_since_ms: None,
+    });
     let mut alarm = pool.ticker().alarm();
-    set(pool, &mut alarm, &flight, false);
+    set(pool, &mut alarm, &flight, None);
     let pool = Rc::clone(pool);
     Sent {
         answer: lease.link.sender.try_send_request(request),
@@ -104,8 +117,7 @@ pub(super) fn begin(
             lease,
             alarm,
             flight,
-            progress,
-            client_owes: false,
+            body,
             repeatable,
         }),
     }
@@ -174,8 +186,7 @@ impl Kept {
             lease,
             alarm,
             flight,
-            progress,
-            client_owes: _,
+            body,
             repeatable,
         } = self;
         let error = match answer {
@@ -190,7 +201,8 @@ impl Kept {
             }
             Err(error) => error,
         };
-        let (error, unsent) = broken(error, progress.as_deref());
+        let progress = body.as_ref().map(|body| &*body.progress);
+        let (error, unsent) = broken(error, progress);
         let again = unsent.or(repeatable.filter(|_| error.kind == OriginErrorKind::Broken));
         // What a new connection did not take, another will not take either.
         let again = again.filter(|_| lease.link.is_reused);
@@ -203,22 +215,19 @@ impl Kept {
     }
 
     fn is_overdue(&mut self, cx: &mut Context<'_>) -> bool {
-        if let Some(progress) = self.progress.as_deref() {
-            let owes = progress.waits_for_client();
-            if progress.take_moved() || owes != self.client_owes {
-                self.client_owes = owes;
-                set(&self.pool, &mut self.alarm, &self.flight, owes);
-            }
+        if let Some(body) = &mut self.body
+            && body.has_changed()
+        {
+            let ticker = self.pool.ticker();
+            let left = body.note(ticker.now_ms(), self.pool.settings.body_pace());
+            set(&self.pool, &mut self.alarm, &self.flight, left);
         }
         self.alarm.is_due(cx)
     }
 
     fn overdue(self) -> Failure {
-        let kind = if self
-            .progress
-            .as_deref()
-            .is_some_and(Progress::waits_for_client)
-        {
+        let waits_for_client = |body: &Sending| body.progress.waits_for_client();
+        let kind = if self.body.as_ref().is_some_and(waits_for_client) {
             OriginErrorKind::ClientTimeout
         } else {
             OriginErrorKind::ResponseTimeout
@@ -237,14 +246,28 @@ impl Kept {
     }
 }
 
+impl Sending {
+    /// Whether something arrived, or whose turn it is has changed.
+    fn has_changed(&self) -> bool {
+        self.progress.take_moved()
+            || self.progress.waits_for_client() != self.owed_since_ms.is_some()
+    }
+
+    /// How long the client may take for its next piece, if it is its turn.
+    fn note(&mut self, now_ms: u64, pace: Pace) -> Option<Duration> {
+        let owes = self.progress.waits_for_client();
+        let since_ms = std::mem::replace(&mut self.owed_since_ms, owes.then_some(now_ms));
+        let waited_ms = since_ms.map_or(0, |since_ms| now_ms.saturating_sub(since_ms));
+        self.patience
+            .spend(waited_ms, self.progress.take_bytes(), pace);
+        owes.then(|| self.patience.left())
+    }
+}
+
 /// Sets the alarm to when the response must have begun, or the client have gone on, as far as we can tell now.
-fn set(pool: &OriginPool, alarm: &mut Alarm, flight: &Flight, client_owes: bool) {
+fn set(pool: &OriginPool, alarm: &mut Alarm, flight: &Flight, client_has: Option<Duration>) {
     let timeouts = &pool.settings.timeouts;
-    let limit = if client_owes {
-        timeouts.body
-    } else {
-        timeouts.response
-    };
+    let limit = client_has.unwrap_or(timeouts.response);
     let at_ms = pool.ticker().in_ms(limit);
     alarm.set_at(
         flight

@@ -9,6 +9,7 @@ mod error;
 mod exchange;
 mod forwards;
 mod leave;
+mod patience;
 mod pool;
 mod request;
 mod response;
@@ -45,6 +46,8 @@ use crate::proxy::upload::Upload;
 
 pub use error::OriginError;
 pub use error::OriginErrorKind;
+pub use patience::Pace;
+pub use patience::Patience;
 pub use pool::OriginPool;
 pub use pool::OriginStats;
 pub use request::Passage;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::HeaderValue;
 
 use crate::message::Forwarding;
+use crate::proxy::patience::Pace;
 use crate::proxy::share::Pot;
 
 /// One origin as one worker sees it.
@@ -35,6 +36,8 @@ pub struct OriginSettings {
     pub tunnels_max: usize,
     /// Largest body of a request, in bytes.
     pub body_max: u64,
+    /// Bytes per second that a request's body has to come with, over time; 0 for any rate (see [`super::Patience`]).
+    pub body_rate_min: u64,
     /// How long things may take.
     pub timeouts: OriginTimeouts,
 }
@@ -67,7 +70,7 @@ pub struct OriginTimeouts {
     pub room: Duration,
     /// Connecting, TLS included.
     pub connect: Duration,
-    /// Between two pieces of a request's body, while the origin waits for them.
+    /// Between two pieces of a request's body, while the origin waits for them; less where they came too slowly.
     pub body: Duration,
     /// From the last byte sent until the response begins.
     pub response: Duration,
@@ -116,7 +119,16 @@ impl OriginSettings {
             upgrades: vec!["websocket".to_owned()],
             tunnels_max: 4_096,
             body_max: u64::MAX,
+            body_rate_min: 0,
             timeouts: OriginTimeouts::default(),
+        }
+    }
+
+    /// What a client has to keep up while the origin waits for its body.
+    pub(super) fn body_pace(&self) -> Pace {
+        Pace {
+            pause: self.timeouts.body,
+            bytes_per_s: self.body_rate_min,
         }
     }
 

@@ -32,6 +32,7 @@ use crate::message::Handler;
 use crate::message::Peer;
 use crate::message::Refusal;
 use crate::proxy::Ticker;
+use crate::server::connections::Activity;
 use crate::server::connections::Connection;
 use crate::server::connections::Order;
 use crate::server::connections::Place;
@@ -41,6 +42,7 @@ use crate::server::settings::SharedTls;
 use crate::server::stack::Arrived;
 use crate::server::stream::Watched;
 use crate::server::strict;
+use crate::server::taking::Beginning;
 
 /// Bytes buffered of what goes out on a connection, in HTTP/2 on a stream.
 const SEND_BUFFER: usize = 64 * 1024;
@@ -69,19 +71,24 @@ pub(super) struct Speaker<S> {
     http1: http1::Builder,
     http1_once: http1::Builder,
     http2: http2::Builder<Local>,
+    beginning: Rc<Beginning>,
     ticker: Rc<Ticker>,
     limits: Limits,
 }
 
 /// Runs HTTP/2 streams on the worker.
 #[derive(Debug, Clone)]
-struct Local(TaskTracker);
+struct Local {
+    tasks: TaskTracker,
+    beginning: Rc<Beginning>,
+}
 
 impl<F: Future + 'static> hyper::rt::Executor<F> for Local {
     fn execute(&self, future: F) {
-        self.0.spawn_local(async move {
+        let task = self.tasks.spawn_local(async move {
             future.await;
         });
+        self.beginning.started(task.abort_handle());
     }
 }
 
@@ -101,7 +108,12 @@ where
             .writev(false);
         let mut http1_once = http1.clone();
         http1_once.keep_alive(false);
-        let mut http2 = http2::Builder::new(Local(tasks));
+        let beginning = Rc::<Beginning>::default();
+        let local = Local {
+            tasks,
+            beginning: Rc::clone(&beginning),
+        };
+        let mut http2 = http2::Builder::new(local);
         http2
             .timer(TokioTimer::new())
             .max_concurrent_streams(limits.streams_max)
@@ -118,6 +130,7 @@ where
             http1,
             http1_once,
             http2,
+            beginning,
             ticker,
             limits,
         }
@@ -187,7 +200,10 @@ where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let stream = Watched::http1(stream, Arc::clone(&connection.flow));
-        let service = service(self.stack.clone(), peer, Rc::clone(connection));
+        let connected = Rc::clone(connection);
+        let service = service(self.stack.clone(), peer, Rc::clone(connection), move || {
+            connected.begin()
+        });
         // One that came while we close gets its answer, and no more.
         let is_told = connection.is_told();
         let builder = if is_told {
@@ -214,7 +230,10 @@ where
         T: AsyncRead + AsyncWrite + Unpin + 'static,
     {
         let stream = Watched::http2(stream, Arc::clone(&connection.flow));
-        let service = service(self.stack.clone(), peer, Rc::clone(connection));
+        let (connected, beginning) = (Rc::clone(connection), Rc::clone(&self.beginning));
+        let service = service(self.stack.clone(), peer, Rc::clone(connection), move || {
+            connected.begin_stream(&beginning)
+        });
         let running = self.http2.serve_connection(TokioIo::new(stream), service);
         attend(connection, false, pin!(running), |running| {
             running.graceful_shutdown();
@@ -249,6 +268,7 @@ fn service<S, H>(
     stack: S,
     peer: Peer,
     connection: Rc<Connection>,
+    begin: impl Fn() -> Activity,
 ) -> impl hyper::service::Service<
     Request<Incoming>,
     Response = Response<Sent<H>>,
@@ -261,7 +281,7 @@ where
 {
     let stack = RefCell::new(stack);
     hyper::service::service_fn(move |mut request: Request<Incoming>| {
-        let activity = connection.begin();
+        let activity = begin();
         let refusal = check(&mut request, &connection).err();
         let asked = Asked {
             request,

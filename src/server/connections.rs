@@ -1,10 +1,12 @@
 //! The open connections of one worker: how many, what each is doing, and how to tell them something.
 //!
 //! What a connection does is noted as it happens, for the price of a few stores; whether it does so for too long is
-//! looked at once a second, for all of them.
+//! looked at once a second, for all of them. When nearly as many are open as may be, those that do nothing get less time
+//! (see [`Limits::hurried`]): otherwise a few thousand idle ones would keep everybody else outside.
 
 use std::cell::Cell;
 use std::cell::RefCell;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Context;
@@ -13,16 +15,39 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use crate::message::Ended;
 use crate::message::Refusal;
+use crate::proxy::Pace;
+use crate::proxy::Patience;
 use crate::proxy::Ticker;
+use crate::server::addresses::Addresses;
+use crate::server::addresses::Seat;
 use crate::server::settings::Limits;
 use crate::server::stream::Flow;
+use crate::server::taking::Beginning;
+use crate::server::taking::Streams;
+use crate::server::taking::Taking;
+
+/// Of a hundred connections that may be open, so many make the others hurry.
+const CROWDED_PERCENT: usize = 90;
+
+/// Who knows what clients may do, and is told what they did.
+pub(super) trait Guard: std::fmt::Debug {
+    /// See [`crate::message::Handler::connections_max_from`].
+    fn connections_max_from(&self, ip: IpAddr) -> Option<usize>;
+    /// See [`crate::message::Handler::ended`].
+    fn ended(&self, why: Ended);
+}
 
 /// The open connections of one worker.
 #[derive(Debug)]
 pub(super) struct Connections {
     ticker: Rc<Ticker>,
-    max: usize,
+    guard: Rc<dyn Guard>,
+    addresses: Arc<Addresses>,
+    limits: Limits,
+    /// When all were looked at last.
+    swept_ms: Cell<u64>,
     open: RefCell<Vec<Rc<Connection>>>,
     in_flight: Rc<Cell<usize>>,
     ended: Notify,
@@ -47,10 +72,14 @@ pub(super) struct Connection {
     requests: Cell<u64>,
     /// When the last answer ended, or the connection began.
     idle_since_ms: Cell<u64>,
-    /// Since when a head is being read, and since when the client takes nothing of what we have for it; both as
-    /// first seen by a sweep.
+    /// Since when a head is being read, and since when it is to end with nothing on it; both as first seen by a sweep.
     head_since_ms: Cell<Option<u64>>,
-    stuck_since_ms: Cell<Option<u64>>,
+    ending_since_ms: Cell<Option<u64>>,
+    /// With a client that does not take what we have for it.
+    patience: Cell<Patience>,
+    pace: Pace,
+    /// HTTP/2: the same for each stream by itself.
+    streams: Streams,
 }
 
 /// What a connection is told to do.
@@ -69,17 +98,30 @@ pub(super) enum Order {
 pub(super) struct Place {
     connections: Rc<Connections>,
     pub(super) connection: Rc<Connection>,
+    _seat: Option<Seat>,
 }
 
 /// One request in flight; it rides in the answer's body and ends with it.
 #[derive(Debug)]
-pub(super) struct Activity(Rc<Connection>);
+pub(super) struct Activity {
+    connection: Rc<Connection>,
+    /// In HTTP/1.1 what the connection does says it all.
+    taking: Option<Rc<Taking>>,
+}
 
 impl Connections {
-    pub(super) fn new(ticker: Rc<Ticker>, max: usize) -> Rc<Self> {
+    pub(super) fn new(
+        ticker: Rc<Ticker>,
+        guard: Rc<dyn Guard>,
+        addresses: Arc<Addresses>,
+        limits: Limits,
+    ) -> Rc<Self> {
         Rc::new(Self {
+            swept_ms: Cell::new(ticker.now_ms()),
             ticker,
-            max,
+            guard,
+            addresses,
+            limits,
             open: RefCell::default(),
             in_flight: Rc::default(),
             ended: Notify::new(),
@@ -90,7 +132,7 @@ impl Connections {
 
     /// Waits until one more may be open.
     pub(super) async fn room(&self) {
-        while self.len() >= self.max {
+        while self.len() >= self.limits.connections_max {
             self.ended.notified().await;
         }
     }
@@ -109,7 +151,19 @@ impl Connections {
         self.finished.get()
     }
 
-    pub(super) fn enter(self: &Rc<Self>) -> Place {
+    /// A connection from this address; `None` when there are too many from it.
+    pub(super) fn enter(self: &Rc<Self>, ip: IpAddr) -> Option<Place> {
+        let seat = match self.guard.connections_max_from(ip) {
+            None => None,
+            Some(max) => match self.addresses.enter(ip, max) {
+                None => {
+                    self.guard.ended(Ended::Address);
+                    return None;
+                }
+                seat => seat,
+            },
+        };
+        let pace = self.limits.taking();
         let mut open = self.open.borrow_mut();
         let connection = Rc::new(Connection {
             ticker: Rc::clone(&self.ticker),
@@ -126,13 +180,17 @@ impl Connections {
             requests: Cell::new(0),
             idle_since_ms: Cell::new(self.ticker.now_ms()),
             head_since_ms: Cell::new(None),
-            stuck_since_ms: Cell::new(None),
+            ending_since_ms: Cell::new(None),
+            patience: Cell::new(Patience::new(pace)),
+            pace,
+            streams: Streams::default(),
         });
         open.push(Rc::clone(&connection));
-        Place {
+        Some(Place {
             connections: Rc::clone(self),
             connection,
-        }
+            _seat: seat,
+        })
     }
 
     /// Tells every connection, and every further one.
@@ -144,9 +202,20 @@ impl Connections {
     }
 
     /// Ends connections that have been idle, slow or stuck for too long.
-    pub(super) fn sweep(&self, limits: &Limits) {
+    pub(super) fn sweep(&self) {
+        let now_ms = self.ticker.now_ms();
+        let waited_ms = now_ms.saturating_sub(self.swept_ms.replace(now_ms));
+        let is_crowded = self.len() * 100 >= self.limits.connections_max * CROWDED_PERCENT;
+        let limits = if is_crowded {
+            self.limits.hurried()
+        } else {
+            self.limits
+        };
         for connection in self.open.borrow().iter() {
-            connection.check(limits);
+            let (head, taking) = connection.check(&limits, now_ms, waited_ms);
+            for (count, why) in [(head, Ended::HeadSlow), (taking, Ended::TakingSlow)] {
+                (0..count).for_each(|_| self.guard.ended(why));
+            }
         }
     }
 }
@@ -166,13 +235,26 @@ impl Connection {
         self.order.get() != Order::Serve
     }
 
-    /// A request begins.
+    /// A request of HTTP/1.1 begins.
     pub(super) fn begin(self: &Rc<Self>) -> Activity {
+        self.begun(None)
+    }
+
+    /// A request of HTTP/2 begins.
+    pub(super) fn begin_stream(self: &Rc<Self>, beginning: &Beginning) -> Activity {
+        let taking = self.streams.begin(self.pace);
+        beginning.set(Rc::clone(&taking));
+        self.begun(Some(taking))
+    }
+
+    fn begun(self: &Rc<Self>, taking: Option<Rc<Taking>>) -> Activity {
         self.in_flight.set(self.in_flight.get() + 1);
         self.worker_in_flight.set(self.worker_in_flight.get() + 1);
         self.requests.set(self.requests.get() + 1);
-        self.flow.request_began();
-        Activity(Rc::clone(self))
+        Activity {
+            connection: Rc::clone(self),
+            taking,
+        }
     }
 
     /// What is wrong with the current HTTP/1.1 request, as far as its bytes tell.
@@ -183,14 +265,18 @@ impl Connection {
     fn tell(&self, order: Order) {
         if order > self.order.get() {
             self.order.set(order);
-            if let Some(waker) = self.waker.borrow_mut().take() {
-                waker.wake();
-            }
+            self.wake();
         }
     }
 
-    fn check(&self, limits: &Limits) {
-        let now_ms = self.ticker.now_ms();
+    fn wake(&self) {
+        if let Some(waker) = self.waker.borrow_mut().take() {
+            waker.wake();
+        }
+    }
+
+    /// Ends it, or what is on it, if it took too long; how many heads, and how many answers not taken, were the reason.
+    fn check(&self, limits: &Limits, now_ms: u64, waited_ms: u64) -> (usize, usize) {
         let begun = |since: &Cell<Option<u64>>, is_on: bool| {
             since.set(is_on.then(|| since.get().unwrap_or(now_ms)));
             since.get()
@@ -201,26 +287,77 @@ impl Connection {
             })
         };
         let is_busy = self.in_flight.get() > 0;
-        let stuck_ms = begun(&self.stuck_since_ms, self.flow.take_stuck());
         let head_ms = begun(&self.head_since_ms, !is_busy && self.flow.has_head());
-        if exceeds(stuck_ms, limits.send) || exceeds(head_ms, limits.head) {
+        if exceeds(head_ms, limits.head) {
+            if self.flow.give_up_head() {
+                // Polled now, it tells its client.
+                self.wake();
+                return (1, 0);
+            }
             self.tell(Order::Cut);
         } else if !is_busy && exceeds(Some(self.idle_since_ms.get()), limits.idle) {
             self.tell(Order::Finish);
         }
+        let is_ending = !is_busy && self.order.get() == Order::Finish;
+        if exceeds(begun(&self.ending_since_ms, is_ending), limits.handshake) {
+            // It was told to end, and its client does not let it.
+            self.tell(Order::Cut);
+        }
+        (0, self.check_taking(limits.taking(), waited_ms))
+    }
+
+    fn check_taking(&self, pace: Pace, waited_ms: u64) -> usize {
+        let taken = self.flow.take_taken();
+        if !self.flow.is_stuck() {
+            self.patience.set(Patience::new(pace));
+            return self.streams.check(waited_ms, pace);
+        }
+        // What its streams wait for is the connection.
+        let mut patience = self.patience.get();
+        let goes_on = patience.spend(waited_ms, taken, pace);
+        self.patience.set(patience);
+        if goes_on || self.order.get() == Order::Cut {
+            return 0;
+        }
+        self.tell(Order::Cut);
+        1
     }
 }
 
 impl Activity {
     /// The request was answered by a change of protocol.
     pub(super) fn upgraded(&self) {
-        self.0.flow.upgraded();
+        self.connection.flow.upgraded();
+    }
+
+    /// See [`Taking::offer`].
+    pub(super) fn offer(&self) {
+        if let Some(taking) = &self.taking {
+            taking.offer();
+        }
+    }
+
+    /// See [`Taking::wait`].
+    pub(super) fn wait(&self) {
+        if let Some(taking) = &self.taking {
+            taking.wait();
+        }
+    }
+
+    /// See [`Taking::take`].
+    pub(super) fn take(&self, bytes: u64) {
+        if let Some(taking) = &self.taking {
+            taking.take(bytes);
+        }
     }
 }
 
 impl Drop for Activity {
     fn drop(&mut self) {
-        let connection = &self.0;
+        let connection = &self.connection;
+        if let Some(taking) = &self.taking {
+            connection.streams.end(taking);
+        }
         connection.in_flight.set(connection.in_flight.get() - 1);
         connection
             .worker_in_flight
@@ -250,10 +387,28 @@ impl Drop for Place {
 mod tests {
     use super::*;
 
+    /// Limits nobody.
+    #[derive(Debug)]
+    struct Nobody;
+
+    impl Guard for Nobody {
+        fn connections_max_from(&self, _: IpAddr) -> Option<usize> {
+            None
+        }
+
+        fn ended(&self, _: Ended) {}
+    }
+
     #[tokio::test]
     async fn no_more_than_the_maximum_is_open_and_places_are_found_again() {
-        let connections = Connections::new(Ticker::new(), 2);
-        let (first, second) = (connections.enter(), connections.enter());
+        let limits = Limits {
+            connections_max: 2,
+            ..Limits::default()
+        };
+        let guard = Rc::new(Nobody);
+        let connections = Connections::new(Ticker::new(), guard, Addresses::new(), limits);
+        let enter = || connections.enter(IpAddr::from([192, 0, 2, 1])).unwrap();
+        let (first, second) = (enter(), enter());
         let room = connections.room();
         tokio::pin!(room);
         tokio::select! {
@@ -263,7 +418,7 @@ mod tests {
         }
         drop(first);
         room.await;
-        let third = connections.enter();
+        let third = enter();
         drop(second);
         drop(third);
         assert_eq!(connections.len(), 0);

@@ -73,6 +73,15 @@ impl Heads {
         self.refused
     }
 
+    /// Whether a head has begun and is not over.
+    pub(super) fn is_inside(&self) -> bool {
+        match self.state {
+            State::Head => true,
+            State::Between => self.line_len > 0,
+            State::Body(_) | State::Chunks(_) | State::Lost => false,
+        }
+    }
+
     /// Looks at bytes in the order they came in. How many of them the parser may have: what follows is no body, and it
     /// might take it for one.
     pub(super) fn see(&mut self, bytes: &[u8]) -> usize {
@@ -246,6 +255,22 @@ mod tests {
         for size in 1..=all.len() {
             assert_eq!(seen(&all, size), (6, None, all.len()), "{size}");
         }
+    }
+
+    #[test]
+    fn a_head_is_being_read_from_its_first_byte_to_its_last_and_a_body_is_none() {
+        let mut heads = Heads::new();
+        let mut inside = |bytes: &str| {
+            heads.see(bytes.as_bytes());
+            heads.is_inside()
+        };
+        assert!(!inside("\r\n"));
+        assert!(inside("P"));
+        assert!(inside("OST / HTTP/1.1\r\nContent-Length: 2\r\n"));
+        for piece in ["\r\n", "h", "i"] {
+            assert!(!inside(piece));
+        }
+        assert!(inside("GET / HTTP/1.1\r\n"));
     }
 
     #[test]

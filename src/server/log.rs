@@ -44,7 +44,7 @@ pub(super) struct AccessLog<S, H> {
 pub(super) struct Sent<H: Handler> {
     body: Body,
     entry: Entry<H>,
-    _activity: Activity,
+    activity: Activity,
 }
 
 /// What is known of a request; told to the log when dropped.
@@ -144,10 +144,11 @@ where
             activity.upgraded();
         }
         entry.is_complete = response.body().is_end_stream();
+        activity.offer();
         Poll::Ready(Ok(response.map(|body| Sent {
             body,
             entry,
-            _activity: activity,
+            activity,
         })))
     }
 }
@@ -185,9 +186,11 @@ impl<H: Handler> http_body::Body for Sent<H> {
                 let len = frame.data_ref().map_or(0, Bytes::len);
                 this.entry.body_bytes = this.entry.body_bytes.saturating_add(len as u64);
                 this.entry.is_complete = this.body.is_end_stream();
+                this.activity.take(len as u64);
             }
             Poll::Ready(None) => this.entry.is_complete = true,
-            Poll::Ready(Some(Err(_))) | Poll::Pending => {}
+            Poll::Ready(Some(Err(_))) => {}
+            Poll::Pending => this.activity.wait(),
         }
         polled
     }

@@ -29,6 +29,7 @@
 //! is what lets a request be cancelled when its browser leaves; `OPTIONS http://host` without a path goes on as `OPTIONS /`,
 //! because the library does not tell it from that.
 
+mod addresses;
 mod chunks;
 mod connection;
 mod connections;
@@ -39,9 +40,11 @@ mod listen;
 mod log;
 mod rescue;
 mod settings;
+mod socket;
 mod stack;
 mod stream;
 mod strict;
+mod taking;
 pub mod tls;
 mod worker;
 
@@ -56,8 +59,10 @@ use tokio::sync::watch;
 
 use crate::message::Handler;
 use crate::proxy::Background;
+use crate::server::addresses::Addresses;
 
 pub use descriptors::DescriptorLimit;
+pub use descriptors::descriptors_max;
 pub use descriptors::raise_descriptor_limit;
 pub use settings::Limits;
 pub use settings::ListenSettings;
@@ -132,7 +137,8 @@ where
     let settings = Arc::new(settings);
     let make = Arc::new(make);
     let count = settings.workers.max(1);
-    let (addrs, mut sockets) = listen::bind_all(&settings.listen, count)?;
+    let (addrs, mut sockets) = listen::bind_all(&settings.listen, count, settings.limits.send)?;
+    let addresses = Addresses::new();
     let (phase, told) = watch::channel(Phase::Serve);
     let mut workers = Vec::with_capacity(count);
     for index in (0..count).rev() {
@@ -141,6 +147,7 @@ where
             index,
             workers: count,
             settings: Arc::clone(&settings),
+            addresses: Arc::clone(&addresses),
             sockets,
         };
         let (tx, ended) = oneshot::channel();

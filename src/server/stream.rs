@@ -20,15 +20,21 @@ use tokio::io::ReadBuf;
 use crate::message::Refusal;
 use crate::server::heads::Heads;
 
+/// What is said to whoever did not send a head in time.
+const LATE: &[u8] =
+    b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+
 /// What the bytes of one connection do.
 #[derive(Debug, Default)]
 pub(super) struct Flow {
-    /// HTTP/1.1: bytes came in since the last request began.
+    /// HTTP/1.1: a head has begun to come in, and is not over.
     has_head: AtomicBool,
+    /// It did not come in its time.
+    is_late: AtomicBool,
     /// The client does not take what we have for it.
     is_stuck: AtomicBool,
-    /// It took something since this was last asked.
-    has_moved: AtomicBool,
+    /// What it took since this was last asked, in bytes.
+    taken: AtomicU64,
     /// HTTP/1.1 heads seen to their end.
     heads: AtomicU64,
     /// The first of them that is refused, counted from one, and why; zero while there is none.
@@ -39,10 +45,6 @@ pub(super) struct Flow {
 }
 
 impl Flow {
-    pub(super) fn request_began(&self) {
-        self.has_head.store(false, Relaxed);
-    }
-
     /// What follows is not HTTP.
     pub(super) fn upgraded(&self) {
         self.is_upgraded.store(true, Relaxed);
@@ -53,10 +55,20 @@ impl Flow {
         self.has_head.load(Relaxed)
     }
 
-    /// Whether the client has taken nothing, of something, since the last call.
-    pub(super) fn take_stuck(&self) -> bool {
-        let has_moved = self.has_moved.swap(false, Relaxed);
-        self.is_stuck.load(Relaxed) && !has_moved
+    /// HTTP/1.1: from now on nothing more is read of the head that is late. Its client is told when the connection is
+    /// polled next; whether that is still to be done.
+    pub(super) fn give_up_head(&self) -> bool {
+        !self.is_late.swap(true, Relaxed)
+    }
+
+    /// Whether there is more for the client than it takes.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.is_stuck.load(Relaxed)
+    }
+
+    /// Bytes the client, or the kernel for it, took since the last call.
+    pub(super) fn take_taken(&self) -> u64 {
+        self.taken.swap(0, Relaxed)
     }
 
     /// See [`Heads`]: what is wrong with the last of `count` requests that have begun. One whose head was not seen
@@ -111,6 +123,7 @@ impl<T> Watched<T> {
         let flow = &self.flow;
         if flow.is_upgraded.load(Relaxed) {
             self.heads = None;
+            flow.has_head.store(false, Relaxed);
             return bytes.len();
         }
         let good = heads.see(bytes);
@@ -119,19 +132,34 @@ impl<T> Watched<T> {
             flow.refusal.get_or_init(|| refusal);
             flow.refused_from.store(from, Relaxed);
         }
-        flow.has_head.store(true, Relaxed);
+        flow.has_head.store(heads.is_inside(), Relaxed);
         good
     }
 
-    fn sent(&self, is_taken: bool) {
-        self.flow.is_stuck.store(!is_taken, Relaxed);
-        if is_taken {
-            self.flow.has_moved.store(true, Relaxed);
+    fn sent(&self, polled: &Poll<io::Result<usize>>) {
+        self.flow.is_stuck.store(polled.is_pending(), Relaxed);
+        if let Poll::Ready(Ok(len)) = polled {
+            self.flow.taken.fetch_add(*len as u64, Relaxed);
         }
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
+impl<T: AsyncWrite + Unpin> Watched<T> {
+    /// Says that the head did not come in time (RFC 9110 §15.5.9), as far as the client takes it at once.
+    fn say_late(&mut self, cx: &mut Context<'_>) -> io::Error {
+        let mut stream = Pin::new(&mut self.stream);
+        // An answer that is not taken is in the way, and then nobody listens.
+        if !self.flow.is_stuck()
+            && let Poll::Ready(Ok(_)) = stream.as_mut().poll_write(cx, LATE)
+        {
+            // It goes out with this or not at all.
+            drop(stream.poll_flush(cx));
+        }
+        io::ErrorKind::TimedOut.into()
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -140,6 +168,9 @@ impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
         let not_http = || Poll::Ready(Err(io::Error::from(io::ErrorKind::InvalidData)));
         if self.is_wrong {
             return not_http();
+        }
+        if self.flow.is_late.load(Relaxed) {
+            return Poll::Ready(Err(self.say_late(cx)));
         }
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
@@ -167,13 +198,13 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
-        self.sent(polled.is_ready());
+        self.sent(&polled);
         polled
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let polled = Pin::new(&mut self.stream).poll_flush(cx);
-        self.sent(polled.is_ready());
+        self.flow.is_stuck.store(polled.is_pending(), Relaxed);
         polled
     }
 

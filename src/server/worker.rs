@@ -1,11 +1,13 @@
 //! One worker: a thread with a current-thread runtime that accepts, serves and, in the end, drains.
 
 use std::io;
+use std::net::IpAddr;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::net::TcpListener;
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
@@ -14,6 +16,7 @@ use tokio::task::LocalSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::message::Ended;
 use crate::message::Handler;
 use crate::message::Peer;
 use crate::proxy::Background;
@@ -21,8 +24,10 @@ use crate::proxy::Ticker;
 use crate::server::Drained;
 use crate::server::Phase;
 use crate::server::Worker;
+use crate::server::addresses::Addresses;
 use crate::server::connection::Speaker;
 use crate::server::connections::Connections;
+use crate::server::connections::Guard;
 use crate::server::connections::Order;
 use crate::server::connections::Place;
 use crate::server::listen::Sockets;
@@ -46,6 +51,7 @@ pub(super) struct Plan {
     pub(super) index: usize,
     pub(super) workers: usize,
     pub(super) settings: Arc<ServerSettings>,
+    pub(super) addresses: Arc<Addresses>,
     pub(super) sockets: Sockets,
 }
 
@@ -75,9 +81,7 @@ async fn live<H: Handler>(
     let tasks = TaskTracker::new();
     let closing = CancellationToken::new();
     let limits = plan.settings.limits;
-    let connections = Connections::new(Rc::clone(&ticker), limits.connections_max);
     tokio::task::spawn_local(Rc::clone(&ticker).run());
-    tokio::task::spawn_local(sweep(Rc::clone(&connections), plan.settings.clone()));
     let background = Background {
         tasks: tasks.clone(),
         closing: closing.clone(),
@@ -88,6 +92,9 @@ async fn live<H: Handler>(
         workers: plan.workers,
         background,
     });
+    let guard = Rc::new(Guarding(Rc::clone(&handler)));
+    let connections = Connections::new(Rc::clone(&ticker), guard, plan.addresses, limits);
+    tokio::task::spawn_local(sweep(Rc::clone(&connections)));
     let layers = stack(&handler, connections.in_flight(), limits.in_flight_max);
     let speaker = Rc::new(Speaker::new(layers, tasks.clone(), ticker, limits));
     for (socket, listen) in plan.sockets.into_iter().zip(&plan.settings.listen) {
@@ -113,6 +120,25 @@ async fn live<H: Handler>(
         }
     }
     drain(&mut told, &tasks, &closing, &connections).await
+}
+
+/// Asks the handler, and tells it.
+struct Guarding<H>(Rc<H>);
+
+impl<H> std::fmt::Debug for Guarding<H> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Guarding")
+    }
+}
+
+impl<H: Handler> Guard for Guarding<H> {
+    fn connections_max_from(&self, ip: IpAddr) -> Option<usize> {
+        self.0.connections_max_from(ip)
+    }
+
+    fn ended(&self, why: Ended) {
+        self.0.ended(why);
+    }
 }
 
 /// A connection that the handler was told of, until it is dropped.
@@ -164,12 +190,12 @@ async fn drain(
     }
 }
 
-async fn sweep(connections: Rc<Connections>, settings: Arc<ServerSettings>) {
+async fn sweep(connections: Rc<Connections>) {
     let mut interval = tokio::time::interval(SWEEP);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         interval.tick().await;
-        connections.sweep(&settings.limits);
+        connections.sweep();
     }
 }
 
@@ -205,15 +231,14 @@ impl Door {
             match accepted {
                 Ok((stream, addr)) => {
                     back_off = BACK_OFF_MIN;
-                    if let Err(error) = stream.set_nodelay(true) {
-                        // It only costs latency.
-                        tracing::debug!(%error, "cannot switch off delayed sending");
-                    }
+                    let Some(place) = self.connections.enter(addr.ip()) else {
+                        refuse(&stream);
+                        continue;
+                    };
                     let peer = Peer {
                         addr,
                         tls: self.tls.is_some(),
                     };
-                    let place = self.connections.enter();
                     self.tasks
                         .spawn_local(serve(stream, peer, self.tls.clone(), place));
                 }
@@ -233,6 +258,13 @@ impl Door {
     async fn next(&self, listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
         self.connections.room().await;
         listener.accept().await
+    }
+}
+
+/// Has a connection closed without a farewell: what waits for one would cost the kernel more than the connection did.
+fn refuse(stream: &TcpStream) {
+    if let Err(error) = SockRef::from(stream).set_linger(Some(Duration::ZERO)) {
+        tracing::debug!(%error, "a connection too many is closed the long way");
     }
 }
 

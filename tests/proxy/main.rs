@@ -9,6 +9,7 @@ mod drain;
 mod failure;
 mod forwarding;
 mod protocols;
+mod slow;
 mod streaming;
 mod strict;
 mod support;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use anteroom::line::ids::TicketId;
 use anteroom::message::Asked;
 use anteroom::message::Body;
+use anteroom::message::Ended;
 use anteroom::message::Fault;
 use anteroom::message::Handler;
 use anteroom::message::Record;
@@ -57,6 +58,7 @@ pub(crate) struct Seen {
     pub(crate) errors: Vec<(OriginErrorKind, bool)>,
     pub(crate) log: Vec<String>,
     pub(crate) orders: Vec<String>,
+    pub(crate) ended: Vec<Ended>,
 }
 
 /// A server whose handler forwards everything.
@@ -107,6 +109,10 @@ impl Handler for ForwardAll {
 
     fn rescue(&self, trouble: &Trouble<'_>) -> Response<Body> {
         Response::new(Body::full(format!("calm: {}", trouble.fault)))
+    }
+
+    fn ended(&self, why: Ended) {
+        self.seen.lock().unwrap().ended.push(why);
     }
 
     fn log(&self, record: &Record<'_>) {
@@ -179,6 +185,10 @@ impl Front {
 
     pub(crate) fn errors(&self) -> Vec<(OriginErrorKind, bool)> {
         self.seen.lock().unwrap().errors.clone()
+    }
+
+    pub(crate) fn ended(&self) -> Vec<Ended> {
+        self.seen.lock().unwrap().ended.clone()
     }
 
     pub(crate) fn log(&self) -> Vec<String> {

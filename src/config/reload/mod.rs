@@ -241,6 +241,8 @@ impl Config {
             prefix,
             handshake_timeout,
             header_timeout,
+            send_timeout,
+            min_send_rate,
             idle_timeout,
             max_connections,
             max_streams,
@@ -251,6 +253,8 @@ impl Config {
         (server.listen, server.workers, server.prefix) = (listen, workers, prefix);
         server.handshake_timeout = handshake_timeout;
         server.header_timeout = header_timeout;
+        server.send_timeout = send_timeout;
+        server.min_send_rate = min_send_rate;
         server.idle_timeout = idle_timeout;
         server.max_connections = max_connections;
         server.max_streams = max_streams;

@@ -107,7 +107,7 @@ labels! {
     Turned {
         /// As many connections are open as are allowed.
         Connections = "connections",
-        /// Too many from one client address.
+        /// As many connections are open from one client address as are allowed.
         Client = "client",
         /// The TLS handshake failed.
         Handshake = "handshake",
@@ -123,6 +123,8 @@ labels! {
         BodySize = "body-size",
         /// The request's body came too slowly.
         BodyTimeout = "body-timeout",
+        /// The response was taken too slowly.
+        SendTimeout = "send-timeout",
         /// The request is ambiguous or not HTTP.
         Malformed = "malformed",
         /// As many requests are in flight as are allowed.
