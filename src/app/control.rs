@@ -28,6 +28,7 @@ use crate::config::secret::Secret;
 use crate::config::secret::SecretError;
 use crate::config::secret::SecretSource;
 use crate::gate::CookieNames;
+use crate::gate::Joins;
 use crate::gate::Live;
 use crate::gate::Routes;
 use crate::gate::Site;
@@ -348,6 +349,10 @@ pub(crate) async fn assemble(
         generation: before.map_or(1, |live| live.generation + 1),
         routes: Routes::new(&config),
         trusted: build::trusted(&config),
+        joins: before.map_or_else(
+            || Arc::new(Joins::new(clock::monotonic())),
+            |live| Arc::clone(&live.joins),
+        ),
         external_https: config
             .server
             .external_url

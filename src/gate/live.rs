@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::config::Config;
 use crate::gate::cookies::CookieNames;
+use crate::gate::joins::Joins;
 use crate::gate::routes::Routes;
 use crate::message::TrustedProxies;
 use crate::page::Pages;
@@ -32,6 +33,8 @@ pub struct Live {
     pub routes: Routes,
     /// Whose forwarding headers are believed.
     pub trusted: TrustedProxies,
+    /// What newcomers took of late; a reload leaves it as it is.
+    pub joins: Arc<Joins>,
     /// Whether visitors come over TLS that something in front of us ends.
     pub external_https: bool,
     /// What pages say where no room is concerned.

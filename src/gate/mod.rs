@@ -13,6 +13,7 @@ mod counted;
 mod decide;
 mod divide;
 mod forward;
+mod joins;
 mod live;
 mod local;
 mod opening;
@@ -80,6 +81,7 @@ use crate::telemetry::metrics::WorkerOrigin;
 
 pub use cookies::CookieNames;
 pub use divide::Place;
+pub use joins::Joins;
 pub use live::Live;
 pub use live::Site;
 pub use routes::Route;
@@ -397,6 +399,7 @@ fn counted(act: Act, response: &Result<Response<Body>, Fault>) -> Decision {
         Act::Through => Decision::Bypass,
         Act::Preflight => Decision::Preflight,
         Act::Refuse => Decision::Problem,
+        Act::Crowded => Decision::Limited,
         Act::Collect | Act::Join | Act::Check | Act::Show | Act::Pending | Act::Unusable => {
             Decision::Page
         }

@@ -18,6 +18,7 @@ mod forged;
 mod guard;
 mod hostile;
 mod in_flight;
+mod limits;
 #[allow(dead_code, clippy::panic, reason = "shared with the chaos runs")]
 #[path = "../chaos/link.rs"]
 mod link;

@@ -109,6 +109,8 @@ labels! {
         Connections = "connections",
         /// As many connections are open from one client address as are allowed.
         Client = "client",
+        /// As many newcomers joined from one network as are allowed.
+        Joins = "joins",
         /// The TLS handshake failed.
         Handshake = "handshake",
         /// The TLS handshake took too long.
