@@ -90,6 +90,7 @@ pub(crate) fn limits(config: &Config, files_max: Option<u64>) -> Limits {
         idle: server.idle_timeout,
         send: server.send_timeout,
         send_rate_min: server.min_send_rate,
+        held_max: server.max_unsent_bytes / workers(config) as u64,
         ..Limits::default()
     }
 }

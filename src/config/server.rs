@@ -44,6 +44,8 @@ pub struct Server {
     pub idle_timeout: Duration,
     /// Most connections at once, over all workers.
     pub max_connections: usize,
+    /// Most bytes of responses that wait in memory for clients over HTTP/2, over all workers.
+    pub max_unsent_bytes: u64,
     /// Most connections at once from one client address, over all workers; 0 for any number.
     pub max_connections_per_address: usize,
     /// Most numbers of one room given at once to newcomers from one client address; 0 for any number.

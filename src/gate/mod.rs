@@ -333,7 +333,12 @@ impl Handler for Gate {
             Ended::Address => Turned::Client,
             Ended::HeadSlow => Turned::HeadTimeout,
             Ended::TakingSlow => Turned::SendTimeout,
+            Ended::HoldsTooMuch => Turned::Unsent,
         });
+    }
+
+    fn holds(&self, bytes: u64) {
+        self.metrics.unsent(bytes);
     }
 
     fn log(&self, record: &Record<'_>) {

@@ -100,6 +100,9 @@ pub trait Handler: 'static {
     /// Told of every connection, or response, that was ended at a bound.
     fn ended(&self, _why: Ended) {}
 
+    /// Told now and then how many bytes wait in memory for clients of this worker over HTTP/2.
+    fn holds(&self, _bytes: u64) {}
+
     /// Told of every request once it is over, whatever became of it.
     fn log(&self, _record: &Record<'_>) {}
 }

@@ -9,4 +9,6 @@ pub enum Ended {
     HeadSlow,
     /// The client did not take what it had asked for.
     TakingSlow,
+    /// Too much waited in memory for its client, and for others.
+    HoldsTooMuch,
 }

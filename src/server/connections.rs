@@ -5,6 +5,7 @@
 //! (see [`Limits::hurried`]): otherwise a few thousand idle ones would keep everybody else outside.
 
 use std::cell::Cell;
+use std::cell::OnceCell;
 use std::cell::RefCell;
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -13,6 +14,7 @@ use std::task::Context;
 use std::task::Waker;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::Notify;
 
 use crate::message::Ended;
@@ -22,6 +24,8 @@ use crate::proxy::Patience;
 use crate::proxy::Ticker;
 use crate::server::addresses::Addresses;
 use crate::server::addresses::Seat;
+use crate::server::held::AllHeld;
+use crate::server::held::Held;
 use crate::server::settings::Limits;
 use crate::server::stream::Flow;
 use crate::server::taking::Beginning;
@@ -37,6 +41,8 @@ pub(super) trait Guard: std::fmt::Debug {
     fn connections_max_from(&self, ip: IpAddr) -> Option<usize>;
     /// See [`crate::message::Handler::ended`].
     fn ended(&self, why: Ended);
+    /// See [`crate::message::Handler::holds`].
+    fn holds(&self, bytes: u64);
 }
 
 /// The open connections of one worker.
@@ -45,6 +51,7 @@ pub(super) struct Connections {
     ticker: Rc<Ticker>,
     guard: Rc<dyn Guard>,
     addresses: Arc<Addresses>,
+    held: Arc<AllHeld>,
     limits: Limits,
     /// When all were looked at last.
     swept_ms: Cell<u64>,
@@ -77,9 +84,12 @@ pub(super) struct Connection {
     ending_since_ms: Cell<Option<u64>>,
     /// With a client that does not take what we have for it.
     patience: Cell<Patience>,
-    pace: Pace,
     /// HTTP/2: the same for each stream by itself.
     streams: Streams,
+    stream_pace: Pace,
+    /// HTTP/2: what waits in memory for its client.
+    held: OnceCell<Arc<Held>>,
+    all_held: Arc<AllHeld>,
 }
 
 /// What a connection is told to do.
@@ -121,6 +131,7 @@ impl Connections {
             ticker,
             guard,
             addresses,
+            held: AllHeld::new(limits.held_max),
             limits,
             open: RefCell::default(),
             in_flight: Rc::default(),
@@ -163,7 +174,6 @@ impl Connections {
                 seat => seat,
             },
         };
-        let pace = self.limits.taking();
         let mut open = self.open.borrow_mut();
         let connection = Rc::new(Connection {
             ticker: Rc::clone(&self.ticker),
@@ -181,9 +191,11 @@ impl Connections {
             idle_since_ms: Cell::new(self.ticker.now_ms()),
             head_since_ms: Cell::new(None),
             ending_since_ms: Cell::new(None),
-            patience: Cell::new(Patience::new(pace)),
-            pace,
+            patience: Cell::new(Patience::new(self.limits.taking())),
             streams: Streams::default(),
+            stream_pace: self.limits.taking_stream(),
+            held: OnceCell::new(),
+            all_held: Arc::clone(&self.held),
         });
         open.push(Rc::clone(&connection));
         Some(Place {
@@ -201,8 +213,32 @@ impl Connections {
         }
     }
 
+    /// Ends those that hold most of what waits in memory, whenever it is too much.
+    pub(super) async fn shed(self: Rc<Self>) {
+        loop {
+            self.held.too_much().await;
+            let held = |connection: &Rc<Connection>| {
+                let bytes = connection.held.get().map_or(0, |held| held.bytes());
+                let is_open = connection.order.get() != Order::Cut;
+                (is_open && bytes > 0).then(|| (bytes, Rc::clone(connection)))
+            };
+            let mut holders: Vec<_> = self.open.borrow().iter().filter_map(held).collect();
+            holders.sort_unstable_by_key(|(bytes, _)| std::cmp::Reverse(*bytes));
+            let mut excess = self.held.excess();
+            for (bytes, connection) in holders {
+                if excess == 0 {
+                    break;
+                }
+                excess = excess.saturating_sub(bytes);
+                connection.tell(Order::Cut);
+                self.guard.ended(Ended::HoldsTooMuch);
+            }
+        }
+    }
+
     /// Ends connections that have been idle, slow or stuck for too long.
     pub(super) fn sweep(&self) {
+        self.guard.holds(self.held.bytes());
         let now_ms = self.ticker.now_ms();
         let waited_ms = now_ms.saturating_sub(self.swept_ms.replace(now_ms));
         let is_crowded = self.len() * 100 >= self.limits.connections_max * CROWDED_PERCENT;
@@ -242,7 +278,7 @@ impl Connection {
 
     /// A request of HTTP/2 begins.
     pub(super) fn begin_stream(self: &Rc<Self>, beginning: &Beginning) -> Activity {
-        let taking = self.streams.begin(self.pace);
+        let taking = self.streams.begin(self.stream_pace);
         beginning.set(Rc::clone(&taking));
         self.begun(Some(taking))
     }
@@ -303,14 +339,15 @@ impl Connection {
             // It was told to end, and its client does not let it.
             self.tell(Order::Cut);
         }
-        (0, self.check_taking(limits.taking(), waited_ms))
+        (0, self.check_taking(limits, waited_ms))
     }
 
-    fn check_taking(&self, pace: Pace, waited_ms: u64) -> usize {
+    fn check_taking(&self, limits: &Limits, waited_ms: u64) -> usize {
+        let pace = limits.taking();
         let taken = self.flow.take_taken();
         if !self.flow.is_stuck() {
             self.patience.set(Patience::new(pace));
-            return self.streams.check(waited_ms, pace);
+            return self.streams.check(waited_ms, limits.taking_stream());
         }
         // What its streams wait for is the connection.
         let mut patience = self.patience.get();
@@ -335,6 +372,18 @@ impl Activity {
         if let Some(taking) = &self.taking {
             taking.offer();
         }
+    }
+
+    /// What is about to wait for the client, counted as that. In HTTP/1.1 there is one answer at a time.
+    pub(super) fn hold(&self, bytes: Bytes) -> Bytes {
+        if self.taking.is_none() {
+            return bytes;
+        }
+        let connection = &self.connection;
+        let held = connection
+            .held
+            .get_or_init(|| Held::new(&connection.all_held));
+        held.hold(bytes)
     }
 
     /// See [`Taking::wait`].
@@ -397,6 +446,8 @@ mod tests {
         }
 
         fn ended(&self, _: Ended) {}
+
+        fn holds(&self, _: u64) {}
     }
 
     #[tokio::test]

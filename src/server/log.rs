@@ -146,7 +146,10 @@ where
         entry.is_complete = response.body().is_end_stream();
         activity.offer();
         Poll::Ready(Ok(response.map(|body| Sent {
-            body,
+            body: match body {
+                Body::Full(bytes) => Body::Full(activity.hold(bytes)),
+                body => body,
+            },
             entry,
             activity,
         })))
@@ -180,7 +183,14 @@ impl<H: Handler> http_body::Body for Sent<H> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
-        let polled = Pin::new(&mut this.body).poll_frame(cx);
+        let streams = matches!(this.body, Body::Streaming(_));
+        let mut polled = Pin::new(&mut this.body).poll_frame(cx);
+        if let Poll::Ready(Some(Ok(frame))) = &mut polled
+            && streams
+            && let Some(bytes) = frame.data_mut()
+        {
+            *bytes = this.activity.hold(std::mem::take(bytes));
+        }
         match &polled {
             Poll::Ready(Some(Ok(frame))) => {
                 let len = frame.data_ref().map_or(0, Bytes::len);

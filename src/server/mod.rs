@@ -35,6 +35,7 @@ mod connection;
 mod connections;
 mod descriptors;
 mod heads;
+mod held;
 mod in_flight;
 mod listen;
 mod log;

@@ -58,6 +58,8 @@ pub struct Limits {
     pub send: Duration,
     /// Bytes per second that it has to take over time; 0 for any rate (see [`crate::proxy::Patience`]).
     pub send_rate_min: u64,
+    /// Bytes of answers that wait in memory for clients over HTTP/2.
+    pub held_max: u64,
 }
 
 impl Default for Limits {
@@ -72,6 +74,7 @@ impl Default for Limits {
             idle: Duration::from_secs(75),
             send: Duration::from_secs(60),
             send_rate_min: 500,
+            held_max: 256 * 1024 * 1024,
         }
     }
 }
@@ -84,6 +87,14 @@ impl Limits {
         let piece_ms = piece_ms.checked_div(self.send_rate_min).unwrap_or(0);
         Pace {
             pause: self.send.saturating_add(Duration::from_millis(piece_ms)),
+            bytes_per_s: self.send_rate_min,
+        }
+    }
+
+    /// The same for a stream of HTTP/2 by itself, of which every byte is seen.
+    pub(super) fn taking_stream(&self) -> Pace {
+        Pace {
+            pause: self.send,
             bytes_per_s: self.send_rate_min,
         }
     }

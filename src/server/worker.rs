@@ -95,6 +95,7 @@ async fn live<H: Handler>(
     let guard = Rc::new(Guarding(Rc::clone(&handler)));
     let connections = Connections::new(Rc::clone(&ticker), guard, plan.addresses, limits);
     tokio::task::spawn_local(sweep(Rc::clone(&connections)));
+    tokio::task::spawn_local(Rc::clone(&connections).shed());
     let layers = stack(&handler, connections.in_flight(), limits.in_flight_max);
     let speaker = Rc::new(Speaker::new(layers, tasks.clone(), ticker, limits));
     for (socket, listen) in plan.sockets.into_iter().zip(&plan.settings.listen) {
@@ -138,6 +139,10 @@ impl<H: Handler> Guard for Guarding<H> {
 
     fn ended(&self, why: Ended) {
         self.0.ended(why);
+    }
+
+    fn holds(&self, bytes: u64) {
+        self.0.holds(bytes);
     }
 }
 

@@ -11,6 +11,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bombs;
 mod calm;
 mod cookies;
 mod drain;

@@ -343,6 +343,7 @@ fn the_bounds_of_connections_are_said_to_need_a_restart() {
         ("min_send_rate", "\"5 B/s\""),
         ("idle_timeout", "\"5s\""),
         ("max_connections", "100"),
+        ("max_unsent_bytes", "\"5 MiB\""),
         ("max_streams", "7"),
         ("max_header_bytes", "\"8 KiB\""),
     ];

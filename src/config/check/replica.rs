@@ -75,6 +75,7 @@ impl Check<'_> {
             min_send_rate: values.number("min_send_rate"),
             idle_timeout: values.duration("idle_timeout"),
             max_connections: values.count("max_connections"),
+            max_unsent_bytes: values.number("max_unsent_bytes"),
             max_connections_per_address: values.count("max_connections_per_address"),
             max_joins_per_address: values.number("max_joins_per_address"),
             max_streams: u32::try_from(values.number("max_streams")).unwrap_or(u32::MAX),

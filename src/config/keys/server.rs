@@ -185,6 +185,14 @@ pub(super) const SERVER: Section = Section {
                   tenths on, those that do nothing get a tenth of their time, and ten seconds at most.",
         },
         Key {
+            name: "max_unsent_bytes",
+            kind: Kind::Size(Size::from_bytes(1 << 20), Size::from_bytes(1 << 40)),
+            default: Default::Value(r#""256 MiB""#),
+            apply: Apply::Restart,
+            why: "Most bytes of responses that wait in memory for clients over HTTP/2, over all workers. A client may keep \
+                  a hundred responses waiting on a connection; beyond this bound the connections that hold most are cut.",
+        },
+        Key {
             name: "max_connections_per_address",
             kind: Kind::Integer(0, 1_000_000),
             default: Default::Value("5000"),

@@ -245,6 +245,7 @@ impl Config {
             min_send_rate,
             idle_timeout,
             max_connections,
+            max_unsent_bytes,
             max_streams,
             max_header_bytes,
             ..
@@ -257,6 +258,7 @@ impl Config {
         server.min_send_rate = min_send_rate;
         server.idle_timeout = idle_timeout;
         server.max_connections = max_connections;
+        server.max_unsent_bytes = max_unsent_bytes;
         server.max_streams = max_streams;
         server.max_header_bytes = max_header_bytes;
         if applied.server.tls.is_some() != in_force.server.tls.is_some() {

@@ -53,7 +53,7 @@ fn what_waits_for_a_restart_is_named_and_left_as_it_was() {
             "[server]\nlisten = {listen}\nworkers = {workers}\nprefix = {prefix}\n\
              handshake_timeout = \"{workers}s\"\nheader_timeout = \"{workers}s\"\nidle_timeout = \"{workers}s\"\n\
              send_timeout = \"{workers}s\"\nmin_send_rate = \"{workers} B/s\"\n\
-             max_connections = {workers}\nmax_streams = {workers}\nmax_header_bytes = \"{workers}0 KiB\"\n\
+             max_connections = {workers}\nmax_unsent_bytes = \"{workers} MiB\"\nmax_streams = {workers}\nmax_header_bytes = \"{workers}0 KiB\"\n\
              [admin]\nlisten = {log}\n\
              [store]\nurl = {store}\npath = {prefix}\nprefix = \"p{workers}\"\npassword_file = {prefix}\n\
              sentinel_password_file = {prefix}\nca_file = {prefix}\ncert_file = {prefix}\nkey_file = {prefix}\n\

@@ -127,6 +127,8 @@ labels! {
         BodyTimeout = "body-timeout",
         /// The response was taken too slowly.
         SendTimeout = "send-timeout",
+        /// Too much waited in memory for clients that did not take it.
+        Unsent = "unsent",
         /// The request is ambiguous or not HTTP.
         Malformed = "malformed",
         /// As many requests are in flight as are allowed.

@@ -4,6 +4,7 @@
 //! the maximum over replicas. Everything else is this process's own: take the sum.
 
 mod labels;
+mod make;
 mod seconds;
 mod worker;
 
@@ -25,6 +26,13 @@ use crate::line::promises::Promise;
 use crate::line::promises::WATCHED;
 use crate::line::settings::Mode;
 use crate::line::settings::NO_LIMIT;
+
+use self::make::counter;
+use self::make::counters;
+use self::make::float_gauges;
+use self::make::gauge;
+use self::make::gauges;
+use self::make::seconds;
 
 pub use self::labels::Class;
 pub use self::labels::Decision;
@@ -131,6 +139,8 @@ metrics! {
 
     /// Connections open to visitors
     connections: IntGauge = gauge();
+    /// Bytes of responses that wait in memory for clients over HTTP/2
+    unsent_bytes: IntGauge = gauge();
     /// Connections accepted from visitors
     accepted_total: IntCounter = counter();
     /// Connections and requests turned away at a bound, before a room saw them
@@ -466,34 +476,6 @@ fn set_or_remove(series: &IntGaugeVec, room: &str, value: Option<u64>) {
             series.remove_label_values(&[room]).ok();
         }
     }
-}
-
-fn counter(opts: Opts) -> Result<IntCounter, prometheus::Error> {
-    IntCounter::with_opts(opts)
-}
-
-fn counters(opts: Opts, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
-    IntCounterVec::new(opts, labels)
-}
-
-fn gauge(opts: Opts) -> Result<IntGauge, prometheus::Error> {
-    IntGauge::with_opts(opts)
-}
-
-fn gauges(opts: Opts, labels: &[&str]) -> Result<IntGaugeVec, prometheus::Error> {
-    IntGaugeVec::new(opts, labels)
-}
-
-fn float_gauges(opts: Opts, labels: &[&str]) -> Result<GaugeVec, prometheus::Error> {
-    GaugeVec::new(opts, labels)
-}
-
-fn seconds(
-    opts: Opts,
-    label: &str,
-    bounds_us: &'static [u64],
-) -> Result<SecondsVec, prometheus::Error> {
-    SecondsVec::try_new(opts, label, bounds_us)
 }
 
 #[cfg(test)]
