@@ -16,6 +16,7 @@ mod forward;
 mod joins;
 mod live;
 mod local;
+mod names;
 mod opening;
 mod poll;
 mod query;
@@ -44,9 +45,12 @@ use tracing::warn;
 
 use crate::clock;
 use crate::gate::act::Going;
-use crate::gate::decide::Decision as Act;
 use crate::gate::local::Local;
 use crate::gate::local::LocalOrigin;
+use crate::gate::names::counted;
+use crate::gate::names::ended;
+use crate::gate::names::failure;
+use crate::gate::names::turned;
 use crate::gate::poll::Hammering;
 use crate::gate::reply::Media;
 use crate::gate::streams::Streams;
@@ -74,8 +78,6 @@ use crate::telemetry::access_log::Entry;
 use crate::telemetry::access_log::WorkerLog;
 use crate::telemetry::metrics::Decision;
 use crate::telemetry::metrics::Label;
-use crate::telemetry::metrics::OriginFailure;
-use crate::telemetry::metrics::Turned;
 use crate::telemetry::metrics::WorkerMetrics;
 use crate::telemetry::metrics::WorkerOrigin;
 
@@ -329,16 +331,19 @@ impl Handler for Gate {
     }
 
     fn ended(&self, why: Ended) {
-        self.metrics.turned(match why {
-            Ended::Address => Turned::Client,
-            Ended::HeadSlow => Turned::HeadTimeout,
-            Ended::TakingSlow => Turned::SendTimeout,
-            Ended::HoldsTooMuch => Turned::Unsent,
-        });
+        self.metrics.turned(ended(why));
     }
 
     fn holds(&self, bytes: u64) {
         self.metrics.unsent(bytes);
+    }
+
+    fn parked(&self) {
+        self.metrics.parked();
+    }
+
+    fn woke(&self) {
+        self.metrics.woke();
     }
 
     fn log(&self, record: &Record<'_>) {
@@ -363,51 +368,6 @@ impl Handler for Gate {
             room: room.as_deref().unwrap_or(""),
             decision: decision.unwrap_or(Decision::Error),
         });
-    }
-}
-
-/// The bound at which a request was turned away, if that is what happened.
-fn turned(fault: &Fault) -> Option<Turned> {
-    match fault {
-        Fault::Refused(_) => Some(Turned::Malformed),
-        Fault::Overloaded => Some(Turned::InFlight),
-        Fault::TooLarge => Some(Turned::BodySize),
-        Fault::ClientSlow => Some(Turned::BodyTimeout),
-        Fault::OriginBusy
-        | Fault::OriginDown
-        | Fault::OriginSlow
-        | Fault::ClientGone
-        | Fault::Panicked => None,
-    }
-}
-
-/// How an origin's failure is counted.
-fn failure(kind: OriginErrorKind) -> OriginFailure {
-    match kind {
-        OriginErrorKind::Connect => OriginFailure::Connect,
-        OriginErrorKind::ConnectTimeout => OriginFailure::ConnectTimeout,
-        OriginErrorKind::ResponseTimeout => OriginFailure::Timeout,
-        OriginErrorKind::Broken => OriginFailure::Closed,
-        OriginErrorKind::Busy => OriginFailure::Full,
-        OriginErrorKind::ClientBody
-        | OriginErrorKind::ClientTimeout
-        | OriginErrorKind::BodyTooLarge => OriginFailure::Body,
-        OriginErrorKind::ConnectMethod => OriginFailure::Upgrade,
-    }
-}
-
-/// How a decision about a request to a room is counted.
-fn counted(act: Act, response: &Result<Response<Body>, Fault>) -> Decision {
-    match act {
-        _ if response.is_err() => Decision::Error,
-        Act::Admit | Act::Grace => Decision::Forward,
-        Act::Through => Decision::Bypass,
-        Act::Preflight => Decision::Preflight,
-        Act::Refuse => Decision::Problem,
-        Act::Crowded => Decision::Limited,
-        Act::Collect | Act::Join | Act::Check | Act::Show | Act::Pending | Act::Unusable => {
-            Decision::Page
-        }
     }
 }
 

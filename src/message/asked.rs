@@ -103,6 +103,13 @@ pub trait Handler: 'static {
     /// Told now and then how many bytes wait in memory for clients of this worker over HTTP/2.
     fn holds(&self, _bytes: u64) {}
 
+    /// Told of every connection that is taken apart because it is idle; [`Handler::woke`] follows, before
+    /// [`Handler::closed`].
+    fn parked(&self) {}
+
+    /// Told of every such connection that is put together again, or is no more.
+    fn woke(&self) {}
+
     /// Told of every request once it is over, whatever became of it.
     fn log(&self, _record: &Record<'_>) {}
 }

@@ -1,9 +1,11 @@
 //! One connection from its first byte to its last: TLS, which HTTP, and the requests on it.
+//!
+//! What only its beginning needs, and what is large, is boxed: a connection's task is as large as it ever gets, and most
+//! connections are idle.
 
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::io;
-use std::pin::Pin;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -37,6 +39,8 @@ use crate::server::connections::Connection;
 use crate::server::connections::Order;
 use crate::server::connections::Place;
 use crate::server::log::Sent;
+use crate::server::parked;
+use crate::server::parked::Ended;
 use crate::server::settings::Limits;
 use crate::server::settings::SharedTls;
 use crate::server::stack::Arrived;
@@ -66,8 +70,9 @@ const PEEK_AGAIN: Duration = Duration::from_millis(20);
 
 /// What all connections of a worker share.
 #[derive(Debug)]
-pub(super) struct Speaker<S> {
+pub(super) struct Speaker<S, H> {
     stack: S,
+    handler: Rc<H>,
     http1: http1::Builder,
     http1_once: http1::Builder,
     http2: http2::Builder<Local>,
@@ -92,12 +97,18 @@ impl<F: Future + 'static> hyper::rt::Executor<F> for Local {
     }
 }
 
-impl<S, H> Speaker<S>
+impl<S, H> Speaker<S, H>
 where
     S: Service<Arrived, Response = Response<Sent<H>>, Error = Infallible> + Clone + 'static,
     H: Handler,
 {
-    pub(super) fn new(stack: S, tasks: TaskTracker, ticker: Rc<Ticker>, limits: Limits) -> Self {
+    pub(super) fn new(
+        stack: S,
+        handler: &Rc<H>,
+        tasks: TaskTracker,
+        ticker: Rc<Ticker>,
+        limits: Limits,
+    ) -> Self {
         let mut http1 = http1::Builder::new();
         // Deadlines are ours (see `connections`); small answers go out in one piece.
         http1
@@ -127,6 +138,7 @@ where
             .keep_alive_timeout(PING_TIMEOUT);
         Self {
             stack,
+            handler: Rc::clone(handler),
             http1,
             http1_once,
             http2,
@@ -154,12 +166,12 @@ where
             },
             Some(tls) => {
                 let acceptor = TlsAcceptor::from(tls.load_full());
-                // Large, and over soon: not part of the connection's task for its whole life.
                 let handshake = Box::pin(self.ticker.within(limit, acceptor.accept(stream)));
                 let Some(Ok(stream)) = handshake.await else {
                     tracing::debug!(client.addr = %peer.addr, "tls handshake failed");
                     return;
                 };
+                let stream = Box::new(stream);
                 if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
                     self.http2(stream, peer, connection).await
                 } else {
@@ -190,34 +202,33 @@ where
         self.ticker.within(limit, told_or_begun).await.flatten()
     }
 
-    async fn http1<T>(
+    /// Serves HTTP/1.1 on a connection to its end.
+    pub(super) async fn http1<T>(
         &self,
         stream: T,
         peer: Peer,
         connection: &Rc<Connection>,
-    ) -> Result<(), hyper::Error>
+    ) -> Result<(), Ended>
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let stream = Watched::http1(stream, Arc::clone(&connection.flow));
-        let connected = Rc::clone(connection);
-        let service = service(self.stack.clone(), peer, Rc::clone(connection), move || {
-            connected.begin()
-        });
         // One that came while we close gets its answer, and no more.
-        let is_told = connection.is_told();
-        let builder = if is_told {
+        let builder = if connection.is_told() {
             &self.http1_once
         } else {
             &self.http1
         };
-        let running = builder
-            .serve_connection(TokioIo::new(stream), service)
-            .with_upgrades();
-        attend(connection, is_told, pin!(running), |running| {
-            running.graceful_shutdown();
-        })
-        .await
+        let speak = |stream| {
+            let connected = Rc::clone(connection);
+            let service = service(self.stack.clone(), peer, Rc::clone(connection), move || {
+                connected.begin()
+            });
+            builder
+                .serve_connection(TokioIo::new(stream), service)
+                .with_upgrades()
+        };
+        parked::attend(connection, &self.handler, stream, speak).await
     }
 
     async fn http2<T>(
@@ -225,7 +236,7 @@ where
         stream: T,
         peer: Peer,
         connection: &Rc<Connection>,
-    ) -> Result<(), hyper::Error>
+    ) -> Result<(), Ended>
     where
         T: AsyncRead + AsyncWrite + Unpin + 'static,
     {
@@ -235,32 +246,21 @@ where
             connected.begin_stream(&beginning)
         });
         let running = self.http2.serve_connection(TokioIo::new(stream), service);
-        attend(connection, false, pin!(running), |running| {
-            running.graceful_shutdown();
+        let mut running = Box::pin(running);
+        let mut is_told = false;
+        std::future::poll_fn(|cx| {
+            match connection.order(cx) {
+                Order::Finish if !is_told => {
+                    is_told = true;
+                    running.as_mut().graceful_shutdown();
+                }
+                Order::Serve | Order::Finish => {}
+                Order::Cut => return Poll::Ready(Ok(())),
+            }
+            running.as_mut().poll(cx).map_err(Ended::from)
         })
         .await
     }
-}
-
-/// Goes with a connection to its end: told to, it is to finish once, and it is let go of when it is to be cut.
-async fn attend<C: Future<Output = Result<(), hyper::Error>>>(
-    connection: &Connection,
-    mut is_told: bool,
-    mut running: Pin<&mut C>,
-    finish: impl Fn(Pin<&mut C>),
-) -> Result<(), hyper::Error> {
-    std::future::poll_fn(|cx| {
-        match connection.order(cx) {
-            Order::Finish if !is_told => {
-                is_told = true;
-                finish(running.as_mut());
-            }
-            Order::Serve | Order::Finish => {}
-            Order::Cut => return Poll::Ready(Ok(())),
-        }
-        running.as_mut().poll(cx)
-    })
-    .await
 }
 
 /// Takes a connection's requests to the stack.

@@ -24,6 +24,8 @@ pub(super) struct Heads {
     last: u8,
     /// The method of the request line is over.
     in_target: bool,
+    /// Bytes came in after the last request that came in as a whole.
+    is_within: bool,
     length: Option<u64>,
     has_coding: bool,
     wrong: Option<Refusal>,
@@ -55,6 +57,7 @@ impl Heads {
             line_len: 0,
             last: 0,
             in_target: false,
+            is_within: false,
             length: None,
             has_coding: false,
             wrong: None,
@@ -82,18 +85,26 @@ impl Heads {
         }
     }
 
+    /// Whether there is anything of a request that has not come in as a whole.
+    pub(super) fn is_within(&self) -> bool {
+        self.is_within
+    }
+
     /// Looks at bytes in the order they came in. How many of them the parser may have: what follows is no body, and it
     /// might take it for one.
     pub(super) fn see(&mut self, bytes: &[u8]) -> usize {
         let mut rest = bytes;
         while !rest.is_empty() {
             match &mut self.state {
-                State::Between | State::Head => rest = self.see_head(rest),
+                State::Between | State::Head => {
+                    self.is_within = true;
+                    rest = self.see_head(rest);
+                }
                 State::Body(left) => {
                     let taken = (rest.len() as u64).min(*left);
                     *left -= taken;
                     if *left == 0 {
-                        self.state = State::Between;
+                        self.end_request();
                     }
                     // No more than what is here.
                     rest = usize::try_from(taken).map_or(&[], |taken| &rest[taken..]);
@@ -101,7 +112,7 @@ impl Heads {
                 State::Chunks(chunks) => match chunks.see(rest) {
                     Step::More => rest = &[],
                     Step::Ended(len) => {
-                        self.state = State::Between;
+                        self.end_request();
                         rest = &rest[len..];
                     }
                     Step::Wrong(len) => {
@@ -208,15 +219,20 @@ impl Heads {
         if has_coding && length.is_some() {
             self.wrong = Some(Refusal::LengthAmbiguous);
         }
-        self.state = match (self.wrong.take(), length) {
+        match (self.wrong.take(), length) {
             (Some(refusal), _) => {
                 self.refused = Some((self.complete, refusal));
-                State::Lost
+                self.state = State::Lost;
             }
-            (None, _) if has_coding => State::Chunks(Chunks::new()),
-            (None, Some(length)) if length > 0 => State::Body(length),
-            (None, _) => State::Between,
-        };
+            (None, _) if has_coding => self.state = State::Chunks(Chunks::new()),
+            (None, Some(length)) if length > 0 => self.state = State::Body(length),
+            (None, _) => self.end_request(),
+        }
+    }
+
+    fn end_request(&mut self) {
+        self.state = State::Between;
+        self.is_within = false;
     }
 }
 
@@ -306,6 +322,21 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn it_is_known_after_every_byte_whether_a_request_is_whole() {
+        let requests = [GET, POST, CHUNKED, "\r\n", GET];
+        let mut heads = Heads::new();
+        for (index, request) in requests.iter().enumerate() {
+            for (at, byte) in request.bytes().enumerate() {
+                heads.see(&[byte]);
+                let is_whole = at + 1 == request.len() && index != 3;
+                assert_eq!(heads.is_within(), !is_whole, "{request:?} at {at}");
+            }
+        }
+        heads.see(b"GET / HTTP/1.1\nHost: a\r\n\r\n");
+        assert!(heads.is_within(), "nobody knows where it ends");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::Context;
 use std::task::Poll;
+use std::task::ready;
 
 use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
@@ -27,10 +28,14 @@ const LATE: &[u8] =
 /// What the bytes of one connection do.
 #[derive(Debug, Default)]
 pub(super) struct Flow {
-    /// HTTP/1.1: a head has begun to come in, and is not over.
+    /// HTTP/1.1: part of a request has come in, and more of it will; and whether that is its head.
+    is_within: AtomicBool,
     has_head: AtomicBool,
     /// It did not come in its time.
     is_late: AtomicBool,
+    /// The last read found nothing, and the last that was done about writing was a flush that left nothing.
+    is_dry: AtomicBool,
+    is_flushed: AtomicBool,
     /// The client does not take what we have for it.
     is_stuck: AtomicBool,
     /// What it took since this was last asked, in bytes.
@@ -50,9 +55,29 @@ impl Flow {
         self.is_upgraded.store(true, Relaxed);
     }
 
-    /// Whether part of a head has come in.
+    /// HTTP/1.1: whether part of a request has come in, and more of it will.
+    pub(super) fn is_within(&self) -> bool {
+        self.is_within.load(Relaxed)
+    }
+
+    /// HTTP/1.1: whether that is a head.
     pub(super) fn has_head(&self) -> bool {
         self.has_head.load(Relaxed)
+    }
+
+    /// Forgets what was last read and written, for [`Flow::is_still`].
+    pub(super) fn watch_anew(&self) {
+        self.is_dry.store(false, Relaxed);
+        self.is_flushed.store(false, Relaxed);
+    }
+
+    /// HTTP/1.1: whether since [`Flow::watch_anew`] all that can be read was read, all that was to be written is, and
+    /// what has come in are whole requests with nothing wrong about them.
+    pub(super) fn is_still(&self) -> bool {
+        self.is_dry.load(Relaxed)
+            && self.is_flushed.load(Relaxed)
+            && !self.is_within()
+            && self.refused_from.load(Relaxed) == 0
     }
 
     /// HTTP/1.1: from now on nothing more is read of the head that is late. Its client is told when the connection is
@@ -94,6 +119,8 @@ pub(super) struct Watched<T> {
     heads: Option<Heads>,
     /// What came in last is no body of HTTP/1.1: nothing more is read.
     is_wrong: bool,
+    /// What [`Watched::poll_next`] has read already.
+    early: Option<u8>,
 }
 
 impl<T> Watched<T> {
@@ -103,6 +130,7 @@ impl<T> Watched<T> {
             flow,
             heads: Some(Heads::new()),
             is_wrong: false,
+            early: None,
         }
     }
 
@@ -112,6 +140,7 @@ impl<T> Watched<T> {
             flow,
             heads: None,
             is_wrong: false,
+            early: None,
         }
     }
 
@@ -133,6 +162,7 @@ impl<T> Watched<T> {
             flow.refused_from.store(from, Relaxed);
         }
         flow.has_head.store(heads.is_inside(), Relaxed);
+        flow.is_within.store(heads.is_within(), Relaxed);
         good
     }
 
@@ -159,6 +189,19 @@ impl<T: AsyncWrite + Unpin> Watched<T> {
     }
 }
 
+impl<T: AsyncRead + Unpin> Watched<T> {
+    /// Waits for the next byte and keeps it for the next read; `false` when the client has ended.
+    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        if self.early.is_none() {
+            let mut space = [0];
+            let mut space = ReadBuf::new(&mut space);
+            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut space))?;
+            self.early = space.filled().first().copied();
+        }
+        Poll::Ready(Ok(self.early.is_some()))
+    }
+}
+
 impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -173,7 +216,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<T> {
             return Poll::Ready(Err(self.say_late(cx)));
         }
         let before = buf.filled().len();
-        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if buf.remaining() > 0
+            && let Some(byte) = self.early.take()
+        {
+            buf.put_slice(&[byte]);
+        }
+        let mut polled = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if polled.is_pending() && buf.filled().len() > before {
+            polled = Poll::Ready(Ok(()));
+        }
+        self.flow.is_dry.store(polled.is_pending(), Relaxed);
         if let Some(bytes) = buf.filled().get(before..)
             && !bytes.is_empty()
         {
@@ -198,6 +250,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.flow.is_flushed.store(false, Relaxed);
         self.sent(&polled);
         polled
     }
@@ -205,10 +258,51 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let polled = Pin::new(&mut self.stream).poll_flush(cx);
         self.flow.is_stuck.store(polled.is_pending(), Relaxed);
+        self.flow.is_flushed.store(polled.is_ready(), Relaxed);
         polled
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        // TLS has something to say here as well.
+        let polled = Pin::new(&mut self.stream).poll_shutdown(cx);
+        self.flow.is_stuck.store(polled.is_pending(), Relaxed);
+        polled
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes nothing more.
+    struct Full;
+
+    impl AsyncWrite for Full {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Pending
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    #[test]
+    fn a_client_that_does_not_let_us_close_is_known_to_be_stuck() {
+        let flow = Arc::<Flow>::default();
+        let mut stream = Watched::http1(Full, Arc::clone(&flow));
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        assert!(Pin::new(&mut stream).poll_flush(&mut cx).is_ready());
+        assert!(!flow.is_stuck());
+        assert!(Pin::new(&mut stream).poll_shutdown(&mut cx).is_pending());
+        assert!(flow.is_stuck());
     }
 }

@@ -30,13 +30,14 @@ use crate::server::connections::Connections;
 use crate::server::connections::Guard;
 use crate::server::connections::Order;
 use crate::server::connections::Place;
+use crate::server::connections::SWEEPS;
 use crate::server::listen::Sockets;
 use crate::server::settings::ServerSettings;
 use crate::server::settings::SharedTls;
 use crate::server::stack::stack;
 
-/// How often connections are looked at for having been idle, slow or stuck for too long.
-const SWEEP: Duration = Duration::from_secs(1);
+/// How often all connections are looked at for having been idle, slow or stuck for too long.
+const ROUND: Duration = Duration::from_secs(1);
 
 /// How long accepting pauses when the system is out of something, doubled while it stays so.
 const BACK_OFF_MIN: Duration = Duration::from_millis(10);
@@ -97,7 +98,13 @@ async fn live<H: Handler>(
     tokio::task::spawn_local(sweep(Rc::clone(&connections)));
     tokio::task::spawn_local(Rc::clone(&connections).shed());
     let layers = stack(&handler, connections.in_flight(), limits.in_flight_max);
-    let speaker = Rc::new(Speaker::new(layers, tasks.clone(), ticker, limits));
+    let speaker = Rc::new(Speaker::new(
+        layers,
+        &handler,
+        tasks.clone(),
+        ticker,
+        limits,
+    ));
     for (socket, listen) in plan.sockets.into_iter().zip(&plan.settings.listen) {
         let door = Door {
             tls: listen.tls.clone(),
@@ -196,7 +203,7 @@ async fn drain(
 }
 
 async fn sweep(connections: Rc<Connections>) {
-    let mut interval = tokio::time::interval(SWEEP);
+    let mut interval = tokio::time::interval(ROUND / SWEEPS);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         interval.tick().await;

@@ -8,6 +8,7 @@
 mod drain;
 mod failure;
 mod forwarding;
+mod parked;
 mod protocols;
 mod slow;
 mod streaming;

@@ -28,12 +28,12 @@ use crate::support::one_worker;
 use crate::support::origin_at;
 use crate::support::soon;
 
-struct Certificate {
-    chain: Vec<CertificateDer<'static>>,
-    key: PrivateKeyDer<'static>,
+pub(crate) struct Certificate {
+    pub(crate) chain: Vec<CertificateDer<'static>>,
+    pub(crate) key: PrivateKeyDer<'static>,
 }
 
-fn certificate(names: &[&str]) -> Certificate {
+pub(crate) fn certificate(names: &[&str]) -> Certificate {
     let names = names
         .iter()
         .map(|name| (*name).to_owned())
@@ -46,7 +46,7 @@ fn certificate(names: &[&str]) -> Certificate {
     }
 }
 
-fn trusting(certificate: &Certificate, alpn: &[&[u8]]) -> tokio_rustls::TlsConnector {
+pub(crate) fn trusting(certificate: &Certificate, alpn: &[&[u8]]) -> tokio_rustls::TlsConnector {
     let config = proxy::tls::with_authorities(certificate.chain.clone()).unwrap();
     let mut config = Arc::unwrap_or_clone(config);
     config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();

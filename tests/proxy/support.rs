@@ -59,6 +59,9 @@ pub(crate) struct Seen {
     pub(crate) log: Vec<String>,
     pub(crate) orders: Vec<String>,
     pub(crate) ended: Vec<Ended>,
+    /// Connections that were parked, and of these the ones that are no more.
+    pub(crate) parked: usize,
+    pub(crate) woke: usize,
 }
 
 /// A server whose handler forwards everything.
@@ -113,6 +116,14 @@ impl Handler for ForwardAll {
 
     fn ended(&self, why: Ended) {
         self.seen.lock().unwrap().ended.push(why);
+    }
+
+    fn parked(&self) {
+        self.seen.lock().unwrap().parked += 1;
+    }
+
+    fn woke(&self) {
+        self.seen.lock().unwrap().woke += 1;
     }
 
     fn log(&self, record: &Record<'_>) {
@@ -189,6 +200,12 @@ impl Front {
 
     pub(crate) fn ended(&self) -> Vec<Ended> {
         self.seen.lock().unwrap().ended.clone()
+    }
+
+    /// Connections that are parked.
+    pub(crate) fn parked(&self) -> usize {
+        let seen = self.seen.lock().unwrap();
+        seen.parked - seen.woke
     }
 
     pub(crate) fn log(&self) -> Vec<String> {

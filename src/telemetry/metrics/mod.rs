@@ -26,6 +26,9 @@ use crate::line::promises::Promise;
 use crate::line::promises::WATCHED;
 use crate::line::settings::Mode;
 use crate::line::settings::NO_LIMIT;
+use crate::telemetry::metrics::seconds::EXCHANGE_US;
+use crate::telemetry::metrics::seconds::ORIGIN_US;
+use crate::telemetry::metrics::seconds::WAIT_US;
 
 use self::make::counter;
 use self::make::counters;
@@ -48,35 +51,6 @@ pub use self::worker::WorkerRoom;
 
 /// What the text of [`Metrics::render`] is, for its `Content-Type`.
 pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
-
-/// Upper bounds of exchange times, in microseconds.
-const EXCHANGE_US: &[u64] = &[
-    100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000,
-    1_000_000,
-];
-
-/// Upper bounds of origin times, in microseconds.
-const ORIGIN_US: &[u64] = &[
-    1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000,
-    5_000_000, 10_000_000, 30_000_000,
-];
-
-/// Upper bounds of waits, in microseconds: a second to eight hours.
-const WAIT_US: &[u64] = &[
-    1_000_000,
-    10_000_000,
-    30_000_000,
-    60_000_000,
-    120_000_000,
-    300_000_000,
-    600_000_000,
-    1_200_000_000,
-    1_800_000_000,
-    3_600_000_000,
-    7_200_000_000,
-    14_400_000_000,
-    28_800_000_000,
-];
 
 /// A series as it is described to whoever reads it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,6 +115,8 @@ metrics! {
     connections: IntGauge = gauge();
     /// Bytes of responses that wait in memory for clients over HTTP/2
     unsent_bytes: IntGauge = gauge();
+    /// Connections among them that are idle, and taken apart until their next byte
+    connections_parked: IntGauge = gauge();
     /// Connections accepted from visitors
     accepted_total: IntCounter = counter();
     /// Connections and requests turned away at a bound, before a room saw them

@@ -18,6 +18,35 @@ use prometheus::core::Collector;
 use prometheus::core::Desc;
 use prometheus::proto;
 
+/// Upper bounds of exchange times, in microseconds.
+pub(super) const EXCHANGE_US: &[u64] = &[
+    100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000,
+    1_000_000,
+];
+
+/// Upper bounds of origin times, in microseconds.
+pub(super) const ORIGIN_US: &[u64] = &[
+    1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000,
+    5_000_000, 10_000_000, 30_000_000,
+];
+
+/// Upper bounds of waits, in microseconds: a second to eight hours.
+pub(super) const WAIT_US: &[u64] = &[
+    1_000_000,
+    10_000_000,
+    30_000_000,
+    60_000_000,
+    120_000_000,
+    300_000_000,
+    600_000_000,
+    1_200_000_000,
+    1_800_000_000,
+    3_600_000_000,
+    7_200_000_000,
+    14_400_000_000,
+    28_800_000_000,
+];
+
 /// One histogram. Observing is two additions to memory that only this worker writes.
 #[derive(Debug)]
 pub struct Seconds {

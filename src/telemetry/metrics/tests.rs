@@ -125,14 +125,17 @@ fn workers_hand_over_exactly_what_they_counted() {
                 let (room, origin) = (worker.room("vaccination"), worker.origin("portal"));
                 for _ in 0..250 {
                     worker.opened();
+                    worker.parked();
                     room.request(Decision::Status);
                     room.request(Decision::Forward);
                     worker.response(200);
                     origin.answered(Duration::from_millis(3));
+                    worker.woke();
                     worker.closed();
                     worker.flush();
                 }
                 worker.opened();
+                worker.parked();
                 worker.turned(Turned::HeadSize);
                 worker.unbelieved(Rejected::UnknownKey(KeyId(1)));
                 origin.failed(OriginFailure::Timeout);
@@ -143,6 +146,7 @@ fn workers_hand_over_exactly_what_they_counted() {
     for line in [
         "anteroom_accepted_total 1004",
         "anteroom_connections 4",
+        "anteroom_connections_parked 4",
         "anteroom_requests_total{decision=\"forward\",room=\"vaccination\"} 1000",
         "anteroom_status_requests_total{room=\"vaccination\"} 1000",
         "anteroom_responses_total{class=\"2xx\"} 1000",

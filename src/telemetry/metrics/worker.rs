@@ -36,6 +36,8 @@ pub struct WorkerMetrics {
     connections: AtomicI64,
     /// Bytes that waited in memory when last told.
     unsent: AtomicI64,
+    /// Parked less woken since the last handover.
+    parked: AtomicI64,
     responses: Tallies,
     rejected: Tallies,
     unbelieved: Tallies,
@@ -54,6 +56,7 @@ impl WorkerMetrics {
             accepted: AtomicU64::new(0),
             connections: AtomicI64::new(0),
             unsent: AtomicI64::new(0),
+            parked: AtomicI64::new(0),
             responses: Tallies::new::<Class>(|name| of(&metrics.responses_total, name)),
             rejected: Tallies::new::<Turned>(|name| of(&metrics.rejected_total, name)),
             unbelieved: Tallies::new::<Unbelieved>(|name| of(&metrics.unbelieved_total, name)),
@@ -79,6 +82,16 @@ impl WorkerMetrics {
         let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
         let told = self.unsent.swap(bytes, Ordering::Relaxed);
         self.metrics.unsent_bytes.add(bytes - told);
+    }
+
+    /// A connection was taken apart because it is idle; [`Self::woke`] must follow, before [`Self::closed`].
+    pub fn parked(&self) {
+        self.parked.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Such a connection was put together again, or is no more.
+    pub fn woke(&self) {
+        self.parked.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// A connection or a request was turned away at a bound.
@@ -133,6 +146,8 @@ impl WorkerMetrics {
         self.metrics.accepted_total.inc_by(accepted);
         let connections = self.connections.swap(0, Ordering::Relaxed);
         self.metrics.connections.add(connections);
+        let parked = self.parked.swap(0, Ordering::Relaxed);
+        self.metrics.connections_parked.add(parked);
         self.responses.flush();
         self.rejected.flush();
         self.unbelieved.flush();
