@@ -103,6 +103,8 @@ pub mod clock;
 pub mod config;
 pub mod demo;
 pub mod estimate;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod gate;
 pub mod line;
 pub mod message;

@@ -54,7 +54,12 @@ fn compose_config() -> Arc<Config> {
 
 /// The values of `key=` in the unit, in order.
 fn unit(key: &str) -> Vec<String> {
-    let text = text("anteroom.service");
+    values("anteroom.service", key)
+}
+
+/// The values of `key=` in this unit, in order.
+fn values(unit: &str, key: &str) -> Vec<String> {
+    let text = text(unit);
     let value = |line: &str| Some(line.strip_prefix(key)?.strip_prefix('=')?.to_owned());
     text.lines().filter_map(value).collect()
 }
@@ -155,6 +160,18 @@ fn keys_and_lines_are_kept_where_the_service_may_write() {
 }
 
 #[test]
+fn the_sockets_that_systemd_keeps_are_those_that_are_listened_on() {
+    let config = parsed("anteroom.toml");
+    let listened = config.server.listen.iter().chain(&config.admin.listen);
+    let listened: Vec<_> = listened.map(ToString::to_string).collect();
+    let kept = values("anteroom.socket", "ListenStream");
+    assert!(!kept.is_empty());
+    assert!(kept.iter().all(|addr| listened.contains(addr)), "{kept:?}");
+    // Only a program that says when it is ready is started so.
+    assert_eq!(unit("Type"), ["notify"]);
+}
+
+#[test]
 fn whatever_stops_a_replica_waits_for_it_to_drain() {
     let unit_s: u64 = unit("TimeoutStopSec")[0].parse().unwrap();
     let compose = text("compose.yaml");
@@ -223,9 +240,15 @@ fn systemd_finds_nothing_wrong_with_the_unit() {
     // systemd looks whether the program is there.
     let here = text("anteroom.service").replace("/usr/local/bin/anteroom", BINARY);
     fs::write(&copy, here).unwrap();
-    let copy = copy.to_str().unwrap();
+    let sockets = dir.path().join("anteroom.socket");
+    fs::write(&sockets, text("anteroom.socket")).unwrap();
+    let [copy, sockets] = [&copy, &sockets].map(|path| path.to_str().unwrap());
     let none = ("LC_ALL", "C");
-    if let Some(output) = run("systemd-analyze", &["verify", "--man=no", copy], none) {
+    if let Some(output) = run(
+        "systemd-analyze",
+        &["verify", "--man=no", copy, sockets],
+        none,
+    ) {
         assert!(
             output.status.success() && said(&output).is_empty(),
             "{}",

@@ -23,6 +23,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("admin", 5),
     ("server", 6),
     ("app", 7),
+    ("fuzz", 7),
     ("demo", 7),
     ("cli", 8),
 ];

@@ -3,6 +3,7 @@
 //! `GET` never changes anything. On a public address every call needs the bearer token; the health of a replica is
 //! told to anybody who can reach it.
 
+mod listen;
 mod rooms;
 
 use std::convert::Infallible;
@@ -30,10 +31,12 @@ use tokio::sync::Semaphore;
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::telemetry::metrics::Metrics;
 
+pub use listen::Listening;
 pub use rooms::Rooms;
 
 /// Operators' connections at once.
@@ -57,6 +60,8 @@ pub struct Desk {
     pub rooms: Rooms,
     /// The bearer token callers must show; none on loopback.
     pub token: Arc<Token>,
+    /// Cancelled when this replica drains.
+    pub draining: CancellationToken,
 }
 
 /// The bearer token, which may be replaced while the listener runs.
@@ -105,18 +110,35 @@ pub enum Outcome {
     Refused(String),
 }
 
-/// Listens for operators; the address, with the port that was chosen for port 0.
+/// Answers operators; the address, with the port that was chosen for port 0.
+///
+/// While this replica drains it goes on telling so, unless its successor listens on the same address by then.
 ///
 /// # Errors
-/// When the address cannot be listened on.
-pub async fn start(addr: SocketAddr, desk: Desk) -> io::Result<SocketAddr> {
-    let listener = TcpListener::bind(addr).await?;
+/// When the socket cannot be used.
+pub fn start(listening: Listening, desk: Desk) -> io::Result<SocketAddr> {
+    let at_drain = listening.at_drain()?;
+    let listener = TcpListener::from_std(listening.socket)?;
     let addr = listener.local_addr()?;
-    tokio::spawn(accept(listener, Arc::new(desk)));
+    let desk = Arc::new(desk);
+    tokio::spawn(async move {
+        let accepting = accept(&listener, &desk);
+        if !at_drain.is_ours() {
+            return accepting.await;
+        }
+        tokio::select! {
+            () = accepting => return,
+            () = desk.draining.cancelled() => {}
+        }
+        drop(listener);
+        if let Some(listener) = at_drain.go_on() {
+            accept(&listener, &desk).await;
+        }
+    });
     Ok(addr)
 }
 
-async fn accept(listener: TcpListener, desk: Arc<Desk>) {
+async fn accept(listener: &TcpListener, desk: &Arc<Desk>) {
     let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let Ok(permit) = Arc::clone(&connections).acquire_owned().await else {
@@ -124,7 +146,7 @@ async fn accept(listener: TcpListener, desk: Arc<Desk>) {
         };
         match listener.accept().await {
             Ok((stream, _)) => {
-                let desk = Arc::clone(&desk);
+                let desk = Arc::clone(desk);
                 tokio::spawn(async move {
                     serve(stream, desk).await;
                     drop(permit);

@@ -27,8 +27,10 @@ impl Front {
                 stock: Box::new(|room, left| (room == "a").then_some(left < 1_000)),
             },
             token: shown,
+            draining: CancellationToken::new(),
         };
-        let addr = start("127.0.0.1:0".parse().unwrap(), desk).await.unwrap();
+        let listening = Listening::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let addr = start(listening, desk).unwrap();
         Self { addr, inbox }
     }
 

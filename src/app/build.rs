@@ -25,6 +25,8 @@ use crate::page;
 use crate::page::Lang;
 use crate::page::Localized;
 use crate::proxy;
+use crate::proxy::EjectionRule;
+use crate::proxy::HealthCheck;
 use crate::proxy::HostHeader;
 use crate::proxy::OriginAddress;
 use crate::proxy::OriginSettings;
@@ -161,6 +163,20 @@ fn origin(config: &Config, origin: &crate::config::Origin) -> Result<OriginSetti
     Ok(OriginSettings {
         name: origin.name.clone(),
         servers: origin.urls.iter().map(address).collect(),
+        // Those of an origin that is served already stay: see `control::assemble`.
+        standings: Arc::default(),
+        ejection: EjectionRule {
+            after: origin.eject.after,
+            longest: origin.eject.longest,
+            by_status: origin.eject.by_status,
+        },
+        check: origin.health.as_ref().map(|health| HealthCheck {
+            path: health.path.clone(),
+            interval: health.interval,
+            timeout: health.timeout,
+            fail_after: health.fail_after,
+            pass_after: health.pass_after,
+        }),
         tls,
         host: if origin.pass_host {
             HostHeader::Client
@@ -184,6 +200,7 @@ fn origin(config: &Config, origin: &crate::config::Origin) -> Result<OriginSetti
             idle: origin.idle_timeout,
             total: origin.total_timeout,
             keep: origin.keep_alive,
+            renew: origin.keep_alive_max,
             ..OriginTimeouts::default()
         },
     })

@@ -6,11 +6,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering;
 
 use arc_swap::ArcSwap;
 use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
 use tracing::error;
 use tracing::info;
 use tracing::warn;
@@ -32,8 +31,10 @@ use crate::gate::Joins;
 use crate::gate::Live;
 use crate::gate::Routes;
 use crate::gate::Site;
+use crate::gate::VisitorLimits;
 use crate::page::Pages;
 use crate::page::Texts;
+use crate::proxy::OriginSettings;
 use crate::room::Draw;
 use crate::room::Health;
 use crate::room::Room;
@@ -56,7 +57,7 @@ pub(crate) struct Control {
     pub(crate) token: Arc<Token>,
     logs: Option<Logs>,
     loaded: Mutex<Loaded>,
-    draining: AtomicBool,
+    draining: CancellationToken,
 }
 
 /// What a reload came to.
@@ -121,7 +122,7 @@ impl Control {
             token,
             logs,
             loaded: Mutex::new(loaded),
-            draining: AtomicBool::new(false),
+            draining: CancellationToken::new(),
         }
     }
 
@@ -149,7 +150,7 @@ impl Control {
 
     async fn try_reload(&self) -> Result<Reloaded, ReloadError> {
         let mut in_force = self.loaded.lock().await;
-        if self.draining.load(Ordering::Acquire) {
+        if self.draining.is_cancelled() {
             return Err(ReloadError::Draining);
         }
         let file = self.file.as_ref().ok_or(ReloadError::NoFile)?;
@@ -228,21 +229,32 @@ impl Control {
             tokio::spawn(async move { room.leave().await });
         }
         for gone in &before.origins {
-            if live.origins.iter().all(|kept| kept.name != gone.name) {
+            let kept = live.origins.iter().find(|kept| kept.name == gone.name);
+            if kept.is_none() {
                 self.metrics.forget_origin(&gone.name);
+            }
+            let kept = kept.map_or(&[][..], |kept| kept.servers.as_slice());
+            gone.standings.keep_only(kept);
+            for server in gone.servers.iter().filter(|server| !kept.contains(server)) {
+                self.metrics.forget_server(&gone.name, &server.to_string());
             }
         }
     }
 
     /// Notes that this replica stops.
     pub(crate) fn drain(&self) {
-        self.draining.store(true, Ordering::Release);
+        self.draining.cancel();
+    }
+
+    /// Cancelled when this replica stops.
+    pub(crate) fn draining(&self) -> CancellationToken {
+        self.draining.clone()
     }
 
     /// Whether this replica should get visitors, and why not.
     pub(crate) fn unready(&self) -> Vec<String> {
         let mut reasons = Vec::new();
-        if self.draining.load(Ordering::Acquire) {
+        if self.draining.is_cancelled() {
             reasons.push("draining".to_owned());
         }
         for site in &self.live.load().sites {
@@ -310,7 +322,8 @@ pub(crate) async fn assemble(
         keys,
         pages,
     } = parts;
-    let origins = build::origins(&config)?;
+    let mut origins = build::origins(&config)?;
+    keep_what_is_known(&mut origins, before);
     let running: BTreeMap<&str, &Arc<Room>> = before
         .into_iter()
         .flat_map(|live| &live.sites)
@@ -336,6 +349,7 @@ pub(crate) async fn assemble(
             texts: build::texts(room),
             room: line,
             base: format!("{}{}", config.server.prefix, room.name),
+            limits: VisitorLimits::of(room, limits_of(before, &room.name)),
             cookies: CookieNames::new(room),
             origin,
             config: Arc::clone(room),
@@ -365,6 +379,26 @@ pub(crate) async fn assemble(
         texts,
         config,
     })
+}
+
+/// What is known of a room's visitors and what they ask for.
+fn limits_of<'a>(before: Option<&'a Live>, room: &str) -> Option<&'a Arc<VisitorLimits>> {
+    let sites = &before?.sites;
+    sites
+        .iter()
+        .find(|site| site.name() == room)?
+        .limits
+        .as_ref()
+}
+
+/// What the workers share about an origin outlives a reload: what is in flight there, and how its servers stand.
+fn keep_what_is_known(origins: &mut [OriginSettings], before: Option<&Live>) {
+    for origin in origins {
+        let known = before.and_then(|live| live.origins.iter().find(|o| o.name == origin.name));
+        let Some(known) = known else { continue };
+        origin.pot = Arc::clone(&known.pot);
+        origin.standings = Arc::clone(&known.standings);
+    }
 }
 
 async fn start_room(

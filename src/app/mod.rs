@@ -5,7 +5,9 @@
 
 mod build;
 mod control;
+mod notify;
 mod rooms;
+mod sockets;
 mod watch;
 
 use std::net::SocketAddr;
@@ -35,6 +37,7 @@ use crate::gate::Gate;
 use crate::gate::Live;
 use crate::page::Pages;
 use crate::server;
+use crate::server::Handed;
 use crate::server::ListenSettings;
 use crate::server::ServerSettings;
 use crate::server::Worker;
@@ -44,6 +47,9 @@ use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::logs::Logs;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::metrics::WorkerMetrics;
+
+pub use notify::Progress;
+pub use notify::notify;
 
 /// How long the last lines of the access log may take to be written.
 const LOG_DEADLINE: Duration = Duration::from_secs(5);
@@ -99,12 +105,15 @@ pub struct Stopped {
 
 /// Starts anteroom with this configuration; `file` is read again by reloads, which change the level of `logs`.
 ///
+/// Sockets that were `handed` over are used where the configuration names their addresses.
+///
 /// # Errors
 /// [`StartError`] when something it names cannot be used; nothing is left running.
 pub async fn start(
     loaded: Loaded,
     file: Option<PathBuf>,
     logs: Option<Logs>,
+    mut handed: Handed,
 ) -> Result<Running, StartError> {
     let config = Arc::clone(&loaded.config);
     let metrics = Metrics::try_new(clock::wall_us())
@@ -137,9 +146,15 @@ pub async fn start(
     let control = Arc::new(control);
 
     let access_log = open_access_log(&config, &metrics)?;
-    let server = start_server(&config, &control, access_log.as_ref())?;
+    let takes_over = sockets::takes_over(&config, &handed);
+    if takes_over {
+        sockets::lines_known(&control.live.load_full()).await;
+    }
+    let operators = sockets::operators(&config, takes_over, &mut handed)?;
+    let server = start_server(&config, &control, access_log.as_ref(), handed)?;
     let (orders, inbox) = mpsc::channel(16);
-    let admin = start_admin(&config, &control, orders).await?;
+    let admin = operators.map(|listening| start_admin(listening, &control, orders));
+    let admin = admin.transpose()?;
     let tasks = vec![
         tokio::spawn(watch::orders(Arc::clone(&control), inbox)),
         tokio::spawn(watch::file(Arc::clone(&control))),
@@ -176,6 +191,7 @@ fn start_server(
     config: &crate::config::Config,
     control: &Arc<Control>,
     access_log: Option<&Arc<AccessLog>>,
+    handed: Handed,
 ) -> Result<server::Running, StartError> {
     let files_max = server::descriptors_max();
     let (wanted, allowed) = (
@@ -209,7 +225,8 @@ fn start_server(
         access_log.cloned(),
     );
     let make = move |worker: Worker| make_gate(&live, &metrics, log.as_deref(), &worker);
-    server::start(settings, make).map_err(|error| StartError::Listen(build::cause(&error)))
+    let started = server::start_on(handed, settings, make);
+    started.map_err(|error| StartError::Listen(build::cause(&error)))
 }
 
 /// One worker's handler, and what it does every 250 ms.
@@ -241,14 +258,11 @@ fn make_gate(
     gate
 }
 
-async fn start_admin(
-    config: &crate::config::Config,
+fn start_admin(
+    listening: admin::Listening,
     control: &Arc<Control>,
     orders: mpsc::Sender<admin::Order>,
-) -> Result<Option<SocketAddr>, StartError> {
-    let Some(addr) = config.admin.listen else {
-        return Ok(None);
-    };
+) -> Result<SocketAddr, StartError> {
     let ready = Arc::clone(control);
     let desk = admin::Desk {
         metrics: Arc::clone(&control.metrics),
@@ -256,14 +270,13 @@ async fn start_admin(
         orders,
         rooms: rooms::reach(control),
         token: Arc::clone(&control.token),
+        draining: control.draining(),
     };
-    let addr = admin::start(addr, desk).await.map_err(|error| {
-        StartError::Listen(format!(
-            "the admin listener cannot listen on {addr}: {error}"
-        ))
+    let addr = admin::start(listening, desk).map_err(|error| {
+        StartError::Listen(format!("the admin listener cannot be used: {error}"))
     })?;
     info!(addr = %addr, "listening for operators");
-    Ok(Some(addr))
+    Ok(addr)
 }
 
 impl Running {

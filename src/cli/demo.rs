@@ -10,6 +10,7 @@ use clap::Args;
 use tokio::sync::oneshot;
 
 use crate::app;
+use crate::cli::causes;
 use crate::cli::exit::Exit;
 use crate::config;
 use crate::config::Loaded;
@@ -20,6 +21,7 @@ use crate::demo::Options;
 use crate::demo::Screen;
 use crate::demo::StartError;
 use crate::demo::Wanted;
+use crate::server::Handed;
 use crate::server::raise_descriptor_limit;
 use crate::telemetry::logs::LogFormat;
 use crate::telemetry::logs::Logs;
@@ -85,7 +87,7 @@ fn start(wanted: &Wanted, folder: &Path) -> Result<demo::Running, StartError> {
         .name("anteroom".to_owned())
         .spawn(move || {
             runtime.block_on(async move {
-                match app::start(loaded, None, None).await {
+                match app::start(loaded, None, None, Handed::default()).await {
                     Ok(running) => {
                         ready
                             .send(Ok((running.addrs().first().copied(), running.admin())))
@@ -144,16 +146,4 @@ phone = "00 000 0000"
         &Surroundings::elsewhere(),
     )
     .map_err(|report| report.to_string().into())
-}
-
-/// An error and what caused it, in one line.
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

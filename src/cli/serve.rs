@@ -12,13 +12,17 @@ use tracing::info;
 use tracing::warn;
 
 use crate::app;
+use crate::app::Progress;
+use crate::app::notify;
 use crate::cli::CONFIG_FILE;
+use crate::cli::causes;
 use crate::cli::exit::Exit;
 use crate::config;
 use crate::config::Loaded;
 use crate::config::Surroundings;
 use crate::config::WithoutFile;
 use crate::config::server::Format;
+use crate::server::Handed;
 use crate::server::raise_descriptor_limit;
 use crate::telemetry::logs::LogFormat;
 use crate::telemetry::logs::Logs;
@@ -72,10 +76,18 @@ impl Serve {
                 return Ok(Exit::Failed);
             }
         };
+        // While there are no other threads.
+        let handed = match Handed::from_environment() {
+            Ok(handed) => handed,
+            Err(error) => {
+                writeln!(err, "anteroom cannot start: {}", causes(&error))?;
+                return Ok(Exit::Failed);
+            }
+        };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        match runtime.block_on(serve(loaded, self.file(), logs)) {
+        match runtime.block_on(serve(loaded, self.file(), logs, handed)) {
             Ok(()) => Ok(Exit::Ok),
             Err(error) => {
                 writeln!(err, "anteroom cannot start: {error}")?;
@@ -116,6 +128,7 @@ async fn serve(
     loaded: Loaded,
     file: Option<PathBuf>,
     logs: Logs,
+    handed: Handed,
 ) -> Result<(), Box<dyn std::error::Error>> {
     if let Some(warnings) = loaded.warnings() {
         warn!("the configuration has warnings:\n{warnings}");
@@ -127,14 +140,20 @@ async fn serve(
         "anteroom starts"
     );
     let (mut changes, mut stops) = (Changes::listen()?, Stops::listen()?);
-    let running = app::start(loaded, file, Some(logs)).await?;
+    let running = app::start(loaded, file, Some(logs), handed).await?;
+    notify(Progress::Ready);
     loop {
         tokio::select! {
-            _ = changes.reload.recv() => running.reload().await,
+            _ = changes.reload.recv() => {
+                notify(Progress::Reloading);
+                running.reload().await;
+                notify(Progress::Ready);
+            }
             _ = changes.reopen.recv() => running.reopen_logs(),
             () = stops.recv() => break,
         }
     }
+    notify(Progress::Stopping);
     info!("draining: no new connections; a second signal ends everything now");
     let stopped = running.stop(stops.recv()).await;
     info!(

@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 mod check;
 pub mod fault;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 pub mod keys;
 mod load;
 pub mod origin;

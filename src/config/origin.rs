@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use http::uri::PathAndQuery;
+
 use crate::config::pattern::HostPattern;
 use crate::config::url::OriginUrl;
 
@@ -13,6 +15,10 @@ pub struct Origin {
     pub name: String,
     /// Its servers; at least one.
     pub urls: Vec<OriginUrl>,
+    /// When one of several servers is passed over.
+    pub eject: Eject,
+    /// How its servers are asked how they are; `None` when they are not.
+    pub health: Option<Health>,
     /// Hosts whose requests outside every room go here; empty means any host.
     pub hosts: Vec<HostPattern>,
     /// Most requests in flight to it, over all replicas.
@@ -27,8 +33,36 @@ pub struct Origin {
     pub total_timeout: Option<Duration>,
     /// How long an unused connection is kept.
     pub keep_alive: Duration,
+    /// How long a connection is used at all; `None` for no limit.
+    pub keep_alive_max: Option<Duration>,
     /// A PEM file of authorities to trust instead of the platform's.
     pub ca_file: Option<PathBuf>,
     /// Whether the origin sees the host the visitor asked for; otherwise its own.
     pub pass_host: bool,
+}
+
+/// When one of several servers is passed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Eject {
+    /// After so many failures in a row; 0 for never.
+    pub after: u32,
+    /// The longest at a time.
+    pub longest: Duration,
+    /// Whether an answer of 502, 503 or 504 is a failure.
+    pub by_status: bool,
+}
+
+/// How servers are asked how they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Health {
+    /// What is asked for.
+    pub path: PathAndQuery,
+    /// From one answer to the next question.
+    pub interval: Duration,
+    /// How long an answer may take.
+    pub timeout: Duration,
+    /// Bad ones in a row that take a server out of use.
+    pub fail_after: u32,
+    /// Good ones in a row that bring it back.
+    pub pass_after: u32,
 }

@@ -53,6 +53,10 @@ pub struct Room {
     pub pass_idle: Duration,
     /// How long a pass can be renewed, from its entry.
     pub pass_max: Duration,
+    /// Most requests of one visitor at the origin at once, at each replica; 0 for no limit.
+    pub visitor_in_flight: u64,
+    /// Most requests of one visitor in a time, at each replica; zero for no limit.
+    pub visitor_rate: Rate,
     /// How long after a pass ran out a request with a body is still forwarded.
     pub grace: Duration,
     /// How many times somebody may come back in after idling out.

@@ -1,7 +1,9 @@
 //! Forwards what may go through: with the visitor's pass, renewed when it is due, and the origin's orders obeyed.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
+use http::HeaderMap;
 use http::Request;
 use http::Response;
 use http::StatusCode;
@@ -12,6 +14,7 @@ use crate::clock;
 use crate::gate::Gate;
 use crate::gate::act::Going;
 use crate::gate::counted::Counted;
+use crate::gate::limits::VisitorLimits;
 use crate::gate::reply;
 use crate::gate::reply::Media;
 use crate::gate::show;
@@ -35,11 +38,15 @@ use crate::proxy::Passage;
 use crate::seal;
 use crate::seal::Pass;
 use crate::seal::Ticket;
+use crate::telemetry::metrics::Label;
+use crate::telemetry::metrics::Limit;
 
 /// Preflights one worker forwards at once without a pass.
 const PREFLIGHTS_MAX: usize = 8;
 /// When the origin failed somebody inside, it may try again after this many seconds.
 const RETRY_S: u64 = 10;
+/// A visitor that asked for more than it may, may ask again after this many seconds.
+const LIMITED_S: u64 = 1;
 
 /// How a request goes through.
 #[derive(Debug, Clone, Copy)]
@@ -177,6 +184,14 @@ impl Gate {
     ) -> Result<Response<Body>, Fault> {
         // Not the configuration in force by now: a reload must not turn a request towards another origin.
         let origin = visit.origin;
+        if let Some((limits, visitor)) = visit.site.limits.as_ref().zip(through.id())
+            && let Some(limit) = Box::pin(limited(visit, limits, visitor, going.note)).await
+        {
+            let look = Look::navigated(&going.uri, &visit.live.config.server.prefix);
+            let mut response = too_many(visit, &look, limit);
+            give(visit, &through, response.headers_mut());
+            return Ok(response);
+        }
         let passage = Passage {
             client: visit.client,
             visitor: through.id(),
@@ -221,20 +236,7 @@ impl Gate {
             }
         };
         self.keep_open(visit, &through, going.note, &response);
-        let headers = response.headers_mut();
-        if let Some(ticket) = &through.ticket {
-            reply::give_ticket(headers, visit, ticket);
-            reply::keep_private(headers);
-        }
-        if let Some(pass) = through.pass.filter(|_| through.is_new) {
-            reply::give_pass(headers, visit, &pass);
-            reply::keep_private(headers);
-            reply::say_state(
-                headers,
-                State::Entered,
-                Some(pass.number).filter(|&number| number > 0),
-            );
-        }
+        give(visit, &through, response.headers_mut());
         Ok(response)
     }
 
@@ -265,6 +267,65 @@ impl Gate {
         };
         self.forward(visit, going, Through::nobody()).await
     }
+}
+
+/// Gives the visitor what it is to have with the response.
+fn give(visit: &Visit<'_>, through: &Through, headers: &mut HeaderMap) {
+    if let Some(ticket) = &through.ticket {
+        reply::give_ticket(headers, visit, ticket);
+        reply::keep_private(headers);
+    }
+    if let Some(pass) = through.pass.filter(|_| through.is_new) {
+        reply::give_pass(headers, visit, &pass);
+        reply::keep_private(headers);
+        reply::say_state(
+            headers,
+            State::Entered,
+            Some(pass.number).filter(|&number| number > 0),
+        );
+    }
+}
+
+/// What the visitor has too much of, if it is that; otherwise the request counts until its response has ended.
+async fn limited(
+    visit: &Visit<'_>,
+    limits: &Arc<VisitorLimits>,
+    visitor: TicketId,
+    note: &Note,
+) -> Option<Limit> {
+    let limit = match limits.admit(visitor, visit.now).await {
+        Ok(leave) => {
+            note.held.replace(Some(Box::new(leave)));
+            return None;
+        }
+        Err(limit) => limit,
+    };
+    visit.counts.limited(limit);
+    // The origin's own bound holds for those whom there is no room to count.
+    Some(limit).filter(|limit| *limit != Limit::Untracked)
+}
+
+/// Marks an answer of ours to a request that was more than its visitor may make.
+#[derive(Debug, Clone, Copy)]
+struct Limited;
+
+/// Whether that is what a response answers.
+pub(crate) fn is_limited(response: &Response<Body>) -> bool {
+    response.extensions().get::<Limited>().is_some()
+}
+
+/// The visitor asks for more than it may: the pass stays, and a moment later there is room again.
+fn too_many(visit: &Visit<'_>, look: &Look<'_>, limit: Limit) -> Response<Body> {
+    tracing::debug!(
+        room.name = visit.site.name(),
+        limit = limit.name(),
+        "a visitor is over its limit"
+    );
+    let status = StatusCode::TOO_MANY_REQUESTS;
+    let mut response = calm(visit, look, Calm::TooMany, status);
+    reply::retry_after(response.headers_mut(), LIMITED_S);
+    response.extensions_mut().insert(Limited);
+    response
 }
 
 /// Whether a request has no body, so that the time to its response is the origin's: however short a body is, its sender
@@ -300,23 +361,22 @@ fn obey(visit: &Visit<'_>, through: &Through, command: Option<Command>, stock: O
 
 /// The origin failed somebody inside: calm words, the pass stays.
 fn troubled(visit: &Visit<'_>, look: &Look<'_>, error: &OriginError) -> Response<Body> {
-    let status = error.status();
+    let mut response = calm(visit, look, Calm::InsideOrigin, error.status());
+    reply::retry_after(response.headers_mut(), RETRY_S);
+    response
+}
+
+/// Calm words to somebody inside, as a page where one is wanted.
+fn calm(visit: &Visit<'_>, look: &Look<'_>, kind: Calm, status: StatusCode) -> Response<Body> {
     let standing = show::without_ticket(visit, State::Origin);
     let view = show::view(visit, look, None, &standing);
     let pages = &visit.live.pages;
-    let mut response = if visit.wishes.accepts("text/html") {
-        reply::ours(
-            status,
-            Media::Html,
-            pages.calm(Calm::InsideOrigin, &view),
-            pages.csp(),
-        )
+    if visit.wishes.accepts("text/html") {
+        reply::ours(status, Media::Html, pages.calm(kind, &view), pages.csp())
     } else {
-        let body = pages.calm_problem(Calm::InsideOrigin, &view, status.as_u16());
+        let body = pages.calm_problem(kind, &view, status.as_u16());
         reply::ours(status, Media::Problem, body, "")
-    };
-    reply::retry_after(response.headers_mut(), RETRY_S);
-    response
+    }
 }
 
 /// The status an origin's failure is answered with (RFC 9110 §15.6).

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::config::Config;
 use crate::gate::cookies::CookieNames;
 use crate::gate::joins::Joins;
+use crate::gate::limits::VisitorLimits;
 use crate::gate::routes::Routes;
 use crate::message::TrustedProxies;
 use crate::page::Pages;
@@ -69,6 +70,8 @@ pub struct Site {
     pub room: Arc<Room>,
     /// Where its own addresses begin, as `/.anteroom/vaccination`.
     pub base: String,
+    /// What one visitor may ask of the origin, where the room limits that.
+    pub limits: Option<Arc<VisitorLimits>>,
     /// What its cookies are called.
     pub cookies: CookieNames,
     /// Index of its origin in [`Live::origins`].

@@ -16,12 +16,16 @@ use crate::gate::live::Live;
 use crate::gate::visit::Here;
 use crate::message::Client;
 use crate::proxy::Background;
+use crate::proxy::OriginAddress;
 use crate::proxy::OriginPool;
 use crate::proxy::OriginSettings;
 use crate::room::Port;
+use crate::telemetry::metrics::Repeat;
+use crate::telemetry::metrics::ServerCounts;
 use crate::telemetry::metrics::WorkerMetrics;
 use crate::telemetry::metrics::WorkerOrigin;
 use crate::telemetry::metrics::WorkerRoom;
+use crate::telemetry::metrics::WorkerServer;
 
 /// One configuration as one worker serves it.
 #[derive(Debug)]
@@ -46,6 +50,8 @@ pub(crate) struct LocalRoom {
 pub(crate) struct LocalOrigin {
     pub(crate) pool: Rc<OriginPool>,
     pub(crate) counts: Arc<WorkerOrigin>,
+    /// In the order of the pool's servers.
+    servers: Vec<WorkerServer>,
     replicas: Replicas,
     /// There are more replicas than requests the origin may have in flight.
     is_exceeded: Cell<bool>,
@@ -69,14 +75,31 @@ impl Local {
         });
         let origins = live.origins.iter().map(|settings| {
             let kept = before.and_then(|before| before.pool_of(settings, &live));
+            let made = || {
+                let named = before.and_then(|before| before.pool_named(&settings.name));
+                OriginPool::after(named, settings.clone(), background.clone())
+            };
+            let pool = kept.unwrap_or_else(made);
+            let server = |(address, _): (&OriginAddress, _)| {
+                metrics.server(&settings.name, &address.to_string())
+            };
             LocalOrigin {
-                pool: kept.unwrap_or_else(|| OriginPool::new(settings.clone(), background.clone())),
                 counts: metrics.origin(&settings.name),
+                servers: pool.servers().map(server).collect(),
+                pool,
                 replicas: Replicas::default(),
                 is_exceeded: Cell::new(false),
             }
         });
-        let (rooms, origins) = (rooms.collect(), origins.collect());
+        let (rooms, origins): (_, Vec<LocalOrigin>) = (rooms.collect(), origins.collect());
+        for gone in before.iter().flat_map(|before| &before.origins) {
+            if origins
+                .iter()
+                .all(|kept| !Rc::ptr_eq(&kept.pool, &gone.pool))
+            {
+                gone.pool.retire();
+            }
+        }
         Self {
             rooms,
             origins,
@@ -115,6 +138,40 @@ impl Local {
         }
     }
 
+    /// Has one worker of this replica check how the origins' servers are, where that is configured.
+    pub(crate) fn watch(&self, place: Place) {
+        if place.index == 0 {
+            self.origins.iter().for_each(|origin| origin.pool.watch());
+        }
+    }
+
+    /// Counts what the pools did, and shows how servers stand.
+    pub(crate) fn count(&self, place: Place) {
+        for origin in &self.origins {
+            origin.counts.waiting(origin.pool.stats().waiting);
+            let repeats = origin.pool.take_repeats();
+            for (reason, count) in [
+                (Repeat::Unsent, repeats.unsent),
+                (Repeat::Safe, repeats.safe),
+                (Repeat::OverBudget, repeats.over_budget),
+            ] {
+                origin.counts.repeated(reason, count);
+            }
+            for (server, (_, stats)) in origin.servers.iter().zip(origin.pool.servers()) {
+                server.in_flight(stats.in_flight);
+                if place.index == 0 {
+                    server.stands(&ServerCounts {
+                        is_up: stats.is_up,
+                        is_ejected: stats.is_ejected,
+                        ejections: stats.ejections,
+                        checks: stats.checks,
+                        checks_failed: stats.checks_failed,
+                    });
+                }
+            }
+        }
+    }
+
     /// Where a request to this room has come to.
     pub(crate) fn here<'a>(&'a self, room: usize, client: &'a Client) -> Here<'a> {
         let site = &self.live.sites[room];
@@ -135,6 +192,11 @@ impl Local {
             .iter()
             .position(|site| Arc::ptr_eq(&site.room, room))?;
         Some(Rc::clone(&self.rooms[at].port))
+    }
+
+    fn pool_named(&self, name: &str) -> Option<&OriginPool> {
+        let at = self.live.origins.iter().position(|o| o.name == name)?;
+        Some(&self.origins[at].pool)
     }
 
     /// The connections of an origin that is configured as it was, but for how much it may have in flight: that is

@@ -13,7 +13,10 @@ mod counted;
 mod decide;
 mod divide;
 mod forward;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod joins;
+mod limits;
 mod live;
 mod local;
 mod names;
@@ -84,6 +87,7 @@ use crate::telemetry::metrics::WorkerOrigin;
 pub use cookies::CookieNames;
 pub use divide::Place;
 pub use joins::Joins;
+pub use limits::VisitorLimits;
 pub use live::Live;
 pub use live::Site;
 pub use routes::Route;
@@ -120,6 +124,7 @@ impl Gate {
     ) -> Rc<Self> {
         let local = Local::new(live.load_full(), None, &background, &metrics);
         local.divide(place, clock::monotonic());
+        local.watch(place);
         Rc::new(Self {
             live,
             local: RefCell::new(Rc::new(local)),
@@ -143,6 +148,7 @@ impl Gate {
             room.port.flush(now, site.config.guard.latency);
         }
         local.divide(self.place, now);
+        local.count(self.place);
         self.streams.tick(now);
         self.metrics.flush();
         if let Some(log) = &self.log {
@@ -164,6 +170,7 @@ impl Gate {
             &self.metrics,
         ));
         fresh.divide(self.place, clock::monotonic());
+        fresh.watch(self.place);
         *self.local.borrow_mut() = Rc::clone(&fresh);
         fresh
     }

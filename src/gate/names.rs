@@ -3,6 +3,7 @@
 use http::Response;
 
 use crate::gate::decide::Decision as Act;
+use crate::gate::forward;
 use crate::message::Body;
 use crate::message::Ended;
 use crate::message::Fault;
@@ -45,6 +46,7 @@ pub(super) fn failure(kind: OriginErrorKind) -> OriginFailure {
 pub(super) fn counted(act: Act, response: &Result<Response<Body>, Fault>) -> Decision {
     match act {
         _ if response.is_err() => Decision::Error,
+        _ if response.as_ref().is_ok_and(forward::is_limited) => Decision::Limited,
         Act::Admit | Act::Grace => Decision::Forward,
         Act::Through => Decision::Bypass,
         Act::Preflight => Decision::Preflight,

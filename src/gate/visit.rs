@@ -56,7 +56,7 @@ pub(crate) struct Visit<'a> {
     pub(crate) site: &'a Site,
     pub(crate) port: &'a Rc<Port>,
     pub(crate) origin: &'a LocalOrigin,
-    counts: &'a WorkerRoom,
+    pub(crate) counts: &'a WorkerRoom,
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) client: &'a Client,
     pub(crate) https: bool,

@@ -77,6 +77,27 @@ pub(crate) fn next_in_any(sets: &[Bits], after: u64, last: u64) -> Option<u64> {
     None
 }
 
+/// How many numbers above `after` and up to `last` any of the sets holds.
+pub(crate) fn count_in_any(sets: &[Bits], after: u64, last: u64) -> u64 {
+    let from = after.saturating_add(1);
+    if from > last {
+        return 0;
+    }
+    let ((first_word, _), (last_word, _)) = (place_of(from), place_of(last));
+    let end = sets.iter().map(|set| set.words.len()).max().unwrap_or(0);
+    let counts = (first_word..end.min(last_word + 1)).map(|index| {
+        let mut word = sets.iter().fold(0, |any, set| any | set.word(index));
+        if index == first_word {
+            word &= u64::MAX << (from % 64);
+        }
+        if index == last_word {
+            word &= u64::MAX >> (63 - last % 64);
+        }
+        u64::from(word.count_ones())
+    });
+    counts.sum()
+}
+
 /// How often each number entered: four bits each, 0 to 14, and 15 for a number that is spent.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Entries {
@@ -128,6 +149,21 @@ mod tests {
         assert_eq!(next_in_any(&sets, 1_000, 2_000), None);
         sets[1].clear(1_000);
         assert_eq!(next_in_any(&sets, 3, 2_000), None);
+    }
+
+    #[test]
+    fn numbers_are_counted_once_across_sets_and_up_to_both_edges() {
+        let mut sets = [Bits::default(), Bits::default()];
+        sets[0].set_block(60, 70);
+        sets[1].set_block(65, 201);
+        let count = |after, last| count_in_any(&sets, after, last);
+        assert_eq!(count(0, 1_000), 141);
+        assert_eq!(
+            (count(60, 200), count(59, 199), count(62, 63)),
+            (140, 140, 1)
+        );
+        assert_eq!((count(63, 64), count(127, 128), count(191, 192)), (1, 1, 1));
+        assert_eq!((count(200, 1_000), count(5, 5), count(9, 3)), (0, 0, 0));
     }
 
     #[test]

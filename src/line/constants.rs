@@ -6,6 +6,7 @@ use crate::line::guard;
 use crate::line::heal;
 use crate::line::lease;
 use crate::line::pace;
+use crate::line::places;
 use crate::line::settings::RATE_PER_HOUR_MAX;
 use crate::line::settings::Settings;
 use crate::line::state;
@@ -42,6 +43,7 @@ pub fn constants() -> Vec<(&'static str, u64)> {
         ("SHARE_PPM_MIN", pace::SHARE_PPM_MIN),
         ("AGED_MAX", pace::AGED_MAX),
         ("SPENT", u64::from(bits::SPENT)),
+        ("COUNTED_US", places::COUNTED_US),
         ("GUARD_SAMPLE", guard::GUARD_SAMPLE),
         ("GUARD_EVIDENCE", guard::GUARD_EVIDENCE),
         ("GUARD_WITNESSES", guard::GUARD_WITNESSES),

@@ -17,6 +17,9 @@
 //! Where the operator wants it, each answer grants its replica a lease, what it may let in by itself should it lose the
 //! store, and the line withholds the leases of those it does not hear from ([`lease`], [`door`]).
 //!
+//! A line is full when as many wait and are present as its settings allow ([`places`]): whoever has gone away takes nobody's
+//! place, and loses none.
+//!
 //! Whoever comes while nothing is issued is given a stub by its replica. Stubs are numbered in order of arrival across all
 //! replicas, by the line time that each of them carried on, and ahead of everybody who comes later; that is why a line
 //! that nobody was heard from for a while first gathers what all of its replicas have to tell. An exchange that was sent
@@ -34,6 +37,7 @@ pub mod lease;
 pub mod opening;
 mod pace;
 mod people;
+mod places;
 pub mod promises;
 pub mod settings;
 mod state;

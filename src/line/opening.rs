@@ -168,6 +168,7 @@ impl Line {
         self.slice_us = self.now_us;
         self.slice += 1;
         self.present.iter_mut().for_each(|slice| slice.reset());
+        self.forget_places();
     }
 
     /// Ends booking when its time has come.

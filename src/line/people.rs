@@ -5,7 +5,6 @@ use crate::line::bits::SPENT;
 use crate::line::exchange::AHEAD_MAX;
 use crate::line::exchange::EXPIRED_MAX;
 use crate::line::exchange::Exchange;
-use crate::line::exchange::NUMBER_MAX;
 use crate::line::exchange::Standing;
 use crate::line::exchange::StubBlock;
 use crate::line::exchange::Visitor;
@@ -60,6 +59,7 @@ impl Line {
 
     /// Notes who was heard from, and wishes for a longer turn.
     pub(crate) fn hear(&mut self, exchange: &Exchange) {
+        self.take_places(exchange.heard.len() as u64);
         let tail = self.tail;
         let slice = self.current_slice();
         for &number in exchange.heard.iter().filter(|&&n| n >= 1 && n <= tail) {
@@ -139,8 +139,7 @@ impl Line {
     /// Issues numbers.
     pub(crate) fn join(&mut self, exchange: &Exchange, step: &mut Step) {
         let free = if self.settings.mode.issues() && !step.healing {
-            let places = self.settings.line_max.saturating_sub(self.tail - self.head);
-            places.min(NUMBER_MAX.saturating_sub(self.tail))
+            self.places_for(exchange.joins + exchange.keyed.len() as u64)
         } else {
             0
         };
@@ -171,12 +170,14 @@ impl Line {
             step.keyed.push(number);
         }
         self.issued_minute += self.tail - before;
+        self.take_places(self.tail - before);
         let (first, end) = (step.first, self.tail + 1);
         self.current_slice().set_block(first, end);
     }
 
     /// Records who wants to enter now; where each of them stands.
     pub(crate) fn ask(&mut self, exchange: &Exchange) -> Vec<Standing> {
+        self.take_places(exchange.asks.len() as u64);
         exchange
             .asks
             .iter()

@@ -273,9 +273,16 @@ fn pace(before: &Outline, after: &Line) -> [Claim; 4] {
 }
 
 /// Nobody is remembered by halves.
-fn shape(after: &Line) -> [Claim; 2] {
+fn shape(after: &Line) -> [Claim; 3] {
     let orders = after.asking_turn.len() + after.asking_late.len();
+    // Not looked at in a line that was never full: there it is 0.
+    let is_true = || after.waiting_here() + after.places <= after.settings.line_max;
     [
+        (
+            Promise::P9,
+            after.places == 0 || is_true(),
+            "the line is known to have more places than it has",
+        ),
         (
             Promise::P6,
             after.turns.len() == after.called.len(),

@@ -102,7 +102,7 @@ pub struct Settings {
     pub pass_idle_us: u64,
     /// How many times somebody may come back in after idling out (0 to 13).
     pub returns: u64,
-    /// How many may wait at once; further visitors are told that the line is full.
+    /// How many of those present may wait at once; further visitors are told that the line is full.
     pub line_max: u64,
     /// The share of failed or slow responses at which the guard slows the pace, in millionths (1 to 1,000,000); 0
     /// switches the guard off.

@@ -313,6 +313,11 @@ pub struct Line {
     /// What replicas may let in that are not heard from.
     #[serde(default)]
     pub(crate) leases: Leases,
+    /// For how many newcomers there is a place, at least, by what was last counted of those present, and when that was.
+    #[serde(default)]
+    pub(crate) places: u64,
+    #[serde(default)]
+    pub(crate) counted_us: u64,
     /// Entries were lost with their time: the next exchange earns no credit. Only stores that reserve numbers lose so;
     /// the script heals instead.
     #[serde(default, skip_serializing_if = "Not::not")]

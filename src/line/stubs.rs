@@ -93,6 +93,7 @@ impl Line {
     /// queues behind them.
     pub(crate) fn settle_stubs(&mut self, numbered: Range<u64>, step: &mut Step) {
         self.issued_minute += numbered.end - numbered.start;
+        self.take_places(numbered.end - numbered.start);
         self.current_slice().set_block(numbered.start, numbered.end);
         let issues = !self.is_healing() && self.settings.mode.issues();
         if issues && !self.stubs.is_empty() && self.tail < NUMBER_MAX {

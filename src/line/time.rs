@@ -204,6 +204,7 @@ impl Line {
             if (proposal.changed || !known) && proposal.content != self.content {
                 self.content = proposal.content;
                 self.set(proposal.settings);
+                self.forget_places();
                 self.announce();
             }
             if !known {

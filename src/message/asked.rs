@@ -1,5 +1,6 @@
 //! One request as the handler of a worker gets it, and the faults it may answer with.
 
+use std::any::Any;
 use std::cell::Cell;
 use std::cell::RefCell;
 use std::future::Future;
@@ -42,6 +43,8 @@ pub struct Note {
     pub room: RefCell<Option<Rc<str>>>,
     /// What was decided about it.
     pub decision: Cell<Option<&'static str>>,
+    /// Dropped when the response has ended.
+    pub held: RefCell<Option<Box<dyn Any>>>,
 }
 
 /// A request that is over, for the log. Neither cookies nor the query are in it.

@@ -9,6 +9,8 @@ pub mod body;
 pub mod bound;
 pub mod cookies;
 pub mod forwarded;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 pub mod headers;
 pub mod network;
 pub mod peer;

@@ -1,5 +1,10 @@
 //! Sends one request on one connection and waits for its response, with the one rule for sending it again.
 //!
+//! A request is sent once more at most, to another server where there is one: when nothing of it had been sent, or when it
+//! is safe, has no body and its connection broke before the response; the latter only within a [budget](super::budget).
+//! With one server a copy is kept only where the connection may have been closing when it was used; with several a server
+//! may die at any time, and the copy is what that costs.
+//!
 //! On the usual way (there is room, and an idle connection) the request goes to its connection before anything is
 //! awaited: a future that kept it, and each future around that one, would copy it about. Everything else is boxed.
 //! For the same reason [`Sent`] is written by hand.
@@ -18,6 +23,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 
 use crate::proxy::connect::Driver;
+use crate::proxy::ejection::Mishap;
 use crate::proxy::error::OriginError;
 use crate::proxy::error::OriginErrorKind;
 use crate::proxy::patience::Pace;
@@ -32,8 +38,38 @@ use crate::proxy::upload::Upload;
 /// A request on its way: leave to be in flight, and the time when all of it must be over.
 #[derive(Debug)]
 pub(super) struct Flight {
-    pub(super) _permit: Permit,
+    /// None for a request of our own.
+    _permit: Option<Permit>,
     pub(super) total_at_ms: Option<u64>,
+    /// Whatever becomes of it, it is not sent again.
+    pub(super) is_last: bool,
+}
+
+impl Flight {
+    pub(super) fn new(permit: Permit, total_at_ms: Option<u64>) -> Self {
+        Self {
+            _permit: Some(permit),
+            total_at_ms,
+            is_last: false,
+        }
+    }
+
+    /// Counted nowhere, and not repeated.
+    pub(super) fn uncounted() -> Self {
+        Self {
+            _permit: None,
+            total_at_ms: None,
+            is_last: true,
+        }
+    }
+
+    /// The last try.
+    pub(super) fn last(self) -> Self {
+        Self {
+            is_last: true,
+            ..self
+        }
+    }
 }
 
 /// A response that has begun.
@@ -64,6 +100,8 @@ struct Kept {
     flight: Flight,
     body: Option<Sending>,
     repeatable: Option<Box<Request<Upload>>>,
+    /// The connection was idle for so long that the server may have closed it, which is nobody's failure.
+    is_risky: bool,
 }
 
 /// A client's body, which the origin waits for now and then.
@@ -81,6 +119,8 @@ pub(super) struct Failure {
     pub(super) again: Option<Box<Request<Upload>>>,
     pub(super) flight: Flight,
     pub(super) pool: Rc<OriginPool>,
+    /// The server that did not answer it.
+    pub(super) server: usize,
 }
 
 /// What a request sent by [`begin`] is answered with.
@@ -101,7 +141,10 @@ pub(super) fn begin(
     request: Request<Upload>,
     flight: Flight,
 ) -> Sent<impl Answer + use<>> {
-    let repeatable = repeatable(pool, &lease, &request);
+    pool.budget.earn();
+    let is_risky = is_risky(pool, &lease);
+    let may_repeat = !flight.is_last && (is_risky || pool.has_several());
+    let repeatable = may_repeat.then(|| repeatable(&request)).flatten();
     let body = request.body().progress().map(|progress| Sending {
         progress,
         patience: Patience::new(pool.settings.body_pace()),
@@ -119,23 +162,31 @@ pub(super) fn begin(
             flight,
             body,
             repeatable,
+            is_risky,
         }),
     }
 }
 
-/// A copy to send again, if that may be needed and is allowed.
-fn repeatable(
-    pool: &OriginPool,
-    lease: &Lease,
-    request: &Request<Upload>,
-) -> Option<Box<Request<Upload>>> {
+/// Whether the connection was idle for so long that it may be closing just now.
+fn is_risky(pool: &OriginPool, lease: &Lease) -> bool {
     let fresh_ms = pool.settings.timeouts.fresh.as_millis();
     let idle_ms = pool
         .ticker()
         .now_ms()
         .saturating_sub(lease.link.idle_since_ms);
-    let is_risky = lease.link.is_reused && u128::from(idle_ms) >= fresh_ms;
-    if !is_risky || !request.method().is_safe() || !request.body().is_empty() {
+    lease.link.is_reused && u128::from(idle_ms) >= fresh_ms
+}
+
+/// Whether a request may be sent again: it is safe and has no body. What is merely idempotent (RFC 9110 §9.2.2), as `PUT`
+/// and `DELETE` are, would change nothing more, but may be answered otherwise the second time, and its visitor would
+/// read that nothing was there to cancel.
+pub(super) fn is_repeatable(request: &Request<Upload>) -> bool {
+    request.method().is_safe() && request.body().is_empty()
+}
+
+/// A copy to send again, if that is allowed.
+fn repeatable(request: &Request<Upload>) -> Option<Box<Request<Upload>>> {
+    if !is_repeatable(request) {
         return None;
     }
     let mut copy = Request::new(Upload::empty());
@@ -188,9 +239,11 @@ impl Kept {
             flight,
             body,
             repeatable,
+            is_risky,
         } = self;
         let error = match answer {
             Ok(response) => {
+                lease.in_use.answered(response.status());
                 return Ok(Begun {
                     response,
                     pool,
@@ -203,13 +256,29 @@ impl Kept {
         };
         let progress = body.as_ref().map(|body| &*body.progress);
         let (error, unsent) = broken(error, progress);
-        let again = unsent.or(repeatable.filter(|_| error.kind == OriginErrorKind::Broken));
-        // What a new connection did not take, another will not take either.
-        let again = again.filter(|_| lease.link.is_reused);
+        let is_reused = lease.link.is_reused;
+        let is_broken = error.kind == OriginErrorKind::Broken;
+        if is_broken && !is_risky && (error.was_sent || !is_reused) {
+            lease.in_use.failed(Mishap::Unanswered);
+        }
+        // What a new connection did not take, another to the same server will not take either.
+        let may_repeat = !flight.is_last && (is_reused || pool.has_several());
+        let again = match unsent {
+            Some(unsent) => may_repeat.then_some(unsent),
+            None => repeatable.filter(|_| is_broken && may_repeat && pool.may_repeat()),
+        };
+        if again.is_some() {
+            let is_unsent = !error.was_sent;
+            pool.repeats.count(|counts| {
+                counts.unsent += u64::from(is_unsent);
+                counts.safe += u64::from(!is_unsent);
+            });
+        }
         Err(Failure {
             error,
             again,
             flight,
+            server: lease.in_use.server,
             pool,
         })
     }
@@ -230,6 +299,7 @@ impl Kept {
         let kind = if self.body.as_ref().is_some_and(waits_for_client) {
             OriginErrorKind::ClientTimeout
         } else {
+            self.lease.in_use.failed(Mishap::Unanswered);
             OriginErrorKind::ResponseTimeout
         };
         let error = OriginError {
@@ -241,6 +311,7 @@ impl Kept {
             error,
             again: None,
             flight: self.flight,
+            server: self.lease.in_use.server,
             pool: self.pool,
         }
     }

@@ -3,10 +3,32 @@
 //! Each worker has its own [`OriginPool`] per origin: connections never change threads, nothing is locked and nothing
 //! is shared. A request is sent at most once unless repeating it is safe (RFC 9110 §9.2.2). Knows nothing about
 //! rooms: whoever asks for a request to be forwarded has decided that it may be.
+//!
+//! # Several servers
+//!
+//! A request goes to the less busy of two drawn servers (`choice`). The workers of a replica share what they know of each
+//! (`standing`): one that takes no connection, or fails some requests in a row, is passed over for a second, then two, up to
+//! a bound, each time until one request has tried it (`ejection`). Others do it in these ways: nginx counts failures within
+//! a time and leaves a server out for as long again, HAProxy waits for its checks, Envoy ejects for a multiple of half a
+//! minute and never more than a tenth of them. Here there is no such share: what is left out is what takes nothing anyway,
+//! and where all are out, all are used. A check of their health (`check`) is off unless a path is named, and is asked by
+//! one worker. Which answers count, and what is sent a second time, stands in `exchange` and [`EjectionRule`].
+//!
+//! With one server, nothing of this is asked: the way of a request is the same as if there were none of it.
+//!
+//! # Room at the origin
+//!
+//! What waits for room waits in turn by visitor (`share`, `fair`), and what becomes free is handed over, not fought for.
 
+mod balance;
+mod budget;
+mod check;
+mod choice;
 mod connect;
+mod ejection;
 mod error;
 mod exchange;
+mod fair;
 mod forwards;
 mod leave;
 mod patience;
@@ -15,6 +37,7 @@ mod request;
 mod response;
 mod settings;
 mod share;
+mod standing;
 mod ticker;
 pub mod tls;
 mod tunnel;
@@ -37,25 +60,33 @@ use tokio_util::task::TaskTracker;
 
 use crate::message::Body;
 use crate::message::headers;
+use crate::proxy::balance::Next;
 use crate::proxy::exchange::Answer;
 use crate::proxy::exchange::Begun;
 use crate::proxy::exchange::Failure;
 use crate::proxy::exchange::Flight;
+use crate::proxy::pool::InUse;
+use crate::proxy::share::Who;
 use crate::proxy::upgrade::Upgrade;
 use crate::proxy::upload::Upload;
 
+pub use check::HealthCheck;
+pub use ejection::EjectionRule;
 pub use error::OriginError;
 pub use error::OriginErrorKind;
 pub use patience::Pace;
 pub use patience::Patience;
 pub use pool::OriginPool;
 pub use pool::OriginStats;
+pub use pool::RepeatCounts;
 pub use request::Passage;
 pub use settings::HostHeader;
 pub use settings::OriginAddress;
 pub use settings::OriginSettings;
 pub use settings::OriginTimeouts;
 pub use share::Pot;
+pub use standing::ServerStats;
+pub use standing::Standings;
 pub use ticker::Alarm;
 pub use ticker::Ticker;
 
@@ -121,10 +152,11 @@ impl<A: Answer> Future for Way<A> {
                 again: Some(request),
                 flight,
                 pool,
+                server,
                 ..
             }) => {
                 self.set(Self::Longer {
-                    way: Box::pin(again(pool, request, flight)),
+                    way: Box::pin(again(pool, request, flight, server)),
                 });
                 self.poll(cx)
             }
@@ -183,68 +215,87 @@ impl OriginPool {
             .timeouts
             .total
             .map(|total| self.ticker().in_ms(total));
+        let mut begun = None;
         if upgrade.is_none()
             && let Some(permit) = self.share.try_take()
-            && let Ok(lease) = self.lease_idle()
         {
-            let flight = Flight {
-                _permit: permit,
-                total_at_ms,
-            };
-            return Way::Sent {
-                sent: exchange::begin(self, lease, request, flight),
-            };
+            let flight = Flight::new(permit, total_at_ms);
+            match self.lease_idle(Next::of(&request)) {
+                Ok(lease) => {
+                    return Way::Sent {
+                        sent: exchange::begin(self, lease, request, flight),
+                    };
+                }
+                Err(in_use) => begun = Some((flight, in_use)),
+            }
         }
-        let way = Box::pin(longer(Rc::clone(self), request, total_at_ms, upgrade));
+        let late = Late {
+            who: Who::new(passage.visitor, passage.client.ip),
+            total_at_ms,
+            begun,
+            upgrade,
+        };
+        let way = Box::pin(longer(Rc::clone(self), request, late));
         Way::Longer { way }
     }
+}
+
+/// What a request that takes longer goes with.
+struct Late {
+    who: Who,
+    total_at_ms: Option<u64>,
+    /// Leave to be in flight, and the server to connect to, when that much was had at once.
+    begun: Option<(Flight, InUse)>,
+    upgrade: Option<Upgrade>,
 }
 
 /// What takes longer: waiting for room, a new connection, an upgrade.
 async fn longer(
     pool: Rc<OriginPool>,
     request: Request<Upload>,
-    total_at_ms: Option<u64>,
-    upgrade: Option<Upgrade>,
+    late: Late,
 ) -> Result<Forwarded, OriginError> {
-    let permit = pool
-        .share
-        .take(pool.settings.timeouts.room, pool.ticker())
-        .await?;
-    let flight = Flight {
-        _permit: permit,
-        total_at_ms,
-    };
-    if let Some(upgrade) = upgrade {
-        return upgrade::forward(&pool, request, upgrade, flight).await;
-    }
-    match pool.lease_idle() {
-        Err(in_use) => {
-            let lease = pool.lease_new(Some(in_use)).await?;
-            let sent = exchange::begin(&pool, lease, request, flight).await;
-            answered(sent.map_err(|failure| failure.error)?).await
+    let (flight, leased) = match late.begun {
+        Some((flight, in_use)) => (flight, Err(in_use)),
+        None => {
+            let room = pool.settings.timeouts.room;
+            let permit = pool.share.take(late.who, room, pool.ticker()).await?;
+            let flight = Flight::new(permit, late.total_at_ms);
+            if let Some(upgrade) = late.upgrade {
+                return upgrade::forward(&pool, request, upgrade, flight).await;
+            }
+            (flight, pool.lease_idle(Next::of(&request)))
         }
-        Ok(lease) => match exchange::begin(&pool, lease, request, flight).await {
-            Ok(begun) => answered(begun).await,
-            Err(Failure {
-                again: Some(request),
-                flight,
-                pool,
-                ..
-            }) => again(pool, request, flight).await,
-            Err(failure) => Err(failure.error),
-        },
+    };
+    let (lease, is_last) = match leased {
+        Ok(lease) => (lease, false),
+        Err(in_use) => pool.lease_new(in_use, false).await?,
+    };
+    let flight = if is_last { flight.last() } else { flight };
+    match exchange::begin(&pool, lease, request, flight).await {
+        Ok(begun) => answered(begun).await,
+        Err(Failure {
+            again: Some(request),
+            flight,
+            pool,
+            server,
+            ..
+        }) => again(pool, request, flight, server).await,
+        Err(failure) => Err(failure.error),
     }
 }
 
-/// Sends a request again that may be, on a new connection.
+/// Sends a request again that may be, on a new connection, and to another server where there is one.
 async fn again(
     pool: Rc<OriginPool>,
     request: Box<Request<Upload>>,
     flight: Flight,
+    server: usize,
 ) -> Result<Forwarded, OriginError> {
-    let lease = pool.lease_new(None).await?;
-    let sent = exchange::begin(&pool, lease, *request, flight).await;
+    let (lease, _) = pool
+        .lease_new(pool.choose(Next::Instead(server)), true)
+        .await?;
+    let sent = exchange::begin(&pool, lease, *request, flight.last()).await;
     answered(sent.map_err(|failure| failure.error)?).await
 }
 

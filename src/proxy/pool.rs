@@ -14,18 +14,21 @@ use std::time::Duration;
 
 use crate::message::told::Teller;
 use crate::proxy::Background;
+use crate::proxy::balance::Next;
+use crate::proxy::budget::Budget;
+use crate::proxy::choice::Dice;
 use crate::proxy::connect;
 use crate::proxy::connect::Driver;
 use crate::proxy::connect::Sender;
+use crate::proxy::ejection::Mishap;
 use crate::proxy::error::OriginError;
 use crate::proxy::error::OriginErrorKind;
 use crate::proxy::settings::OriginAddress;
 use crate::proxy::settings::OriginSettings;
 use crate::proxy::share::Share;
+use crate::proxy::standing::Standing;
 use crate::proxy::ticker::Ticker;
-
-/// How long a server that did not take a connection is passed over, if there are others.
-const AVOID: Duration = Duration::from_secs(1);
+use crate::seal;
 
 /// How often idle connections are looked at.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -38,8 +41,14 @@ pub struct OriginPool {
     pub(super) share: Rc<Share>,
     pub(super) teller: Teller,
     pub(super) tunnels: Cell<usize>,
-    servers: Vec<Server>,
-    next_server: Cell<usize>,
+    pub(super) servers: Vec<Server>,
+    pub(super) dice: Dice,
+    pub(super) budget: Budget,
+    pub(super) repeats: Repeats,
+    /// Another pool has taken its place: it ends what it has begun.
+    pub(super) is_retired: Cell<bool>,
+    /// This worker is the one that checks how the servers are.
+    pub(super) is_watching: Cell<bool>,
     connected: Cell<u64>,
     tunnelled: Cell<(u64, u64)>,
 }
@@ -63,17 +72,44 @@ pub struct OriginStats {
     pub tunnelled_down: u64,
 }
 
+/// How often a request was sent to the origin a second time, since this was last asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RepeatCounts {
+    /// After no byte of it had been sent.
+    pub unsent: u64,
+    /// After it had been sent, which was safe to repeat.
+    pub safe: u64,
+    /// Not, because as many were repeated as may be.
+    pub over_budget: u64,
+}
+
+/// [`RepeatCounts`] that are counted.
+#[derive(Debug, Default)]
+pub(super) struct Repeats(Cell<RepeatCounts>);
+
+impl Repeats {
+    pub(super) fn count(&self, add: impl FnOnce(&mut RepeatCounts)) {
+        let mut counts = self.0.get();
+        add(&mut counts);
+        self.0.set(counts);
+    }
+
+    pub(super) fn take(&self) -> RepeatCounts {
+        self.0.take()
+    }
+}
+
 #[derive(Debug)]
-struct Server {
-    address: OriginAddress,
+pub(super) struct Server {
+    pub(super) address: OriginAddress,
+    pub(super) standing: Arc<Standing>,
     /// Last in, first out: the busiest connections stay warm, the others age.
     #[expect(
         clippy::vec_box,
         reason = "a link is large, and moves with every request"
     )]
     idle: RefCell<Vec<Box<Link>>>,
-    in_use: Cell<usize>,
-    avoid_until_ms: Cell<u64>,
+    pub(super) in_use: Cell<usize>,
 }
 
 /// One connection to a server.
@@ -83,6 +119,8 @@ pub(super) struct Link {
     /// `None` once the connection has ended.
     pub(super) driver: Option<Driver>,
     pub(super) idle_since_ms: u64,
+    /// Not used any more from then on.
+    renew_at_ms: u64,
     pub(super) is_reused: bool,
 }
 
@@ -90,14 +128,26 @@ pub(super) struct Link {
 #[derive(Debug)]
 pub(super) struct Lease {
     pub(super) link: Box<Link>,
-    in_use: InUse,
+    pub(super) in_use: InUse,
 }
 
 /// A server that is being used; dropping it says that it is used less.
 #[derive(Debug)]
 pub(super) struct InUse {
-    pool: Rc<OriginPool>,
-    server: usize,
+    pub(super) pool: Rc<OriginPool>,
+    pub(super) server: usize,
+    pub(super) role: Role,
+}
+
+/// What a request is to the server it is sent to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// One of many.
+    Usual,
+    /// Sent to a server that is passed over: what becomes of it decides.
+    Trial,
+    /// Our own, about its health: it is judged elsewhere.
+    Check,
 }
 
 impl OriginPool {
@@ -106,28 +156,56 @@ impl OriginPool {
     /// Must be called on a `LocalSet`: a task looks after idle connections.
     #[must_use]
     pub fn new(settings: OriginSettings, background: Background) -> Rc<Self> {
+        Self::after(None, settings, background)
+    }
+
+    /// A pool in the place of one with other settings. What is in flight there goes on there, and counts here.
+    #[must_use]
+    pub fn after(
+        before: Option<&Self>,
+        settings: OriginSettings,
+        background: Background,
+    ) -> Rc<Self> {
         let server = |address: &OriginAddress| Server {
             address: address.clone(),
+            standing: settings.standings.of(address),
             idle: RefCell::default(),
             in_use: Cell::new(0),
-            avoid_until_ms: Cell::new(0),
         };
-        let (tasks, looking_after) = (background.tasks.clone(), background.clone());
-        let pool = Rc::new(Self {
-            servers: settings.servers.iter().map(server).collect(),
-            share: Share::new(
+        let shares = before.map(|before| &before.share);
+        let share = match shares.filter(|share| share.is_of(&settings.pot)) {
+            Some(share) => {
+                share.set_waiting_max(settings.waiting_max);
+                Rc::clone(share)
+            }
+            None => Share::new(
                 settings.in_flight_max,
                 settings.waiting_max,
                 Arc::clone(&settings.pot),
             ),
+        };
+        let (tasks, looking_after) = (background.tasks.clone(), background.clone());
+        let pool = Rc::new(Self {
+            servers: settings.servers.iter().map(server).collect(),
+            share,
             teller: Teller::new(settings.forwarding),
             tunnels: Cell::new(0),
-            next_server: Cell::new(0),
+            dice: Dice::new(seal::seed()),
+            budget: Budget::default(),
+            repeats: Repeats::default(),
+            is_retired: Cell::new(false),
+            is_watching: Cell::new(false),
             connected: Cell::new(0),
             tunnelled: Cell::new((0, 0)),
             settings,
             background,
         });
+        if pool.settings.check.is_none() {
+            // Nobody would ever say otherwise.
+            pool.servers
+                .iter()
+                .for_each(|server| server.standing.set_down(false));
+        }
         // Unconstrained: with its budget used up, every further connection would look alive.
         let sweeping = tokio::task::unconstrained(sweep(Rc::downgrade(&pool), looking_after));
         tasks.spawn_local(sweeping);
@@ -173,69 +251,47 @@ impl OriginPool {
     }
 
     /// An idle connection to use, or where to connect to.
-    pub(super) fn lease_idle(self: &Rc<Self>) -> Result<Lease, InUse> {
-        let in_use = self.choose();
+    pub(super) fn lease_idle(self: &Rc<Self>, next: Next) -> Result<Lease, InUse> {
+        let in_use = self.choose(next);
         match in_use.pop_idle() {
             Some(link) => Ok(Lease { link, in_use }),
             None => Err(in_use),
         }
     }
 
-    /// A new connection to use, to the first server that takes it.
+    /// A new connection to use. Another server is tried when this one does not take it, unless this is the `last` try;
+    /// whether it still might be comes back.
     pub(super) async fn lease_new(
         self: &Rc<Self>,
-        in_use: Option<InUse>,
-    ) -> Result<Lease, OriginError> {
-        let mut in_use = in_use.unwrap_or_else(|| self.choose());
-        let mut tries_left = self.servers.len();
-        loop {
-            match in_use.connect().await {
-                Ok(link) => return Ok(Lease { link, in_use }),
-                Err(error) => {
-                    tries_left = tries_left.saturating_sub(1);
-                    if tries_left == 0 {
-                        return Err(error);
-                    }
-                    in_use = self.choose();
-                }
-            }
-        }
-    }
-
-    /// The server with the least in flight among those not passed over; all, if all are.
-    fn choose(self: &Rc<Self>) -> InUse {
-        let now_ms = self.ticker().now_ms();
-        let count = self.servers.len();
-        let first = self.next_server.get();
-        let busyness = |index: &usize| {
-            let server = &self.servers[*index];
-            (server.avoid_until_ms.get() > now_ms, server.in_use.get())
+        in_use: InUse,
+        is_last: bool,
+    ) -> Result<(Lease, bool), OriginError> {
+        let error = match in_use.connect().await {
+            Ok(link) => return Ok((Lease { link, in_use }, is_last)),
+            Err(error) => error,
         };
-        let server = if count == 1 {
-            0
-        } else {
-            self.next_server.set((first + 1) % count);
-            (0..count)
-                .map(|offset| (first + offset) % count)
-                .min_by_key(busyness)
-                .unwrap_or(0)
-        };
-        let in_use = &self.servers[server].in_use;
-        in_use.set(in_use.get() + 1);
-        InUse {
-            pool: Rc::clone(self),
-            server,
+        if is_last || self.servers.len() == 1 {
+            return Err(error);
         }
+        let server = in_use.server;
+        drop(in_use);
+        let in_use = self.choose(Next::Instead(server));
+        self.repeats.count(|counts| counts.unsent += 1);
+        let link = in_use.connect().await?;
+        Ok((Lease { link, in_use }, true))
     }
 
     /// Lets go of idle connections that are old or were closed.
     fn sweep(&self) {
+        self.budget.second();
         let keep_ms = u64::try_from(self.settings.timeouts.keep.as_millis()).unwrap_or(u64::MAX);
         let now_ms = self.ticker().now_ms();
         for server in &self.servers {
             let mut idle = server.idle.take();
             idle.retain_mut(|link| {
-                now_ms.saturating_sub(link.idle_since_ms) < keep_ms && link.is_alive()
+                let is_fresh = now_ms.saturating_sub(link.idle_since_ms) < keep_ms
+                    && now_ms < link.renew_at_ms;
+                is_fresh && link.is_alive()
             });
             // Nothing else ran meanwhile: there is no await between taking and putting back.
             server.idle.replace(idle);
@@ -244,7 +300,7 @@ impl OriginPool {
 }
 
 impl InUse {
-    fn server(&self) -> &Server {
+    pub(super) fn server(&self) -> &Server {
         &self.pool.servers[self.server]
     }
 
@@ -254,7 +310,7 @@ impl InUse {
         Some(link)
     }
 
-    async fn connect(&self) -> Result<Box<Link>, OriginError> {
+    pub(super) async fn connect(&self) -> Result<Box<Link>, OriginError> {
         let server = self.server();
         let pool = &self.pool;
         let connecting = connect::connect(&server.address, pool.settings.tls.as_ref());
@@ -262,19 +318,19 @@ impl InUse {
         let (kind, source) = match pool.ticker().within(limit, connecting).await {
             Some(Ok((sender, driver))) => {
                 pool.connected.set(pool.connected.get() + 1);
-                server.avoid_until_ms.set(0);
                 let driver = Some(driver);
                 return Ok(Box::new(Link {
                     sender,
                     driver,
                     idle_since_ms: 0,
+                    renew_at_ms: pool.renew_at_ms(),
                     is_reused: false,
                 }));
             }
             Some(Err(error)) => (OriginErrorKind::Connect, Some(error.into())),
             None => (OriginErrorKind::ConnectTimeout, None),
         };
-        server.avoid_until_ms.set(pool.ticker().in_ms(AVOID));
+        self.failed(Mishap::Unreached);
         Err(OriginError {
             kind,
             was_sent: false,
@@ -295,10 +351,13 @@ impl Lease {
     pub(super) fn give_back(self) {
         let Self { mut link, in_use } = self;
         let pool = &in_use.pool;
-        if pool.background.closing.is_cancelled() || !link.is_usable() {
+        if pool.background.closing.is_cancelled() || pool.is_retired.get() || !link.is_usable() {
             return;
         }
         link.idle_since_ms = pool.ticker().now_ms();
+        if link.idle_since_ms >= link.renew_at_ms {
+            return;
+        }
         let mut idle = in_use.server().idle.borrow_mut();
         if idle.len() < pool.settings.idle_max {
             idle.push(link);

@@ -1,13 +1,17 @@
 //! What an operator sets about one origin, as plain data.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
 
 use crate::message::Forwarding;
+use crate::proxy::check::HealthCheck;
+use crate::proxy::ejection::EjectionRule;
 use crate::proxy::patience::Pace;
 use crate::proxy::share::Pot;
+use crate::proxy::standing::Standings;
 
 /// One origin as one worker sees it.
 #[derive(Debug, Clone)]
@@ -16,6 +20,12 @@ pub struct OriginSettings {
     pub name: String,
     /// Its servers; at least one.
     pub servers: Vec<OriginAddress>,
+    /// How they stand, shared by the workers of this replica.
+    pub standings: Arc<Standings>,
+    /// When one of several is passed over.
+    pub ejection: EjectionRule,
+    /// How they are asked how they are, if they are.
+    pub check: Option<HealthCheck>,
     /// TLS for servers with `tls`, made once by [`super::tls::platform`] or [`super::tls::with_authorities`].
     pub tls: Option<Arc<rustls::ClientConfig>>,
     /// The `Host` the origin gets.
@@ -82,6 +92,8 @@ pub struct OriginTimeouts {
     pub upgrade_idle: Duration,
     /// How long an idle connection is kept.
     pub keep: Duration,
+    /// How long a connection is used at most, less up to a quarter; `None` for as long as it lasts.
+    pub renew: Option<Duration>,
     /// How long an idle connection is sure to be open. One idle for longer may be closing just as it is used, so that
     /// a safe request sent on it is kept to be repeated; copying every request would cost all of them.
     pub fresh: Duration,
@@ -98,6 +110,7 @@ impl Default for OriginTimeouts {
             total: None,
             upgrade_idle: Duration::from_secs(600),
             keep: Duration::from_secs(60),
+            renew: None,
             fresh: Duration::from_millis(500),
         }
     }
@@ -109,6 +122,13 @@ impl OriginSettings {
         Self {
             name: name.into(),
             servers,
+            standings: Arc::default(),
+            ejection: EjectionRule {
+                after: 3,
+                longest: Duration::from_secs(30),
+                by_status: false,
+            },
+            check: None,
             tls: None,
             host: HostHeader::default(),
             forwarding: Forwarding::default(),
@@ -134,19 +154,37 @@ impl OriginSettings {
 
     /// The `Host` for a request that came without one.
     pub(super) fn default_host(&self) -> HeaderValue {
-        let host = self.servers.first().and_then(|server| {
-            let is_default = server.port == if server.tls { 443 } else { 80 };
-            let host = match server.host.contains(':') {
-                true => format!("[{}]", server.host),
-                false => server.host.clone(),
-            };
-            let host = if is_default {
-                host
-            } else {
-                format!("{host}:{}", server.port)
-            };
-            HeaderValue::try_from(host).ok()
-        });
+        let host = self.servers.first().and_then(OriginAddress::authority);
         host.unwrap_or_else(|| HeaderValue::from_static("localhost"))
+    }
+
+    /// The `Host` of a request of our own to one of the servers.
+    pub(super) fn host_of(&self, server: &OriginAddress) -> HeaderValue {
+        match &self.host {
+            HostHeader::Fixed(host) => host.clone(),
+            HostHeader::Client => server.authority().unwrap_or_else(|| self.default_host()),
+        }
+    }
+}
+
+impl OriginAddress {
+    /// As a `Host` names it: without the port where it is the scheme's own.
+    fn authority(&self) -> Option<HeaderValue> {
+        let is_default = self.port == if self.tls { 443 } else { 80 };
+        let whole = self.to_string();
+        let host = whole.rsplit_once(':').map_or("", |(host, _)| host);
+        HeaderValue::try_from(if is_default { host } else { whole.as_str() }).ok()
+    }
+}
+
+/// Host and port, as in metrics and logs.
+impl fmt::Display for OriginAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { host, port, .. } = self;
+        if host.contains(':') {
+            write!(f, "[{host}]:{port}")
+        } else {
+            write!(f, "{host}:{port}")
+        }
     }
 }

@@ -21,6 +21,7 @@ use crate::message::Note;
 use crate::message::headers;
 use crate::proxy;
 use crate::proxy::Forwarded;
+use crate::proxy::balance::Next;
 use crate::proxy::connect::Driver;
 use crate::proxy::error::OriginError;
 use crate::proxy::error::OriginErrorKind;
@@ -71,11 +72,11 @@ pub(super) async fn forward(
     } = upgrade;
     let place = Place::take(pool)?;
     nominate(request.headers_mut(), protocol.clone());
-    let mut lease = pool.lease_new(None).await?;
+    let (mut lease, _) = pool.lease_new(pool.choose(Next::Unsafe), false).await?;
     if let Some(driver) = &mut lease.link.driver {
         driver.allow_upgrade();
     }
-    let begun = exchange::begin(pool, lease, request, flight).await;
+    let begun = exchange::begin(pool, lease, request, flight.last()).await;
     let begun = begun.map_err(|failure| failure.error)?;
     if begun.response.status() != StatusCode::SWITCHING_PROTOCOLS {
         return proxy::answered(begun).await;

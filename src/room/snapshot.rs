@@ -201,7 +201,8 @@ impl Snapshot {
         }
     }
 
-    /// For how many newcomers the line has room, by its last answer or, before there was one, by the file.
+    /// For how many newcomers the line has room, by its last answer or, before there was one, by the file. Nobody's absence
+    /// is proven while the store is away, nor for a while after: everybody with a number counts.
     fn room(&self) -> u64 {
         let Some(answer) = &self.answer else {
             return self.line_max;

@@ -18,6 +18,8 @@
 
 mod draw;
 mod encode;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod key_file;
 mod key_text;
 mod random;
@@ -41,6 +43,7 @@ pub use key_text::KEYS_MAX;
 pub use key_text::LineProblem;
 pub use random::instance_id;
 pub use random::nonce;
+pub use random::seed;
 pub use random::ticket_id;
 pub use ring::KeyRing;
 pub use ring::RingError;

@@ -24,6 +24,12 @@ pub fn nonce() -> Nonce {
     Nonce(u64::from_ne_bytes(bytes()))
 }
 
+/// Where a sequence of numbers begins that spreads things and keeps no secret: 64 random bits.
+#[must_use]
+pub fn seed() -> u64 {
+    u64::from_ne_bytes(bytes())
+}
+
 /// Random bytes.
 pub(super) fn bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];

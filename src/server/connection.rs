@@ -159,7 +159,7 @@ where
         let connection = &place.connection;
         let limit = self.limits.handshake;
         let served = match tls {
-            None => match self.begins_http2(&stream, connection).await {
+            None => match Box::pin(self.begins_http2(&stream, connection)).await {
                 Some(true) => self.http2(stream, peer, connection).await,
                 Some(false) => self.http1(stream, peer, connection).await,
                 None => return,
@@ -194,7 +194,7 @@ where
         };
         let mut begins = pin!(begins_http2(stream));
         let told_or_begun = std::future::poll_fn(|cx| {
-            if connection.order(cx) != Order::Serve && !is_late {
+            if connection.order(cx) >= Order::Finish && !is_late {
                 return Poll::Ready(None);
             }
             begins.as_mut().poll(cx).map(Result::ok)
@@ -212,7 +212,6 @@ where
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let stream = Watched::http1(stream, Arc::clone(&connection.flow));
         // One that came while we close gets its answer, and no more.
         let builder = if connection.is_told() {
             &self.http1_once
@@ -224,11 +223,11 @@ where
             let service = service(self.stack.clone(), peer, Rc::clone(connection), move || {
                 connected.begin()
             });
-            builder
-                .serve_connection(TokioIo::new(stream), service)
-                .with_upgrades()
+            let whole = builder.serve_connection(TokioIo::new(stream), service);
+            Box::new(whole.with_upgrades())
         };
-        parked::attend(connection, &self.handler, stream, speak).await
+        let whole = speak(Watched::http1(stream, Arc::clone(&connection.flow)));
+        parked::attend(connection, &self.handler, whole, speak).await
     }
 
     async fn http2<T>(
@@ -247,15 +246,16 @@ where
         });
         let running = self.http2.serve_connection(TokioIo::new(stream), service);
         let mut running = Box::pin(running);
-        let mut is_told = false;
+        let mut is_finishing = false;
         std::future::poll_fn(|cx| {
-            match connection.order(cx) {
-                Order::Finish if !is_told => {
-                    is_told = true;
-                    running.as_mut().graceful_shutdown();
-                }
-                Order::Serve | Order::Finish => {}
-                Order::Cut => return Poll::Ready(Ok(())),
+            let order = connection.order(cx);
+            if order == Order::Cut {
+                return Poll::Ready(Ok(()));
+            }
+            // What a client has sent by the time it hears of the end is answered: there is no need to wait for it.
+            if order >= Order::Last && !is_finishing {
+                is_finishing = true;
+                running.as_mut().graceful_shutdown();
             }
             running.as_mut().poll(cx).map_err(Ended::from)
         })

@@ -57,7 +57,8 @@ pub(super) struct Connections {
     in_flight: Rc<Cell<usize>>,
     ended: Notify,
     finished: Cell<usize>,
-    is_draining: Cell<bool>,
+    /// What every further connection is told.
+    order: Cell<Order>,
 }
 
 /// A connection's place among the open ones; dropping it takes it off.
@@ -86,7 +87,7 @@ impl Connections {
             in_flight: Rc::default(),
             ended: Notify::new(),
             finished: Cell::new(0),
-            is_draining: Cell::new(false),
+            order: Cell::new(Order::Serve),
         })
     }
 
@@ -124,18 +125,13 @@ impl Connections {
             },
         };
         let mut open = self.open.borrow_mut();
-        let order = if self.is_draining.get() {
-            Order::Finish
-        } else {
-            Order::Serve
-        };
         let common = Common {
             ticker: &self.ticker,
             in_flight: &self.in_flight,
             held: &self.held,
             limits: &self.limits,
         };
-        let connection = Rc::new(Connection::new(&common, order, open.len()));
+        let connection = Rc::new(Connection::new(&common, self.order.get(), open.len()));
         open.push(Rc::clone(&connection));
         Some(Place {
             connections: Rc::clone(self),
@@ -146,7 +142,7 @@ impl Connections {
 
     /// Tells every connection, and every further one.
     pub(super) fn tell_all(&self, order: Order) {
-        self.is_draining.set(true);
+        self.order.set(order);
         for connection in self.open.borrow().iter() {
             connection.tell(order);
         }
@@ -213,7 +209,7 @@ impl Drop for Place {
             moved.set_index(index);
         }
         drop(open);
-        if connections.is_draining.get() && !self.connection.is_cut() {
+        if self.connections.order.get() != Order::Serve && !self.connection.is_cut() {
             connections.finished.set(connections.finished.get() + 1);
         }
         connections.ended.notify_one();

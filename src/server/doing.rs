@@ -64,6 +64,9 @@ pub(super) struct Connection {
 pub(super) enum Order {
     /// Go on.
     Serve,
+    /// Answer what comes, as the last thing: a request that was sent before its client could know is not lost. Where
+    /// the protocol sees to that itself (RFC 9113 §6.8), it is as [`Order::Finish`].
+    Last,
     /// Finish what is in flight, then end.
     Finish,
     /// End.
@@ -150,7 +153,7 @@ impl Connection {
         self.order.get()
     }
 
-    /// Whether it has been told to end.
+    /// Whether it has been told to end, soon or now.
     pub(super) fn is_told(&self) -> bool {
         self.order.get() != Order::Serve
     }
@@ -300,6 +303,11 @@ impl Connection {
 }
 
 impl Activity {
+    /// Whether its connection has been told to end.
+    pub(super) fn is_last(&self) -> bool {
+        self.connection.is_told()
+    }
+
     /// The request was answered by a change of protocol.
     pub(super) fn upgraded(&self) {
         self.connection.flow.upgraded();

@@ -7,11 +7,13 @@ use std::task::Poll;
 use std::time::Instant;
 
 use bytes::Bytes;
+use http::HeaderValue;
 use http::Method;
 use http::Response;
 use http::StatusCode;
 use http::Uri;
 use http::Version;
+use http::header;
 use http_body::Body as _;
 use http_body::Frame;
 use http_body::SizeHint;
@@ -135,7 +137,7 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let response = std::task::ready!(this.inner.poll(cx))?;
+        let mut response = std::task::ready!(this.inner.poll(cx))?;
         let Some((mut entry, activity)) = this.kept.take() else {
             return Poll::Pending;
         };
@@ -145,6 +147,14 @@ where
         }
         entry.is_complete = response.body().is_end_stream();
         activity.offer();
+        if activity.is_last() && entry.version < Version::HTTP_2 {
+            // RFC 9112 §9.6: so the client sends nothing more here.
+            let close = HeaderValue::from_static("close");
+            response
+                .headers_mut()
+                .entry(header::CONNECTION)
+                .or_insert(close);
+        }
         Poll::Ready(Ok(response.map(|body| Sent {
             body: match body {
                 Body::Full(bytes) => Body::Full(activity.hold(bytes)),

@@ -3,6 +3,17 @@
 //! One worker per core: a thread with a current-thread runtime, its own `SO_REUSEPORT` listeners and its own handler.
 //! Workers share nothing that is written on the way of a request. `stack.rs` is the table of contents of a request.
 //!
+//! # Handing over
+//!
+//! One anteroom takes over from another without a failed request. Either the sockets outlive both (`handed.rs`), or both
+//! listen on the same port for a while and the first is told to drain. Then its sockets begin no new connection
+//! (`listen.rs`), and for a second (`Limits::last_call`) it serves what was on its way before anybody could know:
+//! handshakes that have begun, connections that have said nothing yet, and one more request on each that is kept, answered
+//! with `Connection: close`; HTTP/2 says so itself (RFC 9113 §6.8). What asks for a connection meanwhile and is given to
+//! a socket that takes no more hears nothing and asks again after a second, when that socket is gone. A program that
+//! chooses among the sockets (`SO_ATTACH_REUSEPORT_CBPF`) would spare it that second; it cannot be set from safe code.
+//! `net.ipv4.tcp_migrate_req` would make the kernel pass on what it has begun; it is off unless an administrator sets it.
+//!
 //! # One reading of a request
 //!
 //! The library parses; three looks of ours make sure that nobody after us can read a request in another way. `heads.rs`
@@ -35,6 +46,9 @@ mod connection;
 mod connections;
 mod descriptors;
 mod doing;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
+mod handed;
 mod heads;
 mod held;
 mod in_flight;
@@ -67,6 +81,9 @@ use crate::server::addresses::Addresses;
 pub use descriptors::DescriptorLimit;
 pub use descriptors::descriptors_max;
 pub use descriptors::raise_descriptor_limit;
+pub use handed::Handed;
+pub use handed::HandedError;
+pub use listen::is_taken;
 pub use settings::Limits;
 pub use settings::ListenSettings;
 pub use settings::ServerSettings;
@@ -94,6 +111,12 @@ pub enum ServerError {
         /// Why not.
         #[source]
         source: io::Error,
+    },
+    /// A socket was handed over for an address that nothing says what to do with.
+    #[error("a socket on {addr} was handed over, and no `listen` has that address")]
+    HandedElsewhere {
+        /// Its address.
+        addr: SocketAddr,
     },
     /// A worker's thread or runtime could not be made.
     #[error("cannot start a worker")]
@@ -137,10 +160,28 @@ where
     H: Handler,
     F: Fn(Worker) -> Rc<H> + Send + Sync + 'static,
 {
+    start_on(Handed::default(), settings, make)
+}
+
+/// As [`start`], on the sockets that were handed over where their addresses are asked for.
+///
+/// # Errors
+///
+/// Fails as [`start`] does, and when a socket was handed over for an address that is not listened on.
+pub fn start_on<H, F>(
+    handed: Handed,
+    settings: ServerSettings,
+    make: F,
+) -> Result<Running, ServerError>
+where
+    H: Handler,
+    F: Fn(Worker) -> Rc<H> + Send + Sync + 'static,
+{
     let settings = Arc::new(settings);
     let make = Arc::new(make);
     let count = settings.workers.max(1);
-    let (addrs, mut sockets) = listen::bind_all(&settings.listen, count, settings.limits.send)?;
+    let send = settings.limits.send;
+    let (addrs, mut sockets) = listen::bind_all(&settings.listen, count, send, handed)?;
     let addresses = Addresses::new();
     let (phase, told) = watch::channel(Phase::Serve);
     let mut workers = Vec::with_capacity(count);

@@ -60,6 +60,8 @@ pub struct Limits {
     pub send_rate_min: u64,
     /// Bytes of answers that wait in memory for clients over HTTP/2.
     pub held_max: u64,
+    /// Once told to drain: for connections and requests that were on their way before anybody could know.
+    pub last_call: Duration,
 }
 
 impl Default for Limits {
@@ -75,6 +77,7 @@ impl Default for Limits {
             send: Duration::from_secs(60),
             send_rate_min: 500,
             held_max: 256 * 1024 * 1024,
+            last_call: Duration::from_secs(1),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::IpAddr;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +32,8 @@ use crate::server::connections::Guard;
 use crate::server::connections::Order;
 use crate::server::connections::Place;
 use crate::server::connections::SWEEPS;
+use crate::server::listen;
+use crate::server::listen::Listening;
 use crate::server::listen::Sockets;
 use crate::server::settings::ServerSettings;
 use crate::server::settings::SharedTls;
@@ -43,8 +46,9 @@ const ROUND: Duration = Duration::from_secs(1);
 const BACK_OFF_MIN: Duration = Duration::from_millis(10);
 const BACK_OFF_MAX: Duration = Duration::from_secs(1);
 
-/// Connections taken over from the kernel once we close: it has accepted them in our name.
-const LATE_MAX: u32 = 1_024;
+/// Connections taken over from the kernel once we close: it has accepted them in our name, so as many as it may hold,
+/// and as many that were on their way.
+const LATE_MAX: u32 = 2 * listen::BACKLOG as u32;
 
 /// What a worker is made of.
 #[derive(Debug)]
@@ -105,8 +109,11 @@ async fn live<H: Handler>(
         ticker,
         limits,
     ));
-    for (socket, listen) in plan.sockets.into_iter().zip(&plan.settings.listen) {
+    for (listening, listen) in plan.sockets.into_iter().zip(&plan.settings.listen) {
+        let Listening { socket, is_handed } = listening;
         let door = Door {
+            is_handed,
+            last_call: limits.last_call,
             tls: listen.tls.clone(),
             connections: Rc::clone(&connections),
             tasks: tasks.clone(),
@@ -127,7 +134,13 @@ async fn live<H: Handler>(
             Err(error) => tracing::error!(%error, "a listening socket cannot be used"),
         }
     }
-    drain(&mut told, &tasks, &closing, &connections).await
+    let ending = Ending {
+        tasks: &tasks,
+        closing: &closing,
+        connections: &connections,
+        last_call: limits.last_call,
+    };
+    ending.drain(&mut told).await
 }
 
 /// Asks the handler, and tells it.
@@ -169,36 +182,52 @@ impl<H: Handler> Drop for Open<H> {
     }
 }
 
-/// Waits to be told to drain, then for what is in flight, then says what became of it.
-async fn drain(
-    told: &mut watch::Receiver<Phase>,
-    tasks: &TaskTracker,
-    closing: &CancellationToken,
-    connections: &Connections,
-) -> Drained {
-    // The sender gone means the same as being told to end now.
-    let phase = told
-        .wait_for(|phase| *phase != Phase::Serve)
-        .await
-        .map_or(Phase::Cut, |now| *now);
-    closing.cancel();
-    connections.tell_all(Order::Finish);
-    tasks.close();
-    let grace = match phase {
-        Phase::Drain(grace) => grace,
-        Phase::Serve | Phase::Cut => Duration::ZERO,
-    };
-    tokio::select! {
-        biased;
-        () = tasks.wait() => {}
-        () = tokio::time::sleep(grace) => {}
-        _ = told.wait_for(|phase| *phase == Phase::Cut) => {}
+/// What ends with a worker.
+struct Ending<'a> {
+    tasks: &'a TaskTracker,
+    closing: &'a CancellationToken,
+    connections: &'a Connections,
+    last_call: Duration,
+}
+
+impl Ending<'_> {
+    /// Waits to be told to drain, then for what is in flight, then says what became of it.
+    ///
+    /// Until the last call is over nothing is closed that may still be asked something: clients that keep connections
+    /// send the next request as the last answer comes, which is before they can know.
+    async fn drain(self, told: &mut watch::Receiver<Phase>) -> Drained {
+        // The sender gone means the same as being told to end now.
+        let phase = told
+            .wait_for(|phase| *phase != Phase::Serve)
+            .await
+            .map_or(Phase::Cut, |now| *now);
+        self.closing.cancel();
+        self.connections.tell_all(Order::Last);
+        self.tasks.close();
+        let grace = match phase {
+            Phase::Drain(grace) => grace,
+            Phase::Serve | Phase::Cut => Duration::ZERO,
+        };
+        let last_call = self.last_call.min(grace);
+        self.within(last_call, told).await;
+        self.connections.tell_all(Order::Finish);
+        self.within(grace.saturating_sub(last_call), told).await;
+        let cut = self.connections.len();
+        self.connections.tell_all(Order::Cut);
+        Drained {
+            finished: self.connections.finished(),
+            cut,
+        }
     }
-    let cut = connections.len();
-    connections.tell_all(Order::Cut);
-    Drained {
-        finished: connections.finished(),
-        cut,
+
+    /// Waits until everything has ended, this time is over, or it is to end now.
+    async fn within(&self, limit: Duration, told: &mut watch::Receiver<Phase>) {
+        tokio::select! {
+            biased;
+            () = self.tasks.wait() => {}
+            () = tokio::time::sleep(limit) => {}
+            _ = told.wait_for(|phase| *phase == Phase::Cut) => {}
+        }
     }
 }
 
@@ -213,6 +242,9 @@ async fn sweep(connections: Rc<Connections>) {
 
 /// What accepting on one address needs.
 struct Door {
+    /// Others accept on this socket, and somebody will after us.
+    is_handed: bool,
+    last_call: Duration,
     tls: Option<SharedTls>,
     connections: Rc<Connections>,
     tasks: TaskTracker,
@@ -220,7 +252,8 @@ struct Door {
 }
 
 impl Door {
-    /// Accepts until the worker closes, and then what the kernel has accepted for us already.
+    /// Accepts until the worker closes, and then what the kernel has begun to accept for us by then: whatever is left
+    /// in the queue of a socket of our own is reset. One that was handed over keeps its queue for who comes next.
     async fn accept<F, S>(self, listener: TcpListener, serve: S)
     where
         S: Fn(TcpStream, Peer, Option<SharedTls>, Place) -> F,
@@ -228,17 +261,18 @@ impl Door {
     {
         let mut back_off = BACK_OFF_MIN;
         let mut late_left = LATE_MAX;
+        let mut closed = pin!(self.closed(&listener));
         loop {
             if self.closing.is_cancelled() {
                 late_left -= 1;
-                if late_left == 0 {
+                if late_left == 0 || self.is_handed {
                     return;
                 }
             }
             let accepted = tokio::select! {
                 biased;
                 accepted = self.next(&listener) => accepted,
-                () = self.closing.cancelled() => return,
+                () = &mut closed => return,
             };
             match accepted {
                 Ok((stream, addr)) => {
@@ -259,10 +293,24 @@ impl Door {
                     tracing::warn!(%error, back_off_ms = back_off.as_millis(), "cannot accept");
                     tokio::select! {
                         () = tokio::time::sleep(back_off) => {}
-                        () = self.closing.cancelled() => return,
+                        () = &mut closed => return,
                     }
                     back_off = (back_off * 2).min(BACK_OFF_MAX);
                 }
+            }
+        }
+    }
+
+    /// Waits until the worker closes, and then until nothing can come any more.
+    async fn closed(&self, listener: &TcpListener) {
+        self.closing.cancelled().await;
+        if self.is_handed {
+            return;
+        }
+        match listen::take_no_more(listener) {
+            Ok(()) => tokio::time::sleep(self.last_call).await,
+            Err(error) => {
+                tracing::warn!(%error, "connections that come at this moment may be reset");
             }
         }
     }

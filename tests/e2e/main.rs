@@ -16,13 +16,16 @@ mod calm;
 mod cookies;
 mod drain;
 mod forged;
+mod full;
 mod guard;
+mod handover;
 mod hostile;
 mod in_flight;
 mod limits;
 #[allow(dead_code, clippy::panic, reason = "shared with the chaos runs")]
 #[path = "../chaos/link.rs"]
 mod link;
+mod load;
 mod memory;
 mod metrics;
 mod opening;
@@ -33,6 +36,8 @@ mod redis_guarded;
 mod redis_load;
 mod redis_sentinel;
 mod reload;
+mod reload_load;
+mod servers;
 mod stage;
 mod stock;
 mod stubs;

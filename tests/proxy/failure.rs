@@ -315,3 +315,64 @@ async fn no_more_requests_than_allowed_are_at_the_origin() {
     assert_eq!(busy, 1, "{answers:?}");
     assert_eq!(origin.connections(), 1);
 }
+
+#[tokio::test]
+async fn a_browser_that_asks_for_much_at_once_keeps_nobody_else_waiting() {
+    let (go, waiting) = tokio::sync::watch::channel(false);
+    let heads = Arc::<Mutex<Vec<String>>>::default();
+    let kept = Arc::clone(&heads);
+    let origin = Origin::start(move |mut connection, _| {
+        let (mut waiting, kept) = (waiting.clone(), Arc::clone(&kept));
+        async move {
+            loop {
+                let head = connection.head().await;
+                if head.is_empty() {
+                    return;
+                }
+                kept.lock().unwrap().push(head);
+                waiting.wait_for(|go| *go).await.unwrap();
+                connection.send(OK).await;
+            }
+        }
+    })
+    .await;
+    let mut settings = origin_at(origin.addr);
+    settings.in_flight_max = 1;
+    settings.timeouts.room = Duration::from_secs(60);
+    settings.waiting_max = 64;
+    let front = Front::start(one_worker(), settings);
+    let ask = async |visitor: u32| {
+        let mut client = front.client().await;
+        let request = format!("GET /{visitor} HTTP/1.1\r\nHost: a\r\nX-Visitor: {visitor}\r\n\r\n");
+        client.send(request).await;
+        client
+    };
+    let mut clients = vec![ask(1).await];
+    until(|| heads.lock().unwrap().len() == 1).await;
+    // One is at the origin, sixteen may wait: what is more is turned away, so that the others are known to wait.
+    for _ in 0..18 {
+        clients.push(ask(1).await);
+    }
+    until(|| front.errors().len() == 2).await;
+    assert_eq!(front.errors(), [(OriginErrorKind::Busy, false); 2]);
+    // They wait as well: one more than sixteen of each is turned away.
+    for other in [2, 3] {
+        for _ in 0..17 {
+            clients.push(ask(other).await);
+        }
+    }
+    until(|| front.errors().len() == 4).await;
+    go.send(true).unwrap();
+    for client in &mut clients {
+        assert!(client.message().await.starts_with("HTTP/1.1 "));
+    }
+    let heads = heads.lock().unwrap();
+    assert_eq!(heads.len(), 1 + 3 * 16);
+    // Each round has one of everybody.
+    let order: Vec<_> = heads.iter().map(|head| &head[4..6]).collect();
+    for round in order[1..].chunks(3) {
+        let mut round = round.to_vec();
+        round.sort_unstable();
+        assert_eq!(round, ["/1", "/2", "/3"], "{order:?}");
+    }
+}

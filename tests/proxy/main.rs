@@ -10,6 +10,7 @@ mod failure;
 mod forwarding;
 mod parked;
 mod protocols;
+mod servers;
 mod slow;
 mod streaming;
 mod strict;

@@ -87,9 +87,11 @@ impl Handler for ForwardAll {
         assert!(asked.request.uri().path() != "/panic", "asked for");
         asked.note.decision.set(Some("forward"));
         let client = TrustedProxies::default().client(asked.peer, asked.request.headers());
+        let named = asked.request.headers().get("x-visitor");
+        let named = named.map(|id| TicketId(id.to_str().unwrap().parse().unwrap()));
         let passage = Passage {
             client: &client,
-            visitor: Some(VISITOR),
+            visitor: Some(named.unwrap_or(VISITOR)),
             path: None,
             note: &asked.note,
         };
@@ -170,6 +172,9 @@ impl Front {
         let shared = Arc::clone(&seen);
         let running = server::start(server, move |worker| {
             let pool = OriginPool::new(origin.clone(), worker.background);
+            if worker.index == 0 {
+                pool.watch();
+            }
             Rc::new(ForwardAll {
                 pool,
                 seen: Arc::clone(&shared),

@@ -29,6 +29,8 @@ struct Met {
     numbered: AtomicU64,
     /// Runs that ended with a gap in the line.
     gaps: AtomicU64,
+    /// Newcomers that found places of those who had gone away.
+    beyond: AtomicU64,
 }
 
 impl Met {
@@ -36,12 +38,13 @@ impl Met {
         let record = &world.store.record;
         self.given.fetch_add(world.given, Ordering::Relaxed);
         self.numbered.fetch_add(record.numbered, Ordering::Relaxed);
+        self.beyond.fetch_add(record.beyond, Ordering::Relaxed);
         let gap = u64::from(world.store.shadow.has_gap());
         self.gaps.fetch_add(gap, Ordering::Relaxed);
     }
 
     fn is_complete(&self) -> bool {
-        let all = [&self.given, &self.numbered, &self.gaps];
+        let all = [&self.given, &self.numbered, &self.gaps, &self.beyond];
         all.iter()
             .all(|counter| counter.load(Ordering::Relaxed) > 0)
     }

@@ -195,7 +195,7 @@ pub(crate) fn settings(rng: &mut Rng, gentle: bool) -> Settings {
         late_share_ppm: rng.pick(&[0, 100_000, 500_000, 500_000, 1_000_000]),
         pass_idle_us: rng.pick(&[5, 20, 60, 900]) * SECOND,
         returns: rng.pick(&[0, 1, 3, 13]),
-        line_max: rng.pick(&[NO_LIMIT, 1_000_000, 1_000_000, 60]),
+        line_max: rng.pick(&[NO_LIMIT, 1_000_000, 15, 60]),
         guard_share_ppm: rng.pick(&[0, 1, 300_000, 500_000, 1_000_000]),
         guard_recovery_us: rng.pick(&[1, 10, 60, 300]) * SECOND,
         paced: rng.chance(300),

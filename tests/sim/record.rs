@@ -82,6 +82,8 @@ pub(crate) struct Record {
     had: BTreeSet<(TicketId, u64)>,
     /// How many stubs were numbered.
     pub(crate) numbered: u64,
+    /// Exchanges that gave newcomers numbers in a line that was full but for those who had gone away.
+    pub(crate) beyond: u64,
 }
 
 impl Record {
@@ -105,6 +107,7 @@ impl Record {
             stub_numbers: BTreeMap::new(),
             had: BTreeSet::new(),
             numbered: 0,
+            beyond: 0,
         }
     }
 
@@ -212,6 +215,7 @@ impl Record {
         self.returns = self.returns.max(shadow.settings.returns);
         self.epochs(shadow, exchange, done)?;
         self.skipped += done.skipped;
+        self.beyond += u64::from(done.beyond);
         let epoch = shadow.epoch.unwrap_or_default();
         if self.any_forgotten && exchange.known.epoch == Some(epoch) {
             let told = |h: &&mut Holder| h.epoch == epoch && h.number <= exchange.known.tail;

@@ -22,6 +22,11 @@ const COMMANDS_MAX: u64 = 300;
 
 /// Commands so far, those inside scripts included.
 fn commands(redis: &mut redis::Connection) -> u64 {
+    commands_like(redis, |name| name != "info")
+}
+
+/// Commands of these names so far, those inside scripts included.
+fn commands_like(redis: &mut redis::Connection, is_like: impl Fn(&str) -> bool) -> u64 {
     let info: String = redis::cmd("INFO")
         .arg("commandstats")
         .query(redis)
@@ -29,7 +34,7 @@ fn commands(redis: &mut redis::Connection) -> u64 {
     let calls = |line: &str| {
         let (name, rest) = line.strip_prefix("cmdstat_")?.split_once(":calls=")?;
         let calls: u64 = rest.split(',').next()?.parse().ok()?;
-        (name != "info").then_some(calls)
+        is_like(name).then_some(calls)
     };
     info.lines().filter_map(calls).sum()
 }
@@ -156,6 +161,60 @@ async fn the_largest_exchange_costs_a_few_hundred_commands() {
     let used = commands(&mut redis) - start;
     println!("{used} commands in the largest exchange");
     assert!(used < COMMANDS_MAX, "{used} commands in one exchange");
+}
+
+/// Newcomers come to a full line four times a second. Those in it have gone: as many join as may, and nobody after them
+/// until these have gone as well.
+#[tokio::test]
+async fn those_present_are_counted_once_a_second_however_many_want_to_join() {
+    let server = Server::start();
+    let mut redis = server.connect();
+    let mut replica = Replica::open(server.url()).await;
+    let settings = Settings {
+        rate_per_hour: 0,
+        line_max: 1_000,
+        presence_us: 1_000_000,
+        ..Settings::default()
+    };
+    let proposal = Proposal {
+        content: KeyHash(1),
+        changed: true,
+        settings,
+    };
+    let mut clock_us = 1_700_000_000_000_000;
+    let mut exchange = Exchange {
+        proposal: Some(proposal),
+        ..Exchange::default()
+    };
+    let mut send = async |joins| {
+        clock_us += 250_000;
+        exchange.joins = joins;
+        let answer = replica.send_at(clock_us, exchange.clone()).await;
+        exchange.proposal = None;
+        answer
+    };
+    while send(0).await.healing {}
+    assert_eq!(send(2_000).await.issued, 1_000);
+    for _ in 0..12 {
+        assert_eq!(send(0).await.head, 0);
+    }
+    let mut counts = || commands_like(&mut redis, |name| name == "bitcount");
+    assert_eq!(counts(), 0);
+    let mut answers = Vec::new();
+    for _ in 0..10 {
+        answers.push((send(5_000).await.issued, counts()));
+    }
+    let (some, none) = (1_000, 0);
+    let second = [(none, 2); 4];
+    let [first, third] =
+        [1, 3].map(|count| [(some, count), (none, count), (none, count), (none, count)]);
+    assert_eq!(answers, [first, second, third].concat()[..10]);
+    let pattern = "*present-any";
+    let left: Vec<String> = redis::cmd("KEYS")
+        .arg(pattern)
+        .query(&mut redis)
+        .expect("keys");
+    assert!(left.is_empty(), "{left:?}");
 }
 
 #[tokio::test]

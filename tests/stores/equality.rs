@@ -18,6 +18,7 @@ use anteroom::store::memory;
 use anteroom::store::redis::Settings as RedisSettings;
 use tempfile::TempDir;
 
+use crate::full::Met as FullMet;
 use crate::history::Event;
 use crate::history::History;
 use crate::met::Met;
@@ -51,6 +52,7 @@ fn line_memory_and_redis_agree_on_random_histories() {
     let guarded = Guarded::default();
     let stubs = StubsMet::default();
     let paced = Paced::default();
+    let full = FullMet::default();
     thread::scope(|scope| {
         for _ in 0..PLAYERS {
             scope.spawn(|| {
@@ -64,7 +66,8 @@ fn line_memory_and_redis_agree_on_random_histories() {
                         return;
                     }
                     let seed = one_seed.unwrap_or(index);
-                    let one = runtime.block_on(play(&server, seed, (&guarded, &stubs, &paced)));
+                    let one =
+                        runtime.block_on(play(&server, seed, (&guarded, &stubs, &paced, &full)));
                     let mut met = met.lock().expect("nobody panicked");
                     *met = met.and(one);
                 }
@@ -73,6 +76,7 @@ fn line_memory_and_redis_agree_on_random_histories() {
     });
     if histories >= ENOUGH {
         stubs.check();
+        full.check();
     }
     let met = met.into_inner().expect("nobody panicked");
     let Met {
@@ -252,7 +256,7 @@ fn refusal(result: Result<Answer, StoreError>) -> Result<Answer, Refused> {
 async fn play(
     server: &Server,
     seed: u64,
-    (guarded, stubs, paced): (&Guarded, &StubsMet, &Paced),
+    (guarded, stubs, paced, full): (&Guarded, &StubsMet, &Paced, &FullMet),
 ) -> Met {
     let _seed = Seed(seed);
     let mut history = History::new(seed);
@@ -268,6 +272,7 @@ async fn play(
                     paced.note(entered, &answer);
                     entered = answer.counts.entered;
                     stubs.answer(&exchange, &answer);
+                    full.answer(&exchange, &answer);
                     history.learn(&exchange, &answer);
                 }
                 history.sent(&exchange);
@@ -283,6 +288,7 @@ async fn play(
     let expected = state::of_line(&players.line);
     stubs.line(&expected);
     paced.line(&expected);
+    full.line(&expected);
     let actual = state::of_redis(&mut redis, "equal", &players.room);
     for (name, value) in expected.as_object().expect("an object") {
         assert_eq!(actual[name], *value, "{name} in Redis");

@@ -68,14 +68,7 @@ impl Replica {
 
     /// Sends one exchange, which is repeated until it is answered.
     pub async fn send(&mut self, exchange: Exchange) -> Answer {
-        self.sequence += 1;
-        let exchange = Exchange {
-            instance: self.instance,
-            sequence: self.sequence,
-            nonce: Nonce(1),
-            known: self.known,
-            ..exchange
-        };
+        let exchange = self.next(exchange);
         loop {
             match self.store.exchange(&exchange).await {
                 Ok(answer) => {
@@ -84,6 +77,26 @@ impl Replica {
                 }
                 Err(error) => assert!(error.is_away(), "{error}"),
             }
+        }
+    }
+
+    /// Sends one exchange at this time of the store's clock.
+    pub async fn send_at(&mut self, clock_us: u64, exchange: Exchange) -> Answer {
+        let exchange = self.next(exchange);
+        let answer = self.store.exchange_at(clock_us, &exchange).await;
+        let answer = answer.expect("an answer");
+        self.known = self.known.after(&answer);
+        answer
+    }
+
+    fn next(&mut self, exchange: Exchange) -> Exchange {
+        self.sequence += 1;
+        Exchange {
+            instance: self.instance,
+            sequence: self.sequence,
+            nonce: Nonce(1),
+            known: self.known,
+            ..exchange
         }
     }
 

@@ -17,6 +17,7 @@ mod durability;
 mod equality;
 mod failover;
 mod faults;
+mod full;
 mod history;
 mod met;
 mod power;

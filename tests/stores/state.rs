@@ -16,7 +16,7 @@ const SCALARS: &str = "created nonce provisional store tail head clock_us now_us
     gathers gap_first gap_last issued_minute issued_minute_before opens_at_us draw closes_at_us \
     inside_due finished_due turns_due asking_due keyed_due asked_first called_last none_late \
     origin_witnesses opening_us paced withheld_per_hour lost_per_hour lost_until_us heal_each_per_hour heal_withheld_per_hour \
-    paced_us";
+    paced_us places counted_us";
 
 /// What the script remembers of a set's lowest score, and the set.
 const DUE: [(&str, &str); 6] = [
@@ -156,6 +156,8 @@ pub fn of_redis(redis: &mut Connection, prefix: &str, room: &str) -> Value {
         (name, json!(u64::from_be_bytes(*sequence)))
     });
     fields.insert("answered".to_owned(), Value::Object(answered.collect()));
+    let counted = redis::cmd("EXISTS").arg(key("present-any")).query(redis);
+    assert_eq!(counted, Ok(0), "what was made to count those present");
     let stubs = stubs(redis, &key("stubs"));
     let kept = fields.remove("stubs_n").expect("a field");
     assert_eq!(kept, stubs.as_object().expect("a map").len());

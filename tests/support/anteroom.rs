@@ -247,7 +247,8 @@ pub fn run(args: &[&str]) -> std::process::Output {
         .expect("the binary runs")
 }
 
-fn binary() -> &'static Path {
+/// The program itself.
+pub fn binary() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_anteroom"))
 }
 

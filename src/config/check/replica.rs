@@ -4,6 +4,8 @@ use crate::config::check::Check;
 use crate::config::fault::Code;
 use crate::config::fault::Fault;
 use crate::config::keys::forms;
+use crate::config::origin::Eject;
+use crate::config::origin::Health;
 use crate::config::origin::Origin;
 use crate::config::secret::ADMIN_TOKEN_VAR;
 use crate::config::secret::SENTINEL_PASSWORD_VAR;
@@ -214,6 +216,12 @@ impl Check<'_> {
         Origin {
             name: values.name().to_owned(),
             urls,
+            eject: Eject {
+                after: small(values, "eject_after"),
+                longest: values.duration("eject_max"),
+                by_status: values.flag("eject_by_status"),
+            },
+            health: health(values),
             hosts: values.parsed_list("hosts"),
             max_in_flight: values.number("max_in_flight"),
             connect_timeout: values.duration("connect_timeout"),
@@ -221,6 +229,7 @@ impl Check<'_> {
             idle_timeout: values.duration("idle_timeout"),
             total_timeout: Some(total).filter(|total| !total.is_zero()),
             keep_alive: values.duration("keep_alive"),
+            keep_alive_max: Some(values.duration("keep_alive_max")).filter(|max| !max.is_zero()),
             ca_file: self.file(values, "ca_file"),
             pass_host: values.flag("pass_host"),
         }
@@ -237,4 +246,21 @@ impl Check<'_> {
         let set = self.surroundings.variables.contains(&variable);
         file.or_else(|| set.then_some(SecretSource::Variable(variable)))
     }
+}
+
+/// How an origin's servers are asked how they are, if there is something to ask for.
+fn health(values: &Values) -> Option<Health> {
+    Some(Health {
+        // What is no path was noted when it was read.
+        path: forms::target(values.text("health_path")?).ok()?,
+        interval: values.duration("health_interval"),
+        timeout: values.duration("health_timeout"),
+        fail_after: small(values, "health_fail_after"),
+        pass_after: small(values, "health_pass_after"),
+    })
+}
+
+/// A number that the table of keys keeps small.
+fn small(values: &Values, name: &str) -> u32 {
+    u32::try_from(values.number(name)).unwrap_or(u32::MAX)
 }

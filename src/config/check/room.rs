@@ -62,6 +62,8 @@ impl Check<'_> {
             late_share_ppm: values.number("late_share"),
             pass_idle: values.duration("pass_idle"),
             pass_max: values.duration("pass_max"),
+            visitor_in_flight: values.number("visitor_in_flight"),
+            visitor_rate: Rate::from_per_hour(values.number("visitor_rate")),
             grace: values.duration("grace"),
             returns: values.number("returns"),
             hold: values.duration("hold"),

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 use http::Method;
+use http::uri::PathAndQuery;
 use ipnet::IpNet;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -63,6 +64,20 @@ pub(super) fn prefix(text: &str) -> Result<(), Fault> {
         "it is slash, letters, digits, . - _, slash; at most 64 bytes",
         "write it like \"/.anteroom/\"",
     ))
+}
+
+/// Reads a path to be asked for at the origin, with a query or without.
+pub(crate) fn target(text: &str) -> Result<PathAndQuery, Fault> {
+    let fault = || {
+        Fault::invalid(
+            "not a path",
+            "it begins with a slash, and has no spaces and no fragment",
+            "write it like \"/health\"",
+        )
+    };
+    let plain = text.starts_with('/') && text.bytes().all(|b| b.is_ascii_graphic() && b != b'#');
+    let target = plain.then(|| PathAndQuery::from_str(text).ok()).flatten();
+    target.ok_or_else(fault)
 }
 
 /// Checks the prefix of keys in Redis; braces would move them to other hash slots.

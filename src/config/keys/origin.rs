@@ -5,6 +5,8 @@ use crate::config::keys::Default;
 use crate::config::keys::Key;
 use crate::config::keys::Kind;
 use crate::config::keys::Section;
+use crate::config::keys::Words;
+use crate::config::keys::forms;
 use crate::config::keys::kind::words;
 use crate::config::keys::server::HOUR;
 use crate::config::keys::server::PATH;
@@ -33,7 +35,76 @@ pub(super) const ORIGIN: Section = Section {
             kind: Kind::List(words::<OriginUrl>(URL)),
             default: Default::Nothing(r#"["http://10.0.0.11:8000", "http://10.0.0.12:8000"]"#),
             apply: Apply::Live,
-            why: "Its servers, instead of `url`, when it has several that do the same.",
+            why: "Its servers, instead of `url`, when it has several that do the same. Each request goes to the less busy of \
+                  two drawn ones. What could not be sent to one goes to another, once; so does what was sent and broke \
+                  off before a response, if it is a GET, HEAD, OPTIONS or TRACE without a body, for a fifth of the \
+                  requests at most. Nothing else is ever sent twice.",
+        },
+        Key {
+            name: "eject_after",
+            kind: Kind::Integer(0, 1_000),
+            default: Default::Value("3"),
+            apply: Apply::Live,
+            why: "Failures in a row (broken off, or no response in time) after which one of several servers is passed \
+                  over; no connection does it at once. Then one request tries it: it is back, or passed over for twice \
+                  as long. Where all are passed over, all are used. 0 switches it off.",
+        },
+        Key {
+            name: "eject_max",
+            kind: seconds(1, 3_600),
+            default: Default::Value(r#""30s""#),
+            apply: Apply::Live,
+            why: "The longest time a server is passed over before it is tried again; the first is a second.",
+        },
+        Key {
+            name: "eject_by_status",
+            kind: Kind::Boolean,
+            default: Default::Value("false"),
+            apply: Apply::Live,
+            why: "Whether an answer of 502, 503 or 504 is such a failure. Only where a server that answers so is alone \
+                  with it: one that says that all is too much would leave the others with still more.",
+        },
+        Key {
+            name: "health_path",
+            kind: Kind::Text(Words {
+                name: "a path like \"/health\"",
+                check: |text| forms::target(text).map(drop),
+            }),
+            default: Default::Nothing(r#""/health""#),
+            apply: Apply::Live,
+            why: "A path that each replica asks each server for now and then, on a connection of its own: one that does \
+                  not answer with 200 to 399 gets no requests, unless none does. Without it nothing is asked.",
+        },
+        Key {
+            name: "health_interval",
+            kind: Kind::Duration(Span::from_micros(SECOND / 2), Span::from_micros(HOUR)),
+            default: Default::Value(r#""5s""#),
+            apply: Apply::Live,
+            why: "From one answer to the next question, give or take a tenth.",
+        },
+        Key {
+            name: "health_timeout",
+            kind: Kind::Duration(
+                Span::from_micros(SECOND / 10),
+                Span::from_micros(60 * SECOND),
+            ),
+            default: Default::Value(r#""2s""#),
+            apply: Apply::Live,
+            why: "How long a server may take to answer that question, connecting included.",
+        },
+        Key {
+            name: "health_fail_after",
+            kind: Kind::Integer(1, 100),
+            default: Default::Value("3"),
+            apply: Apply::Live,
+            why: "Bad answers in a row that take a server out of use.",
+        },
+        Key {
+            name: "health_pass_after",
+            kind: Kind::Integer(1, 100),
+            default: Default::Value("2"),
+            apply: Apply::Live,
+            why: "Good answers in a row that bring it back.",
         },
         Key {
             name: "hosts",
@@ -92,6 +163,14 @@ pub(super) const ORIGIN: Section = Section {
             apply: Apply::Live,
             why: "How long an unused connection is kept for the next request. Shorter than the origin's own limit, \
                   or requests meet connections it has just closed.",
+        },
+        Key {
+            name: "keep_alive_max",
+            kind: seconds(0, 86_400),
+            default: Default::Value(r#""10m""#),
+            apply: Apply::Live,
+            why: "How long a connection is used at all, less up to a quarter, however busy: names are looked up again, and \
+                  servers that came or are to go get or lose their part. 0s sets no limit.",
         },
         Key {
             name: "ca_file",

@@ -146,6 +146,23 @@ pub(super) const ROOM: Section = Section {
             why: "How long one entry lasts at most, however busy the visitor is.",
         },
         Key {
+            name: "visitor_in_flight",
+            kind: Kind::Integer(0, 10_000),
+            default: Default::Value("0"),
+            apply: Apply::Live,
+            why: "Most requests one visitor inside has at the origin at once, at each replica, open streams and WebSockets \
+                  included: no single browser can hog it. Further ones wait up to a second and then get 429. A browser \
+                  itself asks for six to a hundred things at once. 0 sets no limit.",
+        },
+        Key {
+            name: "visitor_rate",
+            kind: Kind::Rate,
+            default: Default::Value(r#""0/s""#),
+            apply: Apply::Live,
+            why: "Most requests one visitor inside makes, at each replica; what two seconds allow may come at once. \
+                  Further ones wait up to a second and then get 429. 0 sets no limit.",
+        },
+        Key {
             name: "grace",
             kind: seconds(0, 86_400),
             default: Default::Value(r#""10m""#),
@@ -172,8 +189,10 @@ pub(super) const ROOM: Section = Section {
             kind: Kind::Integer(1, 100_000_000),
             default: Default::Value("1000000"),
             apply: Apply::Live,
-            why: "How many may wait at once, those counted who have gone away and are not called past yet; further \
-                  visitors are told that the line is full and when to try again.",
+            why: "How many of those present may wait at once; further visitors are told that the line is full and when \
+                  to try again. Whoever has not been heard from for `presence` is not counted and keeps its place. \
+                  While absence is not proven (for the length of `presence` after a start, an outage, a pause or an \
+                  opening) everybody with a number counts.",
         },
         Key {
             name: "guard",

@@ -62,7 +62,8 @@ pub(super) const SERVER: Section = Section {
             default: Default::Value(r#""0.0.0.0:8080""#),
             apply: Apply::Restart,
             why: "Where visitors connect. Every worker listens on each address by itself, so the kernel spreads \
-                  connections over the cores. Use \"[::]:8080\" for IPv6 and IPv4 together.",
+                  connections over the cores. Use \"[::]:8080\" for IPv6 and IPv4 together. A socket that systemd \
+                  hands over for one of these addresses takes its place.",
         },
         Key {
             name: "workers",
@@ -113,7 +114,8 @@ pub(super) const SERVER: Section = Section {
             kind: seconds(0, 3_600),
             default: Default::Value(r#""30s""#),
             apply: Apply::Live,
-            why: "How long a stopping replica lets requests in flight finish before it cuts them.",
+            why: "How long a stopping replica lets requests in flight finish before it cuts them. What was on its \
+                  way when it was told to stop is served within the first second of it.",
         },
         Key {
             name: "handshake_timeout",

@@ -5,6 +5,7 @@ mod healing;
 mod lease;
 mod losses;
 mod opening;
+mod places;
 mod presence;
 mod replicas;
 mod stubs;

@@ -95,9 +95,9 @@ where
     }
 
     /// Puts a parked connection together again.
-    fn wake(&mut self, speak: impl Fn(Watched<T>) -> Whole<T, S>) {
+    fn wake(&mut self, speak: impl Fn(Watched<T>) -> Box<Whole<T, S>>) {
         if let Self::Parked { stream, .. } = std::mem::replace(self, Self::Over) {
-            *self = Self::Whole(Box::new(speak(*stream)));
+            *self = Self::Whole(speak(*stream));
         }
     }
 
@@ -131,12 +131,12 @@ impl<H: Handler> Drop for Told<H> {
 }
 
 /// Goes with a connection to its end, and parks it while it is idle. Told to, it finishes once; when it is to be cut, it
-/// is let go of. `speak` makes the library's part of it.
+/// is let go of. `speak` makes the library's part of it anew.
 pub(super) async fn attend<T, S, B, H>(
     connection: &Connection,
     handler: &Rc<H>,
-    stream: Watched<T>,
-    speak: impl Fn(Watched<T>) -> Whole<T, S>,
+    whole: Box<Whole<T, S>>,
+    speak: impl Fn(Watched<T>) -> Box<Whole<T, S>>,
 ) -> Result<(), Ended>
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -146,18 +146,24 @@ where
     B::Error: Into<BoxError>,
     H: Handler,
 {
-    let mut is_told = connection.is_told();
-    let mut shape = Shape::Whole(Box::new(speak(stream)));
-    connection.allow_parking(!is_told);
+    // One that came when it was told already ends by itself.
+    let finish_at = if connection.is_told() {
+        Order::Cut
+    } else {
+        Order::Finish
+    };
+    let mut is_finishing = false;
+    let mut shape = Shape::Whole(whole);
+    connection.allow_parking(finish_at == Order::Finish);
     std::future::poll_fn(|cx| {
-        match connection.order(cx) {
-            Order::Finish if !is_told => {
-                is_told = true;
-                connection.allow_parking(false);
-                shape.finish();
-            }
-            Order::Serve | Order::Finish => {}
-            Order::Cut => return Poll::Ready(Ok(())),
+        let order = connection.order(cx);
+        if order == Order::Cut {
+            return Poll::Ready(Ok(()));
+        }
+        if order >= finish_at && !is_finishing {
+            is_finishing = true;
+            connection.allow_parking(false);
+            shape.finish();
         }
         loop {
             match &mut shape {

@@ -2,6 +2,8 @@
 
 use std::cell::Cell;
 use std::cell::RefCell;
+use std::convert::Infallible;
+use std::net::IpAddr;
 use std::net::Ipv4Addr;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -13,8 +15,11 @@ use proptest::prelude::*;
 use tokio::io::AsyncReadExt as _;
 use tokio::io::AsyncWriteExt as _;
 use tokio::io::DuplexStream;
+use tokio::net::TcpListener;
+use tokio::net::TcpStream;
 use tokio::task::LocalSet;
 use tokio_util::task::TaskTracker;
+use tower::Service;
 
 use super::*;
 use crate::message::Asked;
@@ -27,12 +32,16 @@ use crate::server::Limits;
 use crate::server::connection::Speaker;
 use crate::server::connections::Connections;
 use crate::server::connections::Place;
+use crate::server::log::Sent;
+use crate::server::stack::Arrived;
 use crate::server::stack::stack;
 
-/// Answers with what it was asked, and with the body but for `/deaf`, `/large` and `/never`.
+/// Answers with what it was asked, and with the body but for `/deaf`, `/held`, `/large` and `/never`.
 #[derive(Debug, Default)]
 struct Echo {
     paths: RefCell<Vec<String>>,
+    /// Bodies that nobody reads and nobody lets go of.
+    held: RefCell<Vec<Incoming>>,
     parked: Cell<usize>,
     woke: Cell<usize>,
 }
@@ -44,6 +53,10 @@ impl Handler for Echo {
         self.paths.borrow_mut().push(path.clone());
         let text = match path.as_str() {
             "/deaf" => Bytes::from_static(b"heard enough"),
+            "/held" => {
+                self.held.borrow_mut().push(body);
+                Bytes::from_static(b"held")
+            }
             "/large" => Bytes::from(vec![b'x'; LARGE]),
             "/never" => std::future::pending().await,
             _ => {
@@ -74,6 +87,9 @@ const LARGE: usize = 10_000;
 /// Bytes a client takes unread.
 const TAKEN: usize = 1_024;
 
+/// Bytes of the task of a connection, over TLS or not, for all of its life.
+const TASK_MAX: usize = 640;
+
 /// A connection with its client on the same thread.
 struct Stage {
     handler: Rc<Echo>,
@@ -87,24 +103,13 @@ impl Stage {
     /// Begins to serve; `taken` are the bytes either side takes unread.
     fn new(taken: usize) -> Self {
         let handler = Rc::<Echo>::default();
-        let ticker = Ticker::new();
-        let limits = Limits::default();
-        let connections = Connections::open_to_all(Rc::clone(&ticker), limits.connections_max);
-        let layers = stack(&handler, connections.in_flight(), limits.in_flight_max);
-        let tasks = TaskTracker::new();
-        let speaker = Speaker::new(layers, &handler, tasks, ticker, limits);
+        let connections = Connections::open_to_all(Ticker::new(), 1);
+        let speaker = speaker(&handler, &connections);
         let place = connections.enter(Ipv4Addr::LOCALHOST.into()).unwrap();
         let connection = Rc::clone(&place.connection);
         let (client, stream) = tokio::io::duplex(taken);
-        let peer = Peer {
-            addr: SocketAddr::from(([127, 0, 0, 1], 1)),
-            tls: false,
-        };
-        let served = tokio::task::spawn_local(async move {
-            let served = speaker.http1(stream, peer, &connection).await;
-            drop(connection);
-            served
-        });
+        let served =
+            tokio::task::spawn_local(async move { speaker.http1(stream, PEER, &connection).await });
         Self {
             handler,
             connections,
@@ -152,6 +157,24 @@ impl Stage {
         let lines = lines.filter(|line| !line.starts_with("date: "));
         (lines.collect(), self.handler)
     }
+}
+
+const PEER: Peer = Peer {
+    addr: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1),
+    tls: false,
+};
+
+/// What speaks on the connections of a worker.
+fn speaker(
+    handler: &Rc<Echo>,
+    connections: &Connections,
+) -> Speaker<
+    impl Service<Arrived, Response = Response<Sent<Echo>>, Error = Infallible> + Clone + use<>,
+    Echo,
+> {
+    let limits = Limits::default();
+    let layers = stack(handler, connections.in_flight(), limits.in_flight_max);
+    Speaker::new(layers, handler, TaskTracker::new(), Ticker::new(), limits)
 }
 
 /// Lets everything happen that can.
@@ -268,6 +291,37 @@ fn the_body_of_a_request_that_was_answered_without_it_is_not_read_as_a_request()
 }
 
 #[test]
+fn a_body_that_waits_to_be_read_is_not_lost() {
+    run(async {
+        let mut stage = Stage::new(TAKEN);
+        stage
+            .send("POST /held HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+            .await;
+        stage.send("3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n").await;
+        assert_eq!(stage.body().await, "held");
+        assert!(!stage.park().await);
+        let body = stage.handler.held.borrow_mut().pop().unwrap();
+        assert_eq!(body.collect().await.unwrap().to_bytes(), "hello");
+        settle().await;
+        assert!(stage.park().await);
+        stage.send(GET).await;
+        assert_eq!(stage.body().await, "GET /a: ");
+    });
+}
+
+#[test]
+fn a_request_that_comes_when_it_is_to_be_parked_is_served() {
+    run(async {
+        let mut stage = Stage::new(TAKEN);
+        settle().await;
+        assert!(stage.place.as_ref().unwrap().connection.ask_to_park());
+        stage.send("GET /never HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        assert_eq!(stage.connections.in_flight().get(), 1);
+        assert_eq!(stage.handler.parked.get(), 0);
+    });
+}
+
+#[test]
 fn a_request_in_flight_or_one_that_is_refused_is_not_parked() {
     run(async {
         let mut stage = Stage::new(TAKEN);
@@ -307,5 +361,26 @@ fn a_connection_that_was_told_to_finish_is_parked_no_more() {
         settle().await;
         let place = stage.place.take().unwrap();
         assert!(!place.connection.ask_to_park());
+    });
+}
+
+#[test]
+fn the_task_of_a_connection_is_small() {
+    run(async {
+        let connections = Connections::open_to_all(Ticker::new(), 1);
+        let speaker = speaker(&Rc::default(), &connections);
+        let listener = TcpListener::bind(PEER.addr.ip().to_string() + ":0")
+            .await
+            .unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap())
+            .await
+            .unwrap();
+        let task = Rc::new(speaker).serve(
+            stream,
+            PEER,
+            None,
+            connections.enter(PEER.addr.ip()).unwrap(),
+        );
+        assert!(size_of_val(&task) <= TASK_MAX, "{}", size_of_val(&task));
     });
 }

@@ -6,6 +6,8 @@
 mod backoff;
 mod connection;
 mod find;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod link;
 mod named;
 mod script;

@@ -30,7 +30,7 @@ use crate::store::StoreError;
 
 /// The line's scalars as the script packs them; `answer.lua` has their names. Another release may have packed what is
 /// read: what is new goes to the end, and nothing moves.
-pub(crate) const STATE_FORMAT: &str = ">I8c16I8c32I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8c32I8I8I8I8c96I8I8I8c40I8I8I8I8I8I8I8I8I8I8I8I8I8c64I8I8I8c48";
+pub(crate) const STATE_FORMAT: &str = ">I8c16I8c32I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8I8c32I8I8I8I8c96I8I8I8c40I8I8I8I8I8I8I8I8I8I8I8I8I8c64I8I8I8c48I8I8";
 /// What the script remembers of the sets within them, each zero where a release did not know of it.
 pub(crate) const DUE_FORMAT: &str = ">I8I8I8I8I8I8I8I8";
 /// The answer's fixed fields as the script packs them; [`answer`] reads them.

@@ -169,6 +169,30 @@ labels! {
 }
 
 labels! {
+    /// Why a request was sent to the origin a second time, or was not.
+    Repeat {
+        /// Nothing of it had been sent.
+        Unsent = "unsent",
+        /// It had been sent, and repeating it is safe.
+        Safe = "safe",
+        /// As many were repeated as may be.
+        OverBudget = "over-budget",
+    }
+}
+
+labels! {
+    /// What one visitor had too much of.
+    Limit {
+        /// Requests at once.
+        InFlight = "in-flight",
+        /// Requests in a time.
+        Rate = "rate",
+        /// Not the visitor: too many visitors to know what each has; it went through uncounted.
+        Untracked = "untracked",
+    }
+}
+
+labels! {
     /// Why something shown as a ticket or a pass was not believed.
     Unbelieved {
         /// It is not the text of one.

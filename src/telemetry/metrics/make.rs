@@ -1,4 +1,4 @@
-//! Makes one series of each kind, for the table of all of them.
+//! How a series of each kind is made.
 
 use prometheus::GaugeVec;
 use prometheus::IntCounter;

@@ -6,6 +6,7 @@
 mod labels;
 mod make;
 mod seconds;
+mod servers;
 mod worker;
 
 use std::sync::Arc;
@@ -26,25 +27,28 @@ use crate::line::promises::Promise;
 use crate::line::promises::WATCHED;
 use crate::line::settings::Mode;
 use crate::line::settings::NO_LIMIT;
+use crate::telemetry::metrics::make::counter;
+use crate::telemetry::metrics::make::counters;
+use crate::telemetry::metrics::make::float_gauges;
+use crate::telemetry::metrics::make::gauge;
+use crate::telemetry::metrics::make::gauges;
+use crate::telemetry::metrics::make::seconds;
 use crate::telemetry::metrics::seconds::EXCHANGE_US;
 use crate::telemetry::metrics::seconds::ORIGIN_US;
 use crate::telemetry::metrics::seconds::WAIT_US;
 
-use self::make::counter;
-use self::make::counters;
-use self::make::float_gauges;
-use self::make::gauge;
-use self::make::gauges;
-use self::make::seconds;
-
 pub use self::labels::Class;
 pub use self::labels::Decision;
 pub use self::labels::Label;
+pub use self::labels::Limit;
 pub use self::labels::OriginFailure;
+pub use self::labels::Repeat;
 pub use self::labels::Turned;
 pub use self::labels::Unbelieved;
 pub use self::seconds::Seconds;
 pub use self::seconds::SecondsVec;
+pub use self::servers::ServerCounts;
+pub use self::servers::WorkerServer;
 pub use self::worker::WorkerMetrics;
 pub use self::worker::WorkerOrigin;
 pub use self::worker::WorkerRoom;
@@ -127,6 +131,8 @@ metrics! {
     responses_total: IntCounterVec = counters(&["class"]);
     /// Polls of waiting visitors
     status_requests_total: IntCounterVec = counters(&["room"]);
+    /// Requests of somebody inside that were more than one visitor may make
+    visitor_limited_total: IntCounterVec = counters(&["room", "limit"]);
     /// Texts shown as a ticket or a pass that were not believed
     unbelieved_total: IntCounterVec = counters(&["reason"]);
     /// Lines of the access log that were dropped because it could not be written fast enough
@@ -192,8 +198,24 @@ metrics! {
     origin_in_flight: IntGaugeVec = gauges(&["origin"]);
     /// Most requests in flight to the origin from this replica: its share of `max_in_flight`
     origin_in_flight_max: IntGaugeVec = gauges(&["origin"]);
+    /// Requests that wait at this replica for one in flight to the origin to end
+    origin_waiting: IntGaugeVec = gauges(&["origin"]);
     /// Requests that failed at the origin
     origin_errors_total: IntCounterVec = counters(&["origin", "reason"]);
+    /// Requests sent to the origin a second time, by why that was right, and those that were not for being too many
+    origin_repeats_total: IntCounterVec = counters(&["origin", "reason"]);
+    /// 1 unless the server fails the checks of its health
+    origin_server_up: IntGaugeVec = gauges(&["origin", "server"]);
+    /// 1 while the server is passed over because requests to it failed
+    origin_server_ejected: IntGaugeVec = gauges(&["origin", "server"]);
+    /// Requests in flight to the server from this replica
+    origin_server_in_flight: IntGaugeVec = gauges(&["origin", "server"]);
+    /// Times that the server was passed over, trials that failed included
+    origin_server_ejections_total: IntCounterVec = counters(&["origin", "server"]);
+    /// Checks of the server's health
+    origin_server_checks_total: IntCounterVec = counters(&["origin", "server"]);
+    /// Checks of the server's health that failed
+    origin_server_checks_failed_total: IntCounterVec = counters(&["origin", "server"]);
 }
 
 impl Metrics {
@@ -325,6 +347,10 @@ impl Metrics {
         for mode in Mode::ALL {
             self.state.remove_label_values(&[room, mode.name()]).ok();
         }
+        for limit in Limit::ALL {
+            let labels = &[room, limit.name()];
+            self.visitor_limited_total.remove_label_values(labels).ok();
+        }
         for decision in Decision::ALL {
             let labels = &[room, decision.name()];
             self.requests_total.remove_label_values(labels).ok();
@@ -334,12 +360,20 @@ impl Metrics {
     /// Shows an origin no more, once no configuration has it.
     pub fn forget_origin(&self, origin: &str) {
         self.origin_seconds.forget(origin);
-        for series in [&self.origin_in_flight, &self.origin_in_flight_max] {
+        for series in [
+            &self.origin_in_flight,
+            &self.origin_in_flight_max,
+            &self.origin_waiting,
+        ] {
             series.remove_label_values(&[origin]).ok();
         }
         for reason in OriginFailure::ALL {
             let labels = &[origin, reason.name()];
             self.origin_errors_total.remove_label_values(labels).ok();
+        }
+        for reason in Repeat::ALL {
+            let labels = &[origin, reason.name()];
+            self.origin_repeats_total.remove_label_values(labels).ok();
         }
     }
 }

@@ -12,8 +12,10 @@ use crate::seal::Rejected;
 use crate::telemetry::metrics::Class;
 use crate::telemetry::metrics::Decision;
 use crate::telemetry::metrics::Label;
+use crate::telemetry::metrics::Limit;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::metrics::OriginFailure;
+use crate::telemetry::metrics::Repeat;
 use crate::telemetry::metrics::Turned;
 use crate::telemetry::metrics::Unbelieved;
 use crate::telemetry::metrics::WorkerMetrics;
@@ -77,6 +79,7 @@ fn every_series_keeps_the_conventions() {
         for label in &desc.variable_labels {
             let known = [
                 "version", "promise", "reason", "room", "decision", "class", "mode", "origin",
+                "server", "limit",
             ];
             assert!(known.contains(&label.as_str()), "{name}: label {label}");
         }
@@ -99,6 +102,8 @@ fn label_values_are_distinct_and_stand_at_their_index() {
     assert_label_is_closed::<Class>();
     assert_label_is_closed::<Turned>();
     assert_label_is_closed::<OriginFailure>();
+    assert_label_is_closed::<Repeat>();
+    assert_label_is_closed::<Limit>();
     assert_label_is_closed::<Unbelieved>();
 }
 

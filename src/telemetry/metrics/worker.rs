@@ -20,8 +20,10 @@ use crate::seal::Rejected;
 use crate::telemetry::metrics::Class;
 use crate::telemetry::metrics::Decision;
 use crate::telemetry::metrics::Label;
+use crate::telemetry::metrics::Limit;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::metrics::OriginFailure;
+use crate::telemetry::metrics::Repeat;
 use crate::telemetry::metrics::Seconds;
 use crate::telemetry::metrics::Turned;
 use crate::telemetry::metrics::Unbelieved;
@@ -64,6 +66,10 @@ impl WorkerMetrics {
             origins: Mutex::default(),
             metrics,
         }
+    }
+
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// A connection was accepted; [`Self::closed`] must follow.
@@ -168,6 +174,7 @@ impl WorkerMetrics {
 pub struct WorkerRoom {
     name: String,
     requests: Tallies,
+    limited: Tallies,
     /// Polls once more, under their own name; a request outside of all rooms is never one.
     polls: Option<IntCounter>,
     /// From joining to entering, of those who got their first pass here.
@@ -182,6 +189,11 @@ impl WorkerRoom {
             requests: Tallies::new::<Decision>(|decision| {
                 requests.with_label_values(&[name, decision])
             }),
+            limited: Tallies::new::<Limit>(|limit| {
+                metrics
+                    .visitor_limited_total
+                    .with_label_values(&[name, limit])
+            }),
             polls: (!name.is_empty())
                 .then(|| metrics.status_requests_total.with_label_values(&[name])),
             waits: (!name.is_empty())
@@ -192,6 +204,11 @@ impl WorkerRoom {
     /// A request was decided.
     pub fn request(&self, decision: Decision) {
         self.requests.add(decision);
+    }
+
+    /// A request was more than its visitor may make.
+    pub fn limited(&self, limit: Limit) {
+        self.limited.add(limit);
     }
 
     /// A visitor got its first pass this long after its number, in microseconds.
@@ -209,6 +226,7 @@ impl WorkerRoom {
                 polls.inc_by(count);
             }
         });
+        self.limited.flush();
         if let Some((waits, total)) = &self.waits {
             waits.drain_into(total);
         }
@@ -221,12 +239,16 @@ impl WorkerRoom {
 pub struct WorkerOrigin {
     name: String,
     failures: Tallies,
+    repeats: Tallies,
     seconds: Seconds,
     total: Arc<Seconds>,
     /// In flight when last told, and where that goes.
     told: AtomicI64,
     in_flight: IntGauge,
     in_flight_max: IntGauge,
+    /// Waiting when last told, and where that goes.
+    told_waiting: AtomicI64,
+    waiting: IntGauge,
 }
 
 impl WorkerOrigin {
@@ -237,11 +259,18 @@ impl WorkerOrigin {
             failures: Tallies::new::<OriginFailure>(|reason| {
                 errors.with_label_values(&[name, reason])
             }),
+            repeats: Tallies::new::<Repeat>(|reason| {
+                metrics
+                    .origin_repeats_total
+                    .with_label_values(&[name, reason])
+            }),
             seconds: metrics.origin_seconds.local(),
             total: metrics.origin_seconds.of(name),
             told: AtomicI64::new(0),
             in_flight: metrics.origin_in_flight.with_label_values(&[name]),
             in_flight_max: metrics.origin_in_flight_max.with_label_values(&[name]),
+            told_waiting: AtomicI64::new(0),
+            waiting: metrics.origin_waiting.with_label_values(&[name]),
         }
     }
 
@@ -254,6 +283,13 @@ impl WorkerOrigin {
             .set(i64::try_from(max).unwrap_or(i64::MAX));
     }
 
+    /// So many requests wait at this worker for one in flight to end.
+    pub fn waiting(&self, count: usize) {
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        self.waiting
+            .add(count - self.told_waiting.swap(count, Ordering::Relaxed));
+    }
+
     /// The head of a response came, this long after its request was sent.
     pub fn answered(&self, after: Duration) {
         self.seconds.observe(after);
@@ -264,8 +300,14 @@ impl WorkerOrigin {
         self.failures.add(reason);
     }
 
+    /// So many requests were sent a second time, or were not, for this reason.
+    pub fn repeated(&self, reason: Repeat, count: u64) {
+        self.repeats.add_many(reason, count);
+    }
+
     fn flush(&self) {
         self.failures.flush();
+        self.repeats.flush();
         self.seconds.drain_into(&self.total);
     }
 }
@@ -281,8 +323,12 @@ impl Tallies {
     }
 
     fn add<L: Label>(&self, label: L) {
+        self.add_many(label, 1);
+    }
+
+    fn add_many<L: Label>(&self, label: L, count: u64) {
         if let Some((pending, _)) = self.0.get(label.index()) {
-            pending.fetch_add(1, Ordering::Relaxed);
+            pending.fetch_add(count, Ordering::Relaxed);
         }
     }
 

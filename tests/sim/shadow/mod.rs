@@ -5,6 +5,7 @@
 //! how far it called and whom it let in. It travels with the store's snapshots: what the store forgets, it forgets.
 
 mod calls;
+mod full;
 mod guard;
 mod heal;
 mod lease;
@@ -86,6 +87,8 @@ pub(crate) struct Done {
     pub(crate) healing: bool,
     /// Stubs numbered in this exchange, and the times of their slices.
     pub(crate) stubs: Vec<(u64, Stub, u64)>,
+    /// More newcomers got numbers than if everybody who waits were present.
+    pub(crate) beyond: bool,
 }
 
 /// The naive account of one line.
@@ -141,6 +144,7 @@ pub(crate) struct Shadow {
     /// This exchange opened the line, and leaves stubs of whoever came after that to the next.
     queue_left: bool,
     leases: Leases,
+    full: full::Full,
 }
 
 impl Shadow {

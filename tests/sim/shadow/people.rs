@@ -147,11 +147,7 @@ impl Shadow {
         answer: &Answer,
         done: &mut Done,
     ) -> Verdict {
-        let waiting = self.tail - self.head;
-        let mut free = self.settings.line_max.saturating_sub(waiting);
-        if done.healing || !matches!(self.settings.mode, Mode::Open | Mode::Paused) {
-            free = 0;
-        }
+        let mut free = self.granted(exchange, answer, done)?;
         let issued = exchange.joins.min(free);
         let expected = (self.tail + 1, issued);
         claim(

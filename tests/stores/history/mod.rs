@@ -117,6 +117,7 @@ impl History {
             settings: Settings {
                 rate_per_hour: self.random.pick(&[3_600, 36_000, 3_600_000, 360_000_000]),
                 presence_us: self.presence(),
+                line_max: self.random.pick(&[20, 2_000, 1_000_000, 1_000_000]),
                 opens_at_us: moment(&mut self.random, self.clock_us, 300),
                 draw: self.random.chance(700),
                 paced: self.random.chance(500),

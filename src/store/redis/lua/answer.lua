@@ -99,7 +99,8 @@ call('SET', STATE, struct.pack(STATE_BEGINS, created, nonce, provisional, store,
   line_max, revision, content, stock, entered, entries_seq, finished_seq, opening, guard_share_ppm,
   guard_recovery_us, held_back_ppm, guarded, stubs_n, stub_seq, heal_from_us,
   heal_live, heal_heard, gathers, gap_first, gap_last, issued_minute, issued_minute_before, opens_at, draw,
-  closes_at, struct.pack(DUE_FORMAT, unpack(due, 1, DUE_N)), witnesses, opening_us, paced, KEYS.leased), 'KEEPTTL')
+  closes_at, struct.pack(DUE_FORMAT, unpack(due, 1, DUE_N)), witnesses, opening_us, paced, KEYS.leased, KEYS.places,
+  KEYS.counted_us), 'KEEPTTL')
 if touch then
   for i = 1, #KEYS do call('EXPIRE', KEYS[i], KEYS_KEPT_S) end
 end

@@ -8,7 +8,8 @@
 
 local call, floor, min, max, format = redis.call, math.floor, math.min, math.max, string.format
 -- Keys go by their names (in capitals as well) for KEYS[1] and so on: a function has room for 200 local variables
--- (for the same reason KEYS.leased, due.withheld and due.sharing are none; see lease.lua).
+-- (for the same reason KEYS.leased, due.withheld and due.sharing are none, see lease.lua; nor KEYS.places and
+-- KEYS.counted_us, see places.lua).
 local KEYS = KEYS
 local clock, instance, sequence, given_store, given_nonce, known_created, known_nonce, known_tail, known_head,
   known_now_us, known_turns, known_entries, known_finished, told, joins, given_stock, sold_out, leaving, eager_n,
@@ -61,14 +62,14 @@ if stored then
   pass_idle_us, returns, line_max, revision, content, stock, entered, entries_seq, finished_seq, opening,
   guard_share_ppm, guard_recovery_us, held_back_ppm, guarded, stubs_n, stub_seq, heal_from_us, heal_live, heal_heard,
   gathers, gap_first, gap_last, issued_minute, issued_minute_before, opens_at, draw, closes_at, due,
-  witnesses, opening_us, paced, KEYS.leased =
+  witnesses, opening_us, paced, KEYS.leased, KEYS.places, KEYS.counted_us =
     struct.unpack(STATE_FORMAT, stored)
   -- Nothing is agreed of an opening: its commitment is text.
   if opening:byte(COMMITMENT_AT) == 0 then opening = NO_OPENING end
 else
   rate, active_max, mode, presence_us, turn_us, late_share_ppm, pass_idle_us, returns, line_max, guard_share_ppm,
     guard_recovery_us, opens_at, draw, closes_at, paced = DEFAULT_SETTINGS
-  revision, content, stubs_n, KEYS.leased = 0, NO_ID, 0, NO_LEASES
+  revision, content, stubs_n, KEYS.leased, KEYS.places, KEYS.counted_us = 0, NO_ID, 0, NO_LEASES, 0, 0
   call('UNLINK', STUBS)
 end
 if clock == 0 then
@@ -110,7 +111,7 @@ for round = 1, 2 do
     stock, entered, entries_seq, finished_seq, stub_seq = 0, 0, 0, 0, 0
     heal_from_us, heal_live, heal_heard, gathers = 0, 0, 0, 0
     gap_first, gap_last, issued_minute, issued_minute_before, opening_us, KEYS.leased = 0, 0, 0, 0, 0, NO_LEASES
-    share_ppm, delay_us, slice = 1000000, DELAY_US, 1
+    share_ppm, delay_us, slice, KEYS.places, KEYS.counted_us = 1000000, DELAY_US, 1, 0, 0
     held_back_ppm, guarded, witnesses = 0, struct.pack('>I8I8I8I8I8', now_us, 0, 0, 0, 0), 0
     turn_now_us, aged_us, minute_us, slice_us, listen_us = now_us, now_us, now_us, now_us, now_us
     due = {NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, now_us, 1}

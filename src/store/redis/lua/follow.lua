@@ -58,6 +58,7 @@ if ARGV[2] ~= '' or sold_out == 1 then
     if (changed == 1 or not known) and given ~= content then
       content, proposed = given, true
       set(select(3, struct.unpack(PROPOSAL_FORMAT, ARGV[2])))
+      KEYS.places, KEYS.counted_us = 0, 0
     end
     if not known then
       call('ZADD', CONTENTS, revision, given)

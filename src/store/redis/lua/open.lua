@@ -8,7 +8,7 @@ if opening ~= NO_OPENING then
   if awaited and not healing and not unsettled and clock_us >= at_us then
     awaited, touch, heard_n = false, true, 0
     opening = struct.pack(OPENING_FORMAT, at_us, draws, after, commitment, tail + numbered + 1)
-    listen_us, slice_us, slice = now_us, now_us, slice + 1
+    listen_us, slice_us, slice, KEYS.places, KEYS.counted_us = now_us, now_us, slice + 1, 0, 0
     call('UNLINK', PRESENT_0, PRESENT_1, PRESENT_2)
   end
 end
