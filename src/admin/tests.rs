@@ -14,7 +14,7 @@ struct Front {
 }
 
 impl Front {
-    async fn start(token: Option<&str>, reasons: &'static [&'static str]) -> Self {
+    fn start(token: Option<&str>, reasons: &'static [&'static str]) -> Self {
         let (orders, inbox) = mpsc::channel(1);
         let shown = Arc::new(Token::default());
         shown.set(token);
@@ -55,7 +55,7 @@ const LOCAL: &str = "Host: localhost\r\n";
 
 #[tokio::test]
 async fn health_is_told_to_anybody_and_everything_else_only_for_the_token() {
-    let front = Front::start(Some("s3cret"), &[]).await;
+    let front = Front::start(Some("s3cret"), &[]);
     assert!(front.ask("GET /livez", LOCAL).await.contains(" 200 "));
     assert!(front.ask("GET /readyz", LOCAL).await.contains(" 200 "));
     assert!(front.ask("GET /metrics", LOCAL).await.contains(" 401 "));
@@ -68,7 +68,7 @@ async fn health_is_told_to_anybody_and_everything_else_only_for_the_token() {
 
 #[tokio::test]
 async fn a_web_page_cannot_reach_a_listener_without_a_token() {
-    let front = Front::start(None, &[]).await;
+    let front = Front::start(None, &[]);
     for headers in [
         "Host: rebound.example\r\n",
         "Host: localhost\r\nOrigin: http://evil.example\r\n",
@@ -83,7 +83,7 @@ async fn a_web_page_cannot_reach_a_listener_without_a_token() {
 
 #[tokio::test]
 async fn a_replica_that_is_not_ready_says_why() {
-    let front = Front::start(None, &["draining", "room a: the store is away"]).await;
+    let front = Front::start(None, &["draining", "room a: the store is away"]);
     let answer = front.ask("GET /readyz", LOCAL).await;
     assert!(answer.contains(" 503 "), "{answer}");
     assert!(answer.ends_with("draining\nroom a: the store is away\n"));
@@ -91,7 +91,7 @@ async fn a_replica_that_is_not_ready_says_why() {
 
 #[tokio::test]
 async fn a_reload_is_ordered_by_post_alone_and_its_outcome_is_told() {
-    let mut front = Front::start(None, &[]).await;
+    let mut front = Front::start(None, &[]);
     let get = front.ask("GET /api/v1/reload", LOCAL).await;
     assert!(get.contains(" 405 "), "{get}");
     let outcomes = [
@@ -114,7 +114,7 @@ async fn a_reload_is_ordered_by_post_alone_and_its_outcome_is_told() {
 
 #[tokio::test]
 async fn a_room_is_told_its_stock_by_whoever_may() {
-    let front = Front::start(Some("s3cret"), &[]).await;
+    let front = Front::start(Some("s3cret"), &[]);
     let post = |room: &str| format!("POST /api/v1/rooms/{room}/stock");
     let unknown = front.ask(&post("a"), LOCAL).await;
     assert!(unknown.contains(" 401 "), "{unknown}");
@@ -146,7 +146,7 @@ async fn a_room_is_told_its_stock_by_whoever_may() {
 
 #[tokio::test]
 async fn a_room_says_how_it_does() {
-    let front = Front::start(None, &[]).await;
+    let front = Front::start(None, &[]);
     let answer = front.ask("GET /api/v1/rooms/a", LOCAL).await;
     assert!(
         answer.contains(" 200 ") && answer.contains(r#"{"room":"a"}"#),

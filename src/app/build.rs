@@ -9,14 +9,15 @@ use rustls::ClientConfig;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::sign::CertifiedKey;
-use rustls::sign::SingleCertAndKey;
 
+use crate::app::origin_tls;
+use crate::app::origin_tls::ByName;
 use crate::config::Config;
 use crate::config::secret::SecretError;
 use crate::config::secret::SecretSource;
 use crate::config::server::Access;
 use crate::config::server::Tls;
+use crate::config::url::OriginUrl;
 use crate::config::url::StoreUrl;
 use crate::line::exchange::Proposal;
 use crate::message::ForwardingHeader;
@@ -104,7 +105,7 @@ pub(crate) fn server_tls(tls: &Tls) -> Result<Arc<rustls::ServerConfig>, BuildEr
     Ok(server::tls::with_certificate(chain, key)?)
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, BuildError> {
+pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, BuildError> {
     let certificates = CertificateDer::pem_file_iter(path).map_err(|error| pem(path, &error))?;
     let certificates: Vec<_> = certificates
         .collect::<Result<_, _>>()
@@ -115,7 +116,7 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, BuildError>
     Ok(certificates)
 }
 
-fn pem(path: &Path, cause: &dyn std::fmt::Display) -> BuildError {
+pub(crate) fn pem(path: &Path, cause: &dyn std::fmt::Display) -> BuildError {
     BuildError::Pem {
         path: path.to_owned(),
         cause: cause.to_string(),
@@ -124,28 +125,22 @@ fn pem(path: &Path, cause: &dyn std::fmt::Display) -> BuildError {
 
 /// The origins, each with one worker's share of its bounds.
 pub(crate) fn origins(config: &Config) -> Result<Vec<OriginSettings>, BuildError> {
-    config
-        .origins
-        .values()
-        .map(|origin| self::origin(config, origin))
-        .collect()
+    let tls = origin_tls::all(config)?;
+    let origins = config.origins.values();
+    Ok(origins
+        .map(|origin| self::origin(config, origin, &tls))
+        .collect())
 }
 
-fn origin(config: &Config, origin: &crate::config::Origin) -> Result<OriginSettings, BuildError> {
-    let address = |url: &crate::config::url::OriginUrl| OriginAddress {
+fn origin(config: &Config, origin: &crate::config::Origin, tls: &ByName) -> OriginSettings {
+    let address = |url: &OriginUrl| OriginAddress {
         host: url.host.clone(),
         port: url.port,
         tls: url.tls,
     };
-    let tls = match &origin.ca_file {
-        Some(path) => Some(proxy::tls::with_authorities(certificates(path)?)?),
-        None if origin.urls.iter().any(|url| url.tls) => Some(proxy::tls::platform()?),
-        None => None,
-    };
-    let fixed = origin
-        .urls
-        .first()
-        .and_then(|url| http::HeaderValue::try_from(url.authority()).ok());
+    let own = origin.urls.first().map(OriginUrl::authority);
+    let fixed = origin.host.clone().or(own);
+    let fixed = fixed.and_then(|host| http::HeaderValue::try_from(host).ok());
     let mut upgrades: Vec<String> = Vec::new();
     for room in config
         .rooms
@@ -160,7 +155,7 @@ fn origin(config: &Config, origin: &crate::config::Origin) -> Result<OriginSetti
         .unwrap_or(usize::MAX)
         .div_ceil(workers(config))
         .max(1);
-    Ok(OriginSettings {
+    OriginSettings {
         name: origin.name.clone(),
         servers: origin.urls.iter().map(address).collect(),
         // Those of an origin that is served already stay: see `control::assemble`.
@@ -177,8 +172,10 @@ fn origin(config: &Config, origin: &crate::config::Origin) -> Result<OriginSetti
             fail_after: health.fail_after,
             pass_after: health.pass_after,
         }),
-        tls,
-        host: if origin.pass_host {
+        tls: tls.get(&origin.name).cloned(),
+        http2: origin.http2,
+        proxy_protocol: origin.proxy_protocol,
+        host: if origin.pass_host && origin.host.is_none() {
             HostHeader::Client
         } else {
             fixed.map_or(HostHeader::Client, HostHeader::Fixed)
@@ -200,10 +197,11 @@ fn origin(config: &Config, origin: &crate::config::Origin) -> Result<OriginSetti
             idle: origin.idle_timeout,
             total: origin.total_timeout,
             keep: origin.keep_alive,
+            ping: Some(origin.http2_ping).filter(|ping| !ping.is_zero()),
             renew: origin.keep_alive_max,
             ..OriginTimeouts::default()
         },
-    })
+    }
 }
 
 /// Where rooms' lines live.
@@ -240,8 +238,7 @@ fn store_tls(store: &crate::config::Store) -> Result<Arc<ClientConfig>, BuildErr
     if let Some((cert, key)) = &store.certificate {
         let chain = certificates(cert)?;
         let key = PrivateKeyDer::from_pem_file(key).map_err(|error| pem(key, &error))?;
-        let certified = CertifiedKey::from_der(chain, key, tls.crypto_provider())?;
-        tls.client_auth_cert_resolver = Arc::new(SingleCertAndKey::from(certified));
+        proxy::tls::identify(&mut tls, chain, key)?;
     }
     Ok(Arc::new(tls))
 }

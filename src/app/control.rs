@@ -17,6 +17,7 @@ use tracing::warn;
 use crate::admin::Token;
 use crate::app::build;
 use crate::app::build::BuildError;
+use crate::app::origin_tls;
 use crate::clock;
 use crate::config;
 use crate::config::Config;
@@ -165,6 +166,7 @@ impl Control {
             .transpose()?;
         let applied = read.applied_to(&in_force);
         let token = token(&applied.config)?;
+        let to_origins = origin_tls::all(&applied.config)?;
         let before = self.live.load_full();
         let same_keys = keys.ids().eq(before.keys.ids());
         let changes = read.changes(&in_force);
@@ -172,10 +174,11 @@ impl Control {
             if let (Some(shared), Some(tls)) = (&self.tls, tls) {
                 shared.store(tls);
             }
+            origin_tls::follow(&before.origins, &to_origins);
             self.token.set(token.as_ref().map(Secret::expose));
         };
         if changes.is_empty() && same_keys {
-            // The certificate and the token may be others in the same files.
+            // Certificates and the token may be others in the same files.
             take_files();
             return Ok(Reloaded::Unchanged);
         }
@@ -323,6 +326,9 @@ pub(crate) async fn assemble(
         pages,
     } = parts;
     let mut origins = build::origins(&config)?;
+    if let Some(before) = before {
+        origin_tls::keep(&before.origins, &mut origins);
+    }
     keep_what_is_known(&mut origins, before);
     let running: BTreeMap<&str, &Arc<Room>> = before
         .into_iter()

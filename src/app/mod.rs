@@ -6,6 +6,7 @@
 mod build;
 mod control;
 mod notify;
+mod origin_tls;
 mod rooms;
 mod sockets;
 mod watch;

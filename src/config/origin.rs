@@ -35,10 +35,22 @@ pub struct Origin {
     pub keep_alive: Duration,
     /// How long a connection is used at all; `None` for no limit.
     pub keep_alive_max: Option<Duration>,
+    /// Whether it is spoken to in HTTP/2.
+    pub http2: bool,
+    /// How often a silent HTTP/2 connection with requests on it is asked whether it is alive; zero never.
+    pub http2_ping: Duration,
+    /// Whether connections begin with whom they are for (PROXY protocol, version 2).
+    pub proxy_protocol: bool,
+    /// The name its certificate is for, where that is not the host of its address.
+    pub server_name: Option<String>,
+    /// What it is shown of us where it asks for a certificate: the chain's file and the key's.
+    pub certificate: Option<(PathBuf, PathBuf)>,
     /// A PEM file of authorities to trust instead of the platform's.
     pub ca_file: Option<PathBuf>,
     /// Whether the origin sees the host the visitor asked for; otherwise its own.
     pub pass_host: bool,
+    /// The host it sees instead, whatever the visitor asked for.
+    pub host: Option<String>,
 }
 
 /// When one of several servers is passed over.

@@ -392,7 +392,11 @@ impl FailureStatus for OriginError {
             Kind::ConnectTimeout | Kind::ResponseTimeout => StatusCode::GATEWAY_TIMEOUT,
             Kind::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Kind::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Kind::ClientBody | Kind::ClientTimeout | Kind::ConnectMethod => StatusCode::BAD_REQUEST,
+            Kind::ClientBody
+            | Kind::ClientTimeout
+            | Kind::ConnectMethod
+            | Kind::Upgrade
+            | Kind::Host => StatusCode::BAD_REQUEST,
         }
     }
 }

@@ -81,6 +81,7 @@ use crate::telemetry::access_log::Entry;
 use crate::telemetry::access_log::WorkerLog;
 use crate::telemetry::metrics::Decision;
 use crate::telemetry::metrics::Label;
+use crate::telemetry::metrics::Turned;
 use crate::telemetry::metrics::WorkerMetrics;
 use crate::telemetry::metrics::WorkerOrigin;
 
@@ -270,6 +271,7 @@ impl Gate {
             warn!(
                 reason = error.kind.name(),
                 sent = error.was_sent,
+                cause = error.cause(),
                 "a request failed at the origin"
             );
         }
@@ -343,6 +345,10 @@ impl Handler for Gate {
 
     fn holds(&self, bytes: u64) {
         self.metrics.unsent(bytes);
+    }
+
+    fn flooded(&self) {
+        self.metrics.turned(Turned::Flood);
     }
 
     fn parked(&self) {

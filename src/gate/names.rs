@@ -38,7 +38,9 @@ pub(super) fn failure(kind: OriginErrorKind) -> OriginFailure {
         OriginErrorKind::ClientBody
         | OriginErrorKind::ClientTimeout
         | OriginErrorKind::BodyTooLarge => OriginFailure::Body,
-        OriginErrorKind::ConnectMethod => OriginFailure::Upgrade,
+        OriginErrorKind::ConnectMethod | OriginErrorKind::Upgrade | OriginErrorKind::Host => {
+            OriginFailure::Upgrade
+        }
     }
 }
 

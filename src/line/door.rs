@@ -125,12 +125,9 @@ impl Door {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::line::Line;
-    use crate::line::exchange::Exchange;
-    use crate::line::exchange::Proposal;
-    use crate::line::ids::KeyHash;
     use crate::line::settings::Settings;
     use crate::line::state::SECOND_US;
+    use crate::line::tests::founded;
 
     /// What a line of ten answers that grants this much of ten entries a second.
     fn answer(lease_per_hour: u64) -> Answer {
@@ -139,17 +136,7 @@ mod tests {
             paced: true,
             ..Settings::default()
         };
-        let exchange = Exchange {
-            sequence: 1,
-            joins: 10,
-            proposal: Some(Proposal {
-                content: KeyHash(1),
-                changed: true,
-                settings,
-            }),
-            ..Exchange::default()
-        };
-        let answer = Line::new().apply(1_000_000_000, &exchange).unwrap();
+        let (.., answer) = founded(settings, 10);
         Answer {
             head: 4,
             lease_per_hour,

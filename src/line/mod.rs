@@ -48,4 +48,4 @@ mod validate;
 pub use state::Line;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

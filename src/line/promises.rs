@@ -299,30 +299,18 @@ fn shape(after: &Line) -> [Claim; 3] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::line::exchange::Proposal;
     use crate::line::exchange::StubBlock;
     use crate::line::ids::InstanceId;
-    use crate::line::ids::KeyHash;
     use crate::line::settings::Settings;
+    use crate::line::tests::founded;
 
     /// An exchange with ten joins, the answer before it and its own, of a line at one entry a second.
     fn answered() -> (Answer, Exchange, Answer) {
-        let mut line = Line::new();
         let settings = Settings {
             rate_per_hour: 3_600,
             ..Settings::default()
         };
-        let mut exchange = Exchange {
-            sequence: 1,
-            joins: 10,
-            proposal: Some(Proposal {
-                content: KeyHash(1),
-                changed: true,
-                settings,
-            }),
-            ..Exchange::default()
-        };
-        let before = line.apply(1_000_000_000, &exchange).unwrap();
+        let (mut line, mut exchange, before) = founded(settings, 10);
         exchange.sequence = 2;
         exchange.proposal = None;
         exchange.known.epoch = Some(before.epoch);

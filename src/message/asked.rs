@@ -106,6 +106,9 @@ pub trait Handler: 'static {
     /// Told now and then how many bytes wait in memory for clients of this worker over HTTP/2.
     fn holds(&self, _bytes: u64) {}
 
+    /// Told of every connection that was ended for asking too often for what leads nowhere.
+    fn flooded(&self) {}
+
     /// Told of every connection that is taken apart because it is idle; [`Handler::woke`] follows, before
     /// [`Handler::closed`].
     fn parked(&self) {}
@@ -191,6 +194,9 @@ pub enum Refusal {
     /// RFC 9110 §9.3.6: we are not a tunnel.
     #[error("connect is not offered")]
     Connect,
+    /// RFC 9113 §8.6: HTTP/2, which is all that the origin speaks, upgrades no connections.
+    #[error("upgrades are not offered")]
+    Upgrade,
     /// RFC 9112 §3.2: the request target's form does not fit the method.
     #[error("invalid request target")]
     TargetInvalid,

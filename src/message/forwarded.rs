@@ -35,6 +35,7 @@ pub(super) fn from_x_forwarded(
     for item in from_right(headers, &X_FORWARDED_FOR) {
         let Some(ip) = parse_node(item) else { break };
         client.ip = ip;
+        client.port = 0;
         if !trusted.contains(ip) {
             break;
         }
@@ -59,6 +60,7 @@ pub(super) fn from_forwarded(
             break;
         };
         client.ip = ip;
+        client.port = 0;
         if let Some(proto) = parameter(element, "proto") {
             client.https = proto.eq_ignore_ascii_case("https");
         }

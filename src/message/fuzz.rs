@@ -86,6 +86,7 @@ pub(crate) fn forwarded(bytes: &[u8]) {
         let trusted = TrustedProxies::new(nets(), kind);
         let stranger = Client {
             ip: [192, 0, 2, 1].into(),
+            port: 1,
             https: false,
             host: None,
         };

@@ -26,10 +26,20 @@ pub struct Peer {
 pub struct Client {
     /// The client's address.
     pub ip: IpAddr,
+    /// Its port; 0 when a trusted proxy tells the address, which comes without.
+    pub port: u16,
     /// Whether the client itself used `https`.
     pub https: bool,
     /// The host the client asked for, when a trusted proxy tells another one than `Host`.
     pub host: Option<HeaderValue>,
+}
+
+impl Client {
+    /// The client's address and port.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        SocketAddr::new(self.ip, self.port)
+    }
 }
 
 /// Which headers the proxies in front of us write; the others are ignored, because a proxy that does not know them
@@ -69,6 +79,7 @@ impl TrustedProxies {
     pub fn client(&self, peer: Peer, headers: &HeaderMap) -> Client {
         let direct = Client {
             ip: peer.addr.ip().to_canonical(),
+            port: peer.addr.port(),
             https: peer.tls,
             host: None,
         };

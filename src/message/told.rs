@@ -183,6 +183,7 @@ mod tests {
         let teller = Teller::new(Forwarding::default());
         let client = Client {
             ip: "2001:db8::1".parse().unwrap(),
+            port: 4711,
             https: true,
             host: None,
         };
@@ -203,6 +204,7 @@ mod tests {
         let teller = Teller::new(Forwarding::default());
         let mut client = Client {
             ip: "192.0.2.1".parse().unwrap(),
+            port: 4711,
             https: true,
             host: None,
         };

@@ -11,11 +11,13 @@ use tracing::debug;
 use tracing::info;
 use tracing::warn;
 
+use crate::proxy::carrier::Carrier;
 use crate::proxy::check;
 use crate::proxy::choice;
 use crate::proxy::ejection::Mishap;
 use crate::proxy::error::OriginError;
 use crate::proxy::exchange;
+use crate::proxy::h2;
 use crate::proxy::pool::InUse;
 use crate::proxy::pool::Lease;
 use crate::proxy::pool::OriginPool;
@@ -94,6 +96,7 @@ impl OriginPool {
             pool: Rc::clone(self),
             server,
             role,
+            client: None,
         }
     }
 
@@ -174,10 +177,13 @@ impl OriginPool {
     pub(super) async fn lease_for_check(
         self: &Rc<Self>,
         server: usize,
-    ) -> Result<Lease, OriginError> {
+    ) -> Result<Carrier, OriginError> {
         let in_use = self.use_of(server, Role::Check);
+        if self.settings.http2 {
+            return h2::lease_apart(self, in_use).await;
+        }
         let link = in_use.connect().await?;
-        Ok(Lease { link, in_use })
+        Ok(Carrier::Own(Lease { link, in_use }))
     }
 }
 

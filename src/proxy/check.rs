@@ -15,6 +15,7 @@ use http::uri::PathAndQuery;
 use tracing::info;
 use tracing::warn;
 
+use crate::proxy::carrier::Carrier;
 use crate::proxy::error::OriginError;
 use crate::proxy::exchange;
 use crate::proxy::exchange::Flight;
@@ -118,7 +119,10 @@ async fn once(pool: &Rc<OriginPool>, server: usize, check: &HealthCheck, health:
     let reason = match answer {
         None => "no answer in time".to_owned(),
         Some(Ok(status)) => format!("status {}", status.as_u16()),
-        Some(Err(error)) => error.to_string(),
+        Some(Err(error)) => match error.cause() {
+            cause if cause.is_empty() => error.to_string(),
+            cause => format!("{error}: {cause}"),
+        },
     };
     warn!(origin.name = %origin, %server, reason, "a server fails its checks");
 }
@@ -129,14 +133,18 @@ async fn ask(
     server: usize,
     check: &HealthCheck,
 ) -> Result<StatusCode, OriginError> {
-    let lease = pool.lease_for_check(server).await?;
+    let carrier = pool.lease_for_check(server).await?;
     let mut request = Request::new(Upload::empty());
     *request.uri_mut() = check.path.clone().into();
     let headers = request.headers_mut();
     headers.insert(header::HOST, pool.settings.host_of(pool.address(server)));
     headers.insert(header::USER_AGENT, AGENT);
     headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
-    let begun = exchange::begin(pool, lease, request, Flight::uncounted()).await;
+    let flight = Flight::uncounted();
+    let begun = match carrier {
+        Carrier::Own(lease) => exchange::begin(pool, lease, request, flight).await,
+        Carrier::Stream(stream) => exchange::begin_stream(pool, stream, request, flight)?.await,
+    };
     let begun = begun.map_err(|failure| failure.error)?;
     // With the answer goes the connection.
     Ok(begun.response.status())

@@ -5,14 +5,12 @@ use std::io;
 use std::net::IpAddr;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::Context;
 use std::task::Poll;
 
 use bytes::Bytes;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
@@ -21,7 +19,10 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use crate::proxy::preamble::Preamble;
 use crate::proxy::settings::OriginAddress;
+use crate::proxy::tls;
+use crate::proxy::tls::OriginTls;
 use crate::proxy::upload::Upload;
 
 /// Addresses of one name that are tried.
@@ -87,22 +88,71 @@ impl fmt::Debug for Driver {
     }
 }
 
+/// Where to connect, and as whom.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Target<'a> {
+    pub(super) address: &'a OriginAddress,
+    pub(super) tls: Option<&'a OriginTls>,
+    /// What the server is told first.
+    pub(super) preamble: Preamble,
+}
+
+/// The protocols that are spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Offer {
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2, or over TLS what the server chooses.
+    Either,
+}
+
+/// A connection, by the protocol that is spoken on it.
+pub(super) enum Spoken {
+    Http1(Wire),
+    Http2(Wire),
+}
+
+/// Connects to one server to speak HTTP/1.1. The caller sets the deadline.
+pub(super) async fn connect(target: &Target<'_>) -> io::Result<(Sender, Driver)> {
+    match open(target, Offer::Http1).await? {
+        Spoken::Http1(wire) => speak_http1(wire).await,
+        Spoken::Http2(_) => Err(io::Error::other("the server insists on http/2")),
+    }
+}
+
 /// Connects to one server. The caller sets the deadline.
-pub(super) async fn connect(
-    address: &OriginAddress,
-    tls: Option<&Arc<ClientConfig>>,
-) -> io::Result<(Sender, Driver)> {
-    let stream = connect_tcp(address).await?;
+pub(super) async fn open(target: &Target<'_>, offer: Offer) -> io::Result<Spoken> {
+    let mut stream = connect_tcp(target.address).await?;
     stream.set_nodelay(true)?;
-    let wire = match (address.tls, tls) {
-        (false, _) => Wire::Plain(stream),
-        (true, Some(config)) => {
-            let name = ServerName::try_from(address.host.clone()).map_err(io::Error::other)?;
-            let connector = TlsConnector::from(Arc::clone(config));
-            Wire::Tls(Box::new(connector.connect(name, stream).await?))
-        }
-        (true, None) => return Err(io::Error::other("no trust configured for tls")),
+    target.preamble.write(&mut stream).await?;
+    if !target.address.tls {
+        let wire = Wire::Plain(stream);
+        return Ok(match offer {
+            Offer::Http1 => Spoken::Http1(wire),
+            // RFC 9113 §3.3: with prior knowledge.
+            Offer::Either => Spoken::Http2(wire),
+        });
+    }
+    let tls = target
+        .tls
+        .ok_or_else(|| io::Error::other("no trust configured for tls"))?;
+    let name = match tls.server_name() {
+        Some(name) => name.clone(),
+        None => ServerName::try_from(target.address.host.clone()).map_err(io::Error::other)?,
     };
+    let connector = TlsConnector::from(tls.config(offer == Offer::Either));
+    let stream = Box::new(connector.connect(name, stream).await?);
+    let is_http2 = stream.get_ref().1.alpn_protocol() == Some(tls::H2);
+    let wire = Wire::Tls(stream);
+    Ok(if is_http2 {
+        Spoken::Http2(wire)
+    } else {
+        Spoken::Http1(wire)
+    })
+}
+
+/// Begins to speak HTTP/1.1.
+pub(super) async fn speak_http1(wire: Wire) -> io::Result<(Sender, Driver)> {
     let mut builder = http1::Builder::new();
     builder
         .writev(false)
@@ -113,14 +163,12 @@ pub(super) async fn connect(
         .handshake(TokioIo::new(wire))
         .await
         .map_err(io::Error::other)?;
-    Ok((
-        sender,
-        Driver {
-            connection,
-            may_upgrade: false,
-            is_done: false,
-        },
-    ))
+    let driver = Driver {
+        connection,
+        may_upgrade: false,
+        is_done: false,
+    };
+    Ok((sender, driver))
 }
 
 /// Connects to the first address that answers.

@@ -48,6 +48,12 @@ pub enum OriginErrorKind {
     /// `CONNECT`: we are not a tunnel.
     #[error("connect is not offered")]
     ConnectMethod,
+    /// An upgrade of HTTP/1.1, and the origin speaks HTTP/2 only.
+    #[error("the origin upgrades no connections")]
+    Upgrade,
+    /// The request's host cannot be told in HTTP/2.
+    #[error("the host cannot be told to the origin")]
+    Host,
 }
 
 impl OriginErrorKind {
@@ -56,7 +62,12 @@ impl OriginErrorKind {
     pub fn is_client(self) -> bool {
         matches!(
             self,
-            Self::ClientBody | Self::ClientTimeout | Self::BodyTooLarge | Self::ConnectMethod
+            Self::ClientBody
+                | Self::ClientTimeout
+                | Self::BodyTooLarge
+                | Self::ConnectMethod
+                | Self::Upgrade
+                | Self::Host
         )
     }
 
@@ -73,7 +84,29 @@ impl OriginErrorKind {
             Self::ClientTimeout => "client-timeout",
             Self::BodyTooLarge => "body-too-large",
             Self::ConnectMethod => "connect-method",
+            Self::Upgrade => "upgrade",
+            Self::Host => "host",
         }
+    }
+}
+
+impl OriginError {
+    /// What caused it, down to the first cause, in words; empty where the kind says all.
+    #[must_use]
+    pub fn cause(&self) -> String {
+        let mut text = String::new();
+        let mut next = self.source.as_deref().map(|source| source as &dyn StdError);
+        while let Some(error) = next {
+            let said = error.to_string();
+            // Some say their cause's words as their own.
+            if !text.ends_with(&said) {
+                let colon = if text.is_empty() { "" } else { ": " };
+                text.push_str(colon);
+                text.push_str(&said);
+            }
+            next = error.source();
+        }
+        text
     }
 }
 
@@ -99,6 +132,8 @@ impl From<&OriginError> for Fault {
             OriginErrorKind::ClientTimeout => Self::ClientSlow,
             OriginErrorKind::BodyTooLarge => Self::TooLarge,
             OriginErrorKind::ConnectMethod => Self::Refused(Refusal::Connect),
+            OriginErrorKind::Upgrade => Self::Refused(Refusal::Upgrade),
+            OriginErrorKind::Host => Self::Refused(Refusal::HostInvalid),
         }
     }
 }

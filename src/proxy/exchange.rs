@@ -11,6 +11,7 @@
 
 use std::error::Error as StdError;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Context;
@@ -19,13 +20,18 @@ use std::time::Duration;
 
 use http::Request;
 use http::Response;
+use http::request::Parts;
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 
-use crate::proxy::connect::Driver;
+use crate::proxy::carrier::Carrier;
 use crate::proxy::ejection::Mishap;
 use crate::proxy::error::OriginError;
 use crate::proxy::error::OriginErrorKind;
+use crate::proxy::h2;
+use crate::proxy::h2::Replay;
+use crate::proxy::h2::Source;
+use crate::proxy::h2::Stream;
 use crate::proxy::patience::Pace;
 use crate::proxy::patience::Patience;
 use crate::proxy::pool::Lease;
@@ -41,15 +47,22 @@ pub(super) struct Flight {
     /// None for a request of our own.
     _permit: Option<Permit>,
     pub(super) total_at_ms: Option<u64>,
+    /// Who is asking, where a connection tells that.
+    pub(super) client: Option<SocketAddr>,
     /// Whatever becomes of it, it is not sent again.
     pub(super) is_last: bool,
 }
 
 impl Flight {
-    pub(super) fn new(permit: Permit, total_at_ms: Option<u64>) -> Self {
+    pub(super) fn new(
+        permit: Permit,
+        total_at_ms: Option<u64>,
+        client: Option<SocketAddr>,
+    ) -> Self {
         Self {
             _permit: Some(permit),
             total_at_ms,
+            client,
             is_last: false,
         }
     }
@@ -59,6 +72,7 @@ impl Flight {
         Self {
             _permit: None,
             total_at_ms: None,
+            client: None,
             is_last: true,
         }
     }
@@ -76,7 +90,7 @@ impl Flight {
 pub(super) struct Begun {
     pub(super) response: Response<Incoming>,
     pub(super) pool: Rc<OriginPool>,
-    pub(super) lease: Lease,
+    pub(super) carrier: Carrier,
     pub(super) alarm: Alarm,
     pub(super) flight: Flight,
 }
@@ -95,11 +109,11 @@ pin_project_lite::pin_project! {
 /// What goes along with a request that is out.
 struct Kept {
     pool: Rc<OriginPool>,
-    lease: Lease,
+    carrier: Carrier,
     alarm: Alarm,
     flight: Flight,
     body: Option<Sending>,
-    repeatable: Option<Box<Request<Upload>>>,
+    again: Again,
     /// The connection was idle for so long that the server may have closed it, which is nobody's failure.
     is_risky: bool,
 }
@@ -110,6 +124,15 @@ struct Sending {
     patience: Patience,
     /// Since when the alarm is set to the client's next piece of its body, and not to the origin's response.
     owed_since_ms: Option<u64>,
+}
+
+/// What there is to send again.
+enum Again {
+    Nothing,
+    /// The request, if repeating it is safe.
+    Copy(Box<Request<Upload>>),
+    /// The request that a stream carries, if the origin did not process it.
+    Stream(Box<Parts>, Rc<Source>),
 }
 
 /// A request that got no response on one connection.
@@ -125,13 +148,54 @@ pub(super) struct Failure {
 
 /// What a request sent by [`begin`] is answered with.
 pub(super) trait Answer:
-    Future<Output = Result<Response<Incoming>, TrySendError<Request<Upload>>>>
+    Future<Output = Result<Response<Incoming>, TrySendError<Request<Self::Body>>>>
 {
+    /// The body of the request.
+    type Body: Unsent;
 }
 
-impl<F> Answer for F where
-    F: Future<Output = Result<Response<Incoming>, TrySendError<Request<Upload>>>>
+impl<F, B> Answer for F
+where
+    F: Future<Output = Result<Response<Incoming>, TrySendError<Request<B>>>>,
+    B: Unsent,
 {
+    type Body = B;
+}
+
+/// A request's body that comes back with a request that was not sent.
+pub(super) trait Unsent: Sized {
+    /// The request as it was handed over; `None` where whoever sent it keeps it.
+    fn again(request: Request<Self>) -> Option<Box<Request<Upload>>>;
+}
+
+impl Unsent for Upload {
+    fn again(request: Request<Self>) -> Option<Box<Request<Self>>> {
+        Some(Box::new(request))
+    }
+}
+
+impl Unsent for Replay {
+    fn again(_: Request<Self>) -> Option<Box<Request<Upload>>> {
+        None
+    }
+}
+
+/// No answer: why, and whether the request was sent.
+struct Unanswered {
+    error: hyper::Error,
+    was_sent: bool,
+    unsent: Option<Box<Request<Upload>>>,
+}
+
+impl<B: Unsent> From<TrySendError<Request<B>>> for Unanswered {
+    fn from(mut error: TrySendError<Request<B>>) -> Self {
+        let unsent = error.take_message();
+        Self {
+            was_sent: unsent.is_none(),
+            unsent: unsent.and_then(B::again),
+            error: error.into_error(),
+        }
+    }
 }
 
 /// Hands the request to its connection.
@@ -140,28 +204,79 @@ pub(super) fn begin(
     mut lease: Lease,
     request: Request<Upload>,
     flight: Flight,
-) -> Sent<impl Answer + use<>> {
+) -> Sent<impl Answer<Body = Upload> + use<>> {
     pool.budget.earn();
     let is_risky = is_risky(pool, &lease);
     let may_repeat = !flight.is_last && (is_risky || pool.has_several());
-    let repeatable = may_repeat.then(|| repeatable(&request)).flatten();
-    let body = request.body().progress().map(|progress| Sending {
+    let copy = may_repeat.then(|| repeatable(&request)).flatten();
+    let again = copy.map_or(Again::Nothing, Again::Copy);
+    let progress = request.body().progress();
+    let answer = lease.link.sender.try_send_request(request);
+    let carried = Carried {
+        carrier: Carrier::Own(lease),
+        flight,
+        progress,
+        again,
+        is_risky,
+    };
+    sent(pool, answer, carried)
+}
+
+/// Hands the request to the connection that a stream is of.
+pub(super) fn begin_stream(
+    pool: &Rc<OriginPool>,
+    mut stream: Stream,
+    request: Request<Upload>,
+    flight: Flight,
+) -> Result<Sent<impl Answer<Body = Replay> + use<>>, OriginError> {
+    pool.budget.earn();
+    let (head, kept, body) = h2::split(request, stream.is_tls())?;
+    let progress = body.progress();
+    let (source, answer) = stream.send(head, body);
+    let carried = Carried {
+        carrier: Carrier::Stream(stream),
+        flight,
+        progress,
+        again: Again::Stream(Box::new(kept), source),
+        // Its task has seen that it was closed, if it was.
+        is_risky: false,
+    };
+    Ok(sent(pool, answer, carried))
+}
+
+/// A request that was handed over.
+struct Carried {
+    carrier: Carrier,
+    flight: Flight,
+    progress: Option<Rc<Progress>>,
+    again: Again,
+    is_risky: bool,
+}
+
+fn sent<A>(pool: &Rc<OriginPool>, answer: A, carried: Carried) -> Sent<A> {
+    let Carried {
+        carrier,
+        flight,
+        progress,
+        again,
+        is_risky,
+    } = carried;
+    let mut alarm = pool.ticker().alarm();
+    let body = progress.map(|progress| Sending {
         progress,
         patience: Patience::new(pool.settings.body_pace()),
         owed_since_ms: None,
     });
-    let mut alarm = pool.ticker().alarm();
     set(pool, &mut alarm, &flight, None);
-    let pool = Rc::clone(pool);
     Sent {
-        answer: lease.link.sender.try_send_request(request),
+        answer,
         kept: Some(Kept {
-            pool,
-            lease,
+            pool: Rc::clone(pool),
+            carrier,
             alarm,
             flight,
             body,
-            repeatable,
+            again,
             is_risky,
         }),
     }
@@ -205,17 +320,14 @@ impl<A: Answer> Future for Sent<A> {
             return Poll::Pending;
         };
         let mut answer = this.answer;
-        let driver = &mut kept.lease.link.driver;
-        Driver::drive(driver, cx);
+        kept.carrier.drive(cx);
         let mut polled = answer.as_mut().poll(cx);
-        if polled.is_pending() && driver.as_ref().is_some_and(Driver::is_done) {
-            // It ended without an answer; dropping it says so to whoever waits.
-            *driver = None;
+        if polled.is_pending() && kept.carrier.drop_ended() {
             polled = answer.poll(cx);
         }
         match polled {
             Poll::Ready(answer) => match this.kept.take() {
-                Some(kept) => Poll::Ready(kept.answered(answer)),
+                Some(kept) => Poll::Ready(kept.answered(answer.map_err(Unanswered::from))),
                 None => Poll::Pending,
             },
             Poll::Pending if kept.is_overdue(cx) => match this.kept.take() {
@@ -228,57 +340,69 @@ impl<A: Answer> Future for Sent<A> {
 }
 
 impl Kept {
-    fn answered(
-        self,
-        answer: Result<Response<Incoming>, TrySendError<Request<Upload>>>,
-    ) -> Result<Begun, Failure> {
+    fn answered(self, answer: Result<Response<Incoming>, Unanswered>) -> Result<Begun, Failure> {
         let Self {
             pool,
-            lease,
+            carrier,
             alarm,
             flight,
             body,
-            repeatable,
+            again,
             is_risky,
         } = self;
-        let error = match answer {
+        let unanswered = match answer {
             Ok(response) => {
-                lease.in_use.answered(response.status());
+                carrier.in_use().answered(response.status());
+                if let Again::Stream(_, source) = again {
+                    source.forget();
+                }
                 return Ok(Begun {
                     response,
                     pool,
-                    lease,
+                    carrier,
                     alarm,
                     flight,
                 });
             }
-            Err(error) => error,
+            Err(unanswered) => unanswered,
         };
+        let was_processed = unanswered.was_sent && !h2::was_not_processed(&unanswered.error);
         let progress = body.as_ref().map(|body| &*body.progress);
-        let (error, unsent) = broken(error, progress);
-        let is_reused = lease.link.is_reused;
+        let (mut error, unsent) = broken(unanswered, progress);
+        error.was_sent = was_processed;
+        let is_reused = carrier.is_reused();
         let is_broken = error.kind == OriginErrorKind::Broken;
-        if is_broken && !is_risky && (error.was_sent || !is_reused) {
-            lease.in_use.failed(Mishap::Unanswered);
+        if is_broken && !is_risky && (was_processed || !is_reused) {
+            carrier.in_use().failed(Mishap::Unanswered);
         }
         // What a new connection did not take, another to the same server will not take either.
         let may_repeat = !flight.is_last && (is_reused || pool.has_several());
-        let again = match unsent {
-            Some(unsent) => may_repeat.then_some(unsent),
-            None => repeatable.filter(|_| is_broken && may_repeat && pool.may_repeat()),
+        let again = match again {
+            _ if !may_repeat => None,
+            Again::Stream(head, source) if is_broken => {
+                let body = source.take_back();
+                let whole = body.map(|body| Box::new(Request::from_parts(*head, body)));
+                whole.filter(|whole| {
+                    !was_processed
+                        || (pool.has_several() && is_repeatable(whole) && pool.may_repeat())
+                })
+            }
+            Again::Copy(copy) if unsent.is_none() => {
+                Some(copy).filter(|_| is_broken && pool.may_repeat())
+            }
+            Again::Nothing | Again::Copy(_) | Again::Stream(..) => unsent,
         };
         if again.is_some() {
-            let is_unsent = !error.was_sent;
             pool.repeats.count(|counts| {
-                counts.unsent += u64::from(is_unsent);
-                counts.safe += u64::from(!is_unsent);
+                counts.unsent += u64::from(!was_processed);
+                counts.safe += u64::from(was_processed);
             });
         }
         Err(Failure {
             error,
             again,
             flight,
-            server: lease.in_use.server,
+            server: carrier.in_use().server,
             pool,
         })
     }
@@ -299,7 +423,7 @@ impl Kept {
         let kind = if self.body.as_ref().is_some_and(waits_for_client) {
             OriginErrorKind::ClientTimeout
         } else {
-            self.lease.in_use.failed(Mishap::Unanswered);
+            self.carrier.in_use().failed(Mishap::Unanswered);
             OriginErrorKind::ResponseTimeout
         };
         let error = OriginError {
@@ -311,7 +435,7 @@ impl Kept {
             error,
             again: None,
             flight: self.flight,
-            server: self.lease.in_use.server,
+            server: self.carrier.in_use().server,
             pool: self.pool,
         }
     }
@@ -348,10 +472,14 @@ fn set(pool: &OriginPool, alarm: &mut Alarm, flight: &Flight, client_has: Option
 }
 
 fn broken(
-    mut error: TrySendError<Request<Upload>>,
+    unanswered: Unanswered,
     progress: Option<&Progress>,
 ) -> (OriginError, Option<Box<Request<Upload>>>) {
-    let unsent = error.take_message().map(Box::new);
+    let Unanswered {
+        error,
+        was_sent,
+        unsent,
+    } = unanswered;
     let kind = if progress.is_some_and(Progress::is_too_large) {
         OriginErrorKind::BodyTooLarge
     } else if progress.is_some_and(Progress::client_failed) {
@@ -359,13 +487,11 @@ fn broken(
     } else {
         OriginErrorKind::Broken
     };
-    let source: Option<Box<dyn StdError + Send + Sync>> = Some(error.into_error().into());
-    (
-        OriginError {
-            kind,
-            was_sent: unsent.is_none(),
-            source,
-        },
-        unsent,
-    )
+    let source: Option<Box<dyn StdError + Send + Sync>> = Some(error.into());
+    let error = OriginError {
+        kind,
+        was_sent,
+        source,
+    };
+    (error, unsent)
 }

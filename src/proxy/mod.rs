@@ -1,7 +1,7 @@
 //! Forwards one request to the origin and its response back.
 //!
 //! Each worker has its own [`OriginPool`] per origin: connections never change threads, nothing is locked and nothing
-//! is shared. A request is sent at most once unless repeating it is safe (RFC 9110 §9.2.2). Knows nothing about
+//! is shared, in HTTP/1.1 nor in HTTP/2 ([`h2`]). A request is sent at most once unless repeating it is safe (RFC 9110 §9.2.2). Knows nothing about
 //! rooms: whoever asks for a request to be forwarded has decided that it may be.
 //!
 //! # Several servers
@@ -9,7 +9,7 @@
 //! A request goes to the less busy of two drawn servers (`choice`). The workers of a replica share what they know of each
 //! (`standing`): one that takes no connection, or fails some requests in a row, is passed over for a second, then two, up to
 //! a bound, each time until one request has tried it (`ejection`). Others do it in these ways: nginx counts failures within
-//! a time and leaves a server out for as long again, HAProxy waits for its checks, Envoy ejects for a multiple of half a
+//! a time and leaves a server out for as long again, `HAProxy` waits for its checks, Envoy ejects for a multiple of half a
 //! minute and never more than a tenth of them. Here there is no such share: what is left out is what takes nothing anyway,
 //! and where all are out, all are used. A check of their health (`check`) is off unless a path is named, and is asked by
 //! one worker. Which answers count, and what is sent a second time, stands in `exchange` and [`EjectionRule`].
@@ -22,17 +22,21 @@
 
 mod balance;
 mod budget;
+mod carrier;
 mod check;
 mod choice;
 mod connect;
 mod ejection;
 mod error;
+mod events;
 mod exchange;
 mod fair;
 mod forwards;
+mod h2;
 mod leave;
 mod patience;
 mod pool;
+mod preamble;
 mod request;
 mod response;
 mod settings;
@@ -44,6 +48,7 @@ mod tunnel;
 mod upgrade;
 mod upload;
 
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Context;
@@ -89,6 +94,7 @@ pub use standing::ServerStats;
 pub use standing::Standings;
 pub use ticker::Alarm;
 pub use ticker::Ticker;
+pub use tls::OriginTls;
 
 /// What an origin answered.
 #[derive(Debug)]
@@ -215,12 +221,14 @@ impl OriginPool {
             .timeouts
             .total
             .map(|total| self.ticker().in_ms(total));
+        let client = self.settings.proxy_protocol.then(|| passage.client.addr());
         let mut begun = None;
         if upgrade.is_none()
+            && !self.settings.http2
             && let Some(permit) = self.share.try_take()
         {
-            let flight = Flight::new(permit, total_at_ms);
-            match self.lease_idle(Next::of(&request)) {
+            let flight = Flight::new(permit, total_at_ms, client);
+            match self.lease_idle(Next::of(&request), client) {
                 Ok(lease) => {
                     return Way::Sent {
                         sent: exchange::begin(self, lease, request, flight),
@@ -232,6 +240,7 @@ impl OriginPool {
         let late = Late {
             who: Who::new(passage.visitor, passage.client.ip),
             total_at_ms,
+            client,
             begun,
             upgrade,
         };
@@ -244,6 +253,8 @@ impl OriginPool {
 struct Late {
     who: Who,
     total_at_ms: Option<u64>,
+    /// Who is asking, where a connection tells that.
+    client: Option<SocketAddr>,
     /// Leave to be in flight, and the server to connect to, when that much was had at once.
     begun: Option<(Flight, InUse)>,
     upgrade: Option<Upgrade>,
@@ -260,11 +271,14 @@ async fn longer(
         None => {
             let room = pool.settings.timeouts.room;
             let permit = pool.share.take(late.who, room, pool.ticker()).await?;
-            let flight = Flight::new(permit, late.total_at_ms);
+            let flight = Flight::new(permit, late.total_at_ms, late.client);
             if let Some(upgrade) = late.upgrade {
                 return upgrade::forward(&pool, request, upgrade, flight).await;
             }
-            (flight, pool.lease_idle(Next::of(&request)))
+            if pool.settings.http2 {
+                return h2::forward(&pool, request, flight).await;
+            }
+            (flight, pool.lease_idle(Next::of(&request), late.client))
         }
     };
     let (lease, is_last) = match leased {
@@ -292,9 +306,8 @@ async fn again(
     flight: Flight,
     server: usize,
 ) -> Result<Forwarded, OriginError> {
-    let (lease, _) = pool
-        .lease_new(pool.choose(Next::Instead(server)), true)
-        .await?;
+    let in_use = pool.choose(Next::Instead(server)).told(flight.client);
+    let (lease, _) = pool.lease_new(in_use, true).await?;
     let sent = exchange::begin(&pool, lease, *request, flight.last()).await;
     answered(sent.map_err(|failure| failure.error)?).await
 }

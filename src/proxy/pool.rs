@@ -5,6 +5,9 @@
 
 use std::cell::Cell;
 use std::cell::RefCell;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::rc::Weak;
 use std::sync::Arc;
@@ -20,9 +23,12 @@ use crate::proxy::choice::Dice;
 use crate::proxy::connect;
 use crate::proxy::connect::Driver;
 use crate::proxy::connect::Sender;
+use crate::proxy::connect::Target;
 use crate::proxy::ejection::Mishap;
 use crate::proxy::error::OriginError;
 use crate::proxy::error::OriginErrorKind;
+use crate::proxy::h2::Connections;
+use crate::proxy::preamble::Preamble;
 use crate::proxy::settings::OriginAddress;
 use crate::proxy::settings::OriginSettings;
 use crate::proxy::share::Share;
@@ -109,6 +115,8 @@ pub(super) struct Server {
         reason = "a link is large, and moves with every request"
     )]
     idle: RefCell<Vec<Box<Link>>>,
+    /// Where HTTP/2 is spoken.
+    shared: Rc<Connections>,
     pub(super) in_use: Cell<usize>,
 }
 
@@ -116,6 +124,8 @@ pub(super) struct Server {
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) sender: Sender,
+    /// Whom the server takes everything on it to come from, where it was told.
+    client: Option<SocketAddr>,
     /// `None` once the connection has ended.
     pub(super) driver: Option<Driver>,
     pub(super) idle_since_ms: u64,
@@ -137,6 +147,8 @@ pub(super) struct InUse {
     pub(super) pool: Rc<OriginPool>,
     pub(super) server: usize,
     pub(super) role: Role,
+    /// Whom a connection is for, where the server is told that.
+    pub(super) client: Option<SocketAddr>,
 }
 
 /// What a request is to the server it is sent to.
@@ -170,6 +182,7 @@ impl OriginPool {
             address: address.clone(),
             standing: settings.standings.of(address),
             idle: RefCell::default(),
+            shared: Rc::default(),
             in_use: Cell::new(0),
         };
         let shares = before.map(|before| &before.share);
@@ -231,7 +244,7 @@ impl OriginPool {
             idle: self
                 .servers
                 .iter()
-                .map(|server| server.idle.borrow().len())
+                .map(|server| server.idle.borrow().len() + server.shared.idle())
                 .sum(),
             tunnels: self.tunnels.get(),
             connected: self.connected.get(),
@@ -251,8 +264,12 @@ impl OriginPool {
     }
 
     /// An idle connection to use, or where to connect to.
-    pub(super) fn lease_idle(self: &Rc<Self>, next: Next) -> Result<Lease, InUse> {
-        let in_use = self.choose(next);
+    pub(super) fn lease_idle(
+        self: &Rc<Self>,
+        next: Next,
+        client: Option<SocketAddr>,
+    ) -> Result<Lease, InUse> {
+        let in_use = self.choose(next).told(client);
         match in_use.pop_idle() {
             Some(link) => Ok(Lease { link, in_use }),
             None => Err(in_use),
@@ -273,12 +290,26 @@ impl OriginPool {
         if is_last || self.servers.len() == 1 {
             return Err(error);
         }
-        let server = in_use.server;
+        let (server, client) = (in_use.server, in_use.client);
         drop(in_use);
-        let in_use = self.choose(Next::Instead(server));
+        let in_use = self.choose(Next::Instead(server)).told(client);
         self.repeats.count(|counts| counts.unsent += 1);
         let link = in_use.connect().await?;
         Ok((Lease { link, in_use }, true))
+    }
+
+    /// A connection of its own at this server.
+    pub(super) async fn lease_own(&self, in_use: InUse) -> Result<Lease, OriginError> {
+        let link = match in_use.pop_idle() {
+            Some(link) => link,
+            None => in_use.connect().await?,
+        };
+        Ok(Lease { link, in_use })
+    }
+
+    /// Whether no server is spoken to over TLS.
+    pub(super) fn is_cleartext(&self) -> bool {
+        self.servers.iter().all(|server| !server.address.tls)
     }
 
     /// Lets go of idle connections that are old or were closed.
@@ -295,6 +326,8 @@ impl OriginPool {
             });
             // Nothing else ran meanwhile: there is no await between taking and putting back.
             server.idle.replace(idle);
+            let keep_ms = if self.is_retired.get() { 0 } else { keep_ms };
+            server.shared.sweep(now_ms, keep_ms);
         }
     }
 }
@@ -304,28 +337,64 @@ impl InUse {
         &self.pool.servers[self.server]
     }
 
+    /// The same for this client, if the server is told whom a connection is for.
+    pub(super) fn told(mut self, client: Option<SocketAddr>) -> Self {
+        self.client = client;
+        self
+    }
+
+    /// The connections that streams share.
+    pub(super) fn connections(&self) -> &Rc<Connections> {
+        &self.server().shared
+    }
+
+    pub(super) fn now_ms(&self) -> u64 {
+        self.pool.ticker().now_ms()
+    }
+
+    /// Where to connect.
+    pub(super) fn target(&self) -> Target<'_> {
+        let settings = &self.pool.settings;
+        Target {
+            address: &self.server().address,
+            tls: settings.tls.as_deref(),
+            preamble: match (self.client, self.role) {
+                (Some(client), _) => Preamble::Client(client),
+                (None, Role::Check) if settings.proxy_protocol => Preamble::Local,
+                (None, _) => Preamble::None,
+            },
+        }
+    }
+
     fn pop_idle(&self) -> Option<Box<Link>> {
-        let mut link = self.server().idle.borrow_mut().pop()?;
+        let mut idle = self.server().idle.borrow_mut();
+        let mut link = match self.client {
+            None => idle.pop()?,
+            Some(_) => {
+                let at = idle.iter().rposition(|link| link.client == self.client)?;
+                idle.remove(at)
+            }
+        };
         link.is_reused = true;
         Some(link)
     }
 
     pub(super) async fn connect(&self) -> Result<Box<Link>, OriginError> {
-        let server = self.server();
+        let made = self.attempt(connect::connect(&self.target())).await;
+        made.map(|(sender, driver)| Link::new(sender, driver, self))
+    }
+
+    /// Waits for a connection, and takes note of how that went.
+    pub(super) async fn attempt<T>(
+        &self,
+        connecting: impl Future<Output = io::Result<T>>,
+    ) -> Result<T, OriginError> {
         let pool = &self.pool;
-        let connecting = connect::connect(&server.address, pool.settings.tls.as_ref());
         let limit = pool.settings.timeouts.connect;
         let (kind, source) = match pool.ticker().within(limit, connecting).await {
-            Some(Ok((sender, driver))) => {
+            Some(Ok(made)) => {
                 pool.connected.set(pool.connected.get() + 1);
-                let driver = Some(driver);
-                return Ok(Box::new(Link {
-                    sender,
-                    driver,
-                    idle_since_ms: 0,
-                    renew_at_ms: pool.renew_at_ms(),
-                    is_reused: false,
-                }));
+                return Ok(made);
             }
             Some(Err(error)) => (OriginErrorKind::Connect, Some(error.into())),
             None => (OriginErrorKind::ConnectTimeout, None),
@@ -366,6 +435,17 @@ impl Lease {
 }
 
 impl Link {
+    pub(super) fn new(sender: Sender, driver: Driver, in_use: &InUse) -> Box<Self> {
+        Box::new(Self {
+            sender,
+            client: in_use.client,
+            driver: Some(driver),
+            idle_since_ms: 0,
+            renew_at_ms: in_use.pool.renew_at_ms(),
+            is_reused: false,
+        })
+    }
+
     /// Whether a request could be sent on this connection, as far as we can know.
     fn is_usable(&mut self) -> bool {
         (self.driver.is_some() && self.sender.is_ready()) || self.is_alive()

@@ -52,7 +52,9 @@ pub(super) fn to_origin(
     parts.version = Version::HTTP_11;
     parts.extensions.clear();
     let upload = Upload::new(body, pool.settings.body_max);
-    let waits = !upload.is_empty() && parts.headers.contains_key(header::EXPECT);
+    // In HTTP/2 an origin can stop a body at any time, and the library does not tell us what it says before it answers.
+    let waits =
+        !pool.settings.http2 && !upload.is_empty() && parts.headers.contains_key(header::EXPECT);
     let mut request = Request::from_parts(parts, upload);
     if waits {
         let leave = Leave::of(&mut request, pool.ticker());

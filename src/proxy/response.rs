@@ -20,10 +20,11 @@ use crate::message::headers;
 use crate::message::headers::Orders;
 use crate::proxy::Command;
 use crate::proxy::Forwarded;
-use crate::proxy::connect::Driver;
+use crate::proxy::carrier::Carrier;
+use crate::proxy::events;
+use crate::proxy::events::Events;
 use crate::proxy::exchange::Begun;
 use crate::proxy::exchange::Flight;
-use crate::proxy::pool::Lease;
 use crate::proxy::pool::OriginPool;
 use crate::proxy::ticker::Alarm;
 
@@ -41,7 +42,7 @@ struct Download {
 }
 
 struct Held {
-    lease: Lease,
+    carrier: Carrier,
     alarm: Alarm,
     pool: Rc<OriginPool>,
     flight: Flight,
@@ -55,7 +56,7 @@ pub(super) fn to_client(begun: Begun, cx: &mut Context<'_>) -> Forwarded {
     let Begun {
         response,
         pool,
-        lease,
+        carrier,
         alarm,
         flight,
     } = begun;
@@ -67,8 +68,9 @@ pub(super) fn to_client(begun: Begun, cx: &mut Context<'_>) -> Forwarded {
     }
     parts.version = Version::HTTP_11;
     parts.extensions.clear();
+    let ends_with_us = events::are_in(&parts.headers).then(|| pool.background.closing.clone());
     let held = Held {
-        lease,
+        carrier,
         alarm,
         pool,
         flight,
@@ -82,7 +84,10 @@ pub(super) fn to_client(begun: Begun, cx: &mut Context<'_>) -> Forwarded {
     };
     let body = download
         .take_what_is_here(cx)
-        .unwrap_or_else(|| Body::streaming(download));
+        .unwrap_or_else(|| match &ends_with_us {
+            Some(closing) => Body::streaming(Events::new(download, closing)),
+            None => Body::streaming(download),
+        });
     Forwarded {
         response: http::Response::from_parts(parts, body),
         command,
@@ -127,6 +132,10 @@ impl Download {
         }
         match Pin::new(&mut self.incoming).poll_frame(cx) {
             Poll::Pending => return None,
+            Poll::Ready(None) if self.is_cut_short() => {
+                self.failed = Some(cut_short());
+                return None;
+            }
             Poll::Ready(None) => {
                 self.finish();
                 return Some(Body::Empty);
@@ -155,8 +164,14 @@ impl Download {
     /// The body is over: the connection is good for the next request.
     fn finish(&mut self) {
         if let Some(held) = self.held.take() {
-            held.lease.give_back();
+            held.carrier.give_back();
         }
+    }
+
+    /// Nothing more comes, and the end was not among what came.
+    fn is_cut_short(&self) -> bool {
+        let held = self.held.as_ref();
+        held.is_some_and(|held| held.carrier.marks_ends()) && !self.incoming.is_end_stream()
     }
 
     fn poll_incoming(
@@ -166,7 +181,7 @@ impl Download {
         let polled = Pin::new(&mut self.incoming).poll_frame(cx);
         match &mut self.held {
             Some(held) if polled.is_pending() => {
-                Driver::drive(&mut held.lease.link.driver, cx);
+                held.carrier.drive(cx);
                 Pin::new(&mut self.incoming).poll_frame(cx)
             }
             _ => polled,
@@ -205,6 +220,10 @@ impl Download {
     }
 }
 
+fn cut_short() -> BodyError {
+    BodyError::Origin("the stream was reset before its end".into())
+}
+
 impl http_body::Body for Download {
     type Data = Bytes;
     type Error = BodyError;
@@ -234,6 +253,7 @@ impl http_body::Body for Download {
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
+            Poll::Ready(None) if this.is_cut_short() => this.fail(cut_short(), cx),
             Poll::Ready(None) => {
                 this.finish();
                 Poll::Ready(None)

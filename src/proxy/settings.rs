@@ -12,6 +12,7 @@ use crate::proxy::ejection::EjectionRule;
 use crate::proxy::patience::Pace;
 use crate::proxy::share::Pot;
 use crate::proxy::standing::Standings;
+use crate::proxy::tls::OriginTls;
 
 /// One origin as one worker sees it.
 #[derive(Debug, Clone)]
@@ -26,8 +27,12 @@ pub struct OriginSettings {
     pub ejection: EjectionRule,
     /// How they are asked how they are, if they are.
     pub check: Option<HealthCheck>,
-    /// TLS for servers with `tls`, made once by [`super::tls::platform`] or [`super::tls::with_authorities`].
-    pub tls: Option<Arc<rustls::ClientConfig>>,
+    /// TLS for servers with `tls`.
+    pub tls: Option<Arc<OriginTls>>,
+    /// Whether to speak HTTP/2: over TLS if the server chooses it, in cleartext in any case.
+    pub http2: bool,
+    /// Whether each connection begins with who it is for, by the PROXY protocol. Not together with `http2`.
+    pub proxy_protocol: bool,
     /// The `Host` the origin gets.
     pub host: HostHeader,
     /// Which headers tell the origin about the client.
@@ -94,6 +99,8 @@ pub struct OriginTimeouts {
     pub keep: Duration,
     /// How long a connection is used at most, less up to a quarter; `None` for as long as it lasts.
     pub renew: Option<Duration>,
+    /// How often an HTTP/2 connection with requests on it and nothing to hear is asked whether it is alive; `None` never.
+    pub ping: Option<Duration>,
     /// How long an idle connection is sure to be open. One idle for longer may be closing just as it is used, so that
     /// a safe request sent on it is kept to be repeated; copying every request would cost all of them.
     pub fresh: Duration,
@@ -111,6 +118,7 @@ impl Default for OriginTimeouts {
             upgrade_idle: Duration::from_secs(600),
             keep: Duration::from_secs(60),
             renew: None,
+            ping: Some(Duration::from_secs(30)),
             fresh: Duration::from_millis(500),
         }
     }
@@ -130,6 +138,8 @@ impl OriginSettings {
             },
             check: None,
             tls: None,
+            http2: false,
+            proxy_protocol: false,
             host: HostHeader::default(),
             forwarding: Forwarding::default(),
             in_flight_max: 1_024,

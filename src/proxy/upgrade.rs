@@ -22,6 +22,7 @@ use crate::message::headers;
 use crate::proxy;
 use crate::proxy::Forwarded;
 use crate::proxy::balance::Next;
+use crate::proxy::carrier::Carrier;
 use crate::proxy::connect::Driver;
 use crate::proxy::error::OriginError;
 use crate::proxy::error::OriginErrorKind;
@@ -30,6 +31,7 @@ use crate::proxy::exchange::Begun;
 use crate::proxy::exchange::Flight;
 use crate::proxy::pool::Lease;
 use crate::proxy::pool::OriginPool;
+use crate::proxy::pool::Role;
 use crate::proxy::response;
 use crate::proxy::tunnel::Tunnel;
 use crate::proxy::upload::Upload;
@@ -72,7 +74,16 @@ pub(super) async fn forward(
     } = upgrade;
     let place = Place::take(pool)?;
     nominate(request.headers_mut(), protocol.clone());
-    let (mut lease, _) = pool.lease_new(pool.choose(Next::Unsafe), false).await?;
+    if pool.settings.http2 && pool.is_cleartext() {
+        // There is no HTTP/1.1 to ask for (RFC 9113 §8.6).
+        return Err(OriginErrorKind::Upgrade.into());
+    }
+    let mut in_use = pool.choose(Next::Unsafe).told(flight.client);
+    if pool.settings.http2 && in_use.role == Role::Usual {
+        // A server that speaks HTTP/2 only is none the worse for it.
+        in_use.role = Role::Check;
+    }
+    let (mut lease, _) = pool.lease_new(in_use, false).await?;
     if let Some(driver) = &mut lease.link.driver {
         driver.allow_upgrade();
     }
@@ -83,20 +94,20 @@ pub(super) async fn forward(
     }
     let Begun {
         response: answer,
-        lease,
+        carrier,
         ..
     } = begun;
-    if answer
-        .headers()
-        .get(header::UPGRADE)
-        .is_none_or(|agreed| !same(agreed, &protocol))
-    {
-        return Err(OriginError {
-            kind: OriginErrorKind::Broken,
-            was_sent: true,
-            source: None,
-        });
-    }
+    let agreed_to = answer.headers().get(header::UPGRADE);
+    let lease = match carrier {
+        Carrier::Own(lease) if agreed_to.is_some_and(|agreed| same(agreed, &protocol)) => lease,
+        Carrier::Own(_) | Carrier::Stream(_) => {
+            return Err(OriginError {
+                kind: OriginErrorKind::Broken,
+                was_sent: true,
+                source: None,
+            });
+        }
+    };
     let joined = join(Rc::clone(pool), lease, client, place);
     pool.background.tasks.spawn_local(async move {
         joined.await;

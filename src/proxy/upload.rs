@@ -18,6 +18,8 @@ use crate::proxy::leave::Leave;
 /// The client's body as the origin's connection reads it: no faster than the origin takes it.
 #[derive(Debug)]
 pub(super) struct Upload {
+    /// What was taken of it and comes again, the last piece first.
+    put_back: Vec<Bytes>,
     /// `None` when there is no body at all.
     body: Option<Incoming>,
     progress: Option<Rc<Progress>>,
@@ -61,6 +63,7 @@ impl Upload {
         let body = (!body.is_end_stream()).then_some(body);
         let progress = body.is_some().then(Rc::default);
         Self {
+            put_back: Vec::new(),
             body,
             progress,
             left: max,
@@ -71,6 +74,7 @@ impl Upload {
     /// No body.
     pub(super) fn empty() -> Self {
         Self {
+            put_back: Vec::new(),
             body: None,
             progress: None,
             left: 0,
@@ -86,6 +90,11 @@ impl Upload {
     /// Whether there is no body at all: the request can be repeated as far as that goes.
     pub(super) fn is_empty(&self) -> bool {
         self.body.is_none()
+    }
+
+    /// These pieces, which were taken from its beginning, come again before the rest.
+    pub(super) fn put_back(&mut self, pieces: Vec<Bytes>) {
+        self.put_back.extend(pieces.into_iter().rev());
     }
 
     pub(super) fn progress(&self) -> Option<Rc<Progress>> {
@@ -138,6 +147,9 @@ impl Body for Upload {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
         let this = &mut *self;
+        if let Some(piece) = this.put_back.pop() {
+            return Poll::Ready(Some(Ok(Frame::data(piece))));
+        }
         let Some(body) = &mut this.body else {
             return Poll::Ready(None);
         };
@@ -177,12 +189,19 @@ impl Body for Upload {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.as_ref().is_none_or(Body::is_end_stream)
+        self.put_back.is_empty() && self.body.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body
+        let mut hint = self
+            .body
             .as_ref()
-            .map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+            .map_or_else(|| SizeHint::with_exact(0), Body::size_hint);
+        let again = self.put_back.iter().map(|piece| piece.len() as u64).sum();
+        if let Some(upper) = hint.upper() {
+            hint.set_upper(upper.saturating_add(again));
+        }
+        hint.set_lower(hint.lower().saturating_add(again));
+        hint
     }
 }

@@ -217,11 +217,8 @@ fn micros(time: Duration) -> u64 {
 mod tests {
     use super::*;
     use crate::clock;
-    use crate::line::Line;
-    use crate::line::exchange::Exchange;
-    use crate::line::exchange::Proposal;
-    use crate::line::ids::KeyHash;
     use crate::line::settings::Settings;
+    use crate::line::tests::founded;
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -232,17 +229,7 @@ mod tests {
             paced: true,
             ..Settings::default()
         };
-        let exchange = Exchange {
-            sequence: 1,
-            joins: 5,
-            proposal: Some(Proposal {
-                content: KeyHash(1),
-                changed: true,
-                settings,
-            }),
-            ..Exchange::default()
-        };
-        let answer = Line::new().apply(1_000_000_000, &exchange).unwrap();
+        let (.., answer) = founded(settings, 5);
         let answer = Answer {
             head: 2,
             lease_per_hour: 3_600,

@@ -38,6 +38,8 @@ use crate::server::connections::Activity;
 use crate::server::connections::Connection;
 use crate::server::connections::Order;
 use crate::server::connections::Place;
+use crate::server::frames;
+use crate::server::frames::Frames;
 use crate::server::log::Sent;
 use crate::server::parked;
 use crate::server::parked::Ended;
@@ -240,6 +242,8 @@ where
         T: AsyncRead + AsyncWrite + Unpin + 'static,
     {
         let stream = Watched::http2(stream, Arc::clone(&connection.flow));
+        let traffic = Rc::clone(&connection.traffic);
+        let stream = Frames::new(stream, Rc::clone(&self.ticker), traffic);
         let (connected, beginning) = (Rc::clone(connection), Rc::clone(&self.beginning));
         let service = service(self.stack.clone(), peer, Rc::clone(connection), move || {
             connected.begin_stream(&beginning)
@@ -257,7 +261,12 @@ where
                 is_finishing = true;
                 running.as_mut().graceful_shutdown();
             }
-            running.as_mut().poll(cx).map_err(Ended::from)
+            running.as_mut().poll(cx).map_err(|error| {
+                if frames::is_calmed(&error) {
+                    connection.traffic.flooded();
+                }
+                Ended::from(error)
+            })
         })
         .await
     }

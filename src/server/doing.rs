@@ -6,6 +6,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Context;
+use std::task::Poll;
 use std::task::Waker;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use crate::message::Refusal;
 use crate::proxy::Pace;
 use crate::proxy::Patience;
 use crate::proxy::Ticker;
+use crate::server::frames::Traffic;
 use crate::server::held::AllHeld;
 use crate::server::held::Held;
 use crate::server::settings::Limits;
@@ -36,6 +38,8 @@ pub(super) struct Connection {
     index: Cell<usize>,
     waker: RefCell<Option<Waker>>,
     order: Cell<Order>,
+    /// What its frames do, in HTTP/2.
+    pub(super) traffic: Rc<Traffic>,
     parking: Cell<Parking>,
     /// Requests whose answers are not sent to the end, here and on the whole worker.
     in_flight: Cell<usize>,
@@ -110,6 +114,7 @@ impl Connection {
             index: Cell::new(index),
             waker: RefCell::default(),
             order: Cell::new(order),
+            traffic: Rc::default(),
             parking: Cell::new(Parking::No),
             in_flight: Cell::new(0),
             worker_in_flight: Rc::clone(common.in_flight),
@@ -311,6 +316,16 @@ impl Activity {
     /// The request was answered by a change of protocol.
     pub(super) fn upgraded(&self) {
         self.connection.flow.upgraded();
+    }
+
+    /// See [`Traffic::poll_room`].
+    pub(super) fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {
+        self.connection.traffic.poll_room(cx)
+    }
+
+    /// See [`Traffic::hand`].
+    pub(super) fn hand(&self, len: usize) {
+        self.connection.traffic.hand(len);
     }
 
     /// See [`Taking::offer`].

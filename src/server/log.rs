@@ -193,6 +193,7 @@ impl<H: Handler> http_body::Body for Sent<H> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
+        std::task::ready!(this.activity.poll_room(cx));
         let streams = matches!(this.body, Body::Streaming(_));
         let mut polled = Pin::new(&mut this.body).poll_frame(cx);
         if let Poll::Ready(Some(Ok(frame))) = &mut polled
@@ -204,6 +205,7 @@ impl<H: Handler> http_body::Body for Sent<H> {
         match &polled {
             Poll::Ready(Some(Ok(frame))) => {
                 let len = frame.data_ref().map_or(0, Bytes::len);
+                this.activity.hand(len);
                 this.entry.body_bytes = this.entry.body_bytes.saturating_add(len as u64);
                 this.entry.is_complete = this.body.is_end_stream();
                 this.activity.take(len as u64);

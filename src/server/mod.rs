@@ -35,10 +35,28 @@
 //! reached the origin out of what should have been none, and spellings of a path that the configuration denies
 //! (`/booking/`, by prefix), which some origins take for it.
 //!
-//! What is known and left as it is: interim answers other than `100` (as `103 Early Hints`) are not passed on, because the
-//! library's server cannot send them; a client that says it will send nothing more (half-close) is taken for gone, which
-//! is what lets a request be cancelled when its browser leaves; `OPTIONS http://host` without a path goes on as `OPTIONS /`,
-//! because the library does not tell it from that.
+//! # HTTP/2
+//!
+//! `tests/h2` has a case for each rule of RFC 9113 and RFC 7541 that a server or a decoder can break, and what has to come
+//! of it. Where the library has another code than the letter, or ends a connection instead of a stream, the case says why
+//! that harms nobody; two things it lets pass are a client that tells no settings at all, and pseudo-headers in trailers,
+//! which it leaves out.
+//!
+//! What a client can have us do for next to nothing is bounded, by the library (heads and their number of frames, what
+//! they unpack to, small pieces of data, resets that we are made to send) or by `frames.rs`: one budget over all frames that
+//! lead nowhere, and one amount that may be on its way to a client over all of its streams. The library alone answered
+//! pings and settings for as long as they came, took any number of requests that were reset as they came, and kept some
+//! 200 KiB for each stream of a client that takes nothing: with a hundred streams, 21 MB for one connection.
+//!
+//! Extended CONNECT (RFC 8441) is not offered: a `WebSocket` comes over HTTP/1.1, which every browser falls back to.
+//!
+//! # What is left as it is
+//!
+//! Interim answers other than `100` (as `103 Early Hints`) are not passed on: the library's client would tell us of them,
+//! and its server cannot send them. A client that says it will send nothing more (half-close) is taken for gone, which is
+//! what lets a request be cancelled when its browser leaves: waiting for a failed write instead would keep the origin at
+//! work for people who are not there, and no browser half-closes. `OPTIONS http://host` without a path goes on as
+//! `OPTIONS /`, because the library does not tell it from that.
 
 mod addresses;
 mod chunks;
@@ -46,6 +64,7 @@ mod connection;
 mod connections;
 mod descriptors;
 mod doing;
+mod frames;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 mod handed;

@@ -8,6 +8,8 @@ use std::rc::Rc;
 use std::task::Context;
 use std::task::Poll;
 
+use http::HeaderMap;
+use http::HeaderName;
 use http::HeaderValue;
 use http::Method;
 use http::Response;
@@ -25,6 +27,8 @@ use crate::message::Trouble;
 use crate::message::accept;
 use crate::server::stack::Arrived;
 
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+
 /// Makes [`Rescue`].
 #[derive(Debug)]
 pub(super) struct RescueLayer<H>(pub(super) Rc<H>);
@@ -41,6 +45,7 @@ pub(super) struct Rescue<S, H> {
 struct Facts {
     method: Method,
     version: Version,
+    is_grpc: bool,
     is_navigation: bool,
     languages: Option<HeaderValue>,
 }
@@ -94,6 +99,7 @@ where
         let facts = Facts {
             method: request.method().clone(),
             version: request.version(),
+            is_grpc: is_grpc(request.headers()),
             is_navigation: accept::is_navigation(request.method(), request.headers()),
             languages: request.headers().get(header::ACCEPT_LANGUAGE).cloned(),
         };
@@ -156,13 +162,35 @@ fn answer<H: Handler>(handler: &H, facts: &Facts, fault: &Fault) -> Response<Bod
             .headers_mut()
             .insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
+    if facts.is_grpc {
+        response
+            .headers_mut()
+            .insert(GRPC_STATUS, grpc_status(status));
+    }
     response
+}
+
+/// Whether a gRPC client asks: one that would take our words for a message of its own.
+fn is_grpc(headers: &HeaderMap) -> bool {
+    let media = headers.get(header::CONTENT_TYPE);
+    media.is_some_and(|media| media.as_bytes().starts_with(b"application/grpc"))
+}
+
+/// The same in gRPC's codes, by which its clients go before anything else: what may be tried again is UNAVAILABLE.
+fn grpc_status(status: StatusCode) -> HeaderValue {
+    HeaderValue::from_static(match status {
+        StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE => "14",
+        StatusCode::GATEWAY_TIMEOUT | StatusCode::REQUEST_TIMEOUT => "4",
+        StatusCode::PAYLOAD_TOO_LARGE => "8",
+        StatusCode::NOT_IMPLEMENTED => "12",
+        _ => "13",
+    })
 }
 
 /// The status each fault is told with.
 fn status(fault: &Fault) -> StatusCode {
     match fault {
-        Fault::Refused(Refusal::Connect | Refusal::CodingUnsupported) => {
+        Fault::Refused(Refusal::Connect | Refusal::Upgrade | Refusal::CodingUnsupported) => {
             StatusCode::NOT_IMPLEMENTED
         }
         Fault::Refused(Refusal::Expectation) => StatusCode::EXPECTATION_FAILED,

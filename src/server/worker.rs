@@ -121,11 +121,16 @@ async fn live<H: Handler>(
         };
         let speaker = Rc::clone(&speaker);
         let handler = Rc::clone(&handler);
-        let serve = move |stream, peer: Peer, tls, place| {
+        let serve = move |stream, peer: Peer, tls, place: Place| {
             let open = Open::new(Rc::clone(&handler));
+            let connection = Rc::clone(&place.connection);
             let served = Rc::clone(&speaker).serve(stream, peer, tls, place);
             async move {
                 served.await;
+                if connection.traffic.is_flood() {
+                    tracing::debug!(client.addr = %peer.addr, "an http2 connection was ended for flooding");
+                    open.0.flooded();
+                }
                 drop(open);
             }
         };

@@ -29,6 +29,9 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// Threads of each kind: one keeps its connection, one makes a new one for every request.
 const KINDS: [Kind; 2] = [Kind::Kept, Kind::Fresh];
 
+/// What is asked for, and whether a page is an answer to it.
+pub(crate) type Asked = (&'static str, fn(&str) -> bool);
+
 /// How a visitor uses connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -43,8 +46,7 @@ pub(crate) struct Load {
     addr: SocketAddr,
     tls: Option<Arc<ClientConfig>>,
     pass: String,
-    /// What is asked for, and whether a page is an answer to it.
-    paths: Vec<(&'static str, fn(&str) -> bool)>,
+    paths: Vec<Asked>,
     over: AtomicBool,
     asked: [AtomicU64; KINDS.len()],
     failed: Mutex<Vec<String>>,
@@ -61,7 +63,7 @@ impl Load {
         addr: SocketAddr,
         tls: Option<Arc<ClientConfig>>,
         pass: String,
-        paths: &[(&'static str, fn(&str) -> bool)],
+        paths: &[Asked],
     ) -> Self {
         Self {
             addr,
@@ -81,7 +83,7 @@ impl Load {
     pub(crate) fn entered(
         addr: SocketAddr,
         tls: Option<Arc<ClientConfig>>,
-        paths: &[(&'static str, fn(&str) -> bool)],
+        paths: &[Asked],
     ) -> Self {
         let ask = |line: &str, header: &str| {
             let mut connection = connect(addr, tls.as_ref()).unwrap();

@@ -9,6 +9,8 @@ use crate::support::Front;
 use crate::support::Origin;
 use crate::support::PATIENCE;
 use crate::support::Raw;
+use crate::support::one_worker;
+use crate::support::origin_at;
 use crate::support::soon;
 use crate::support::until;
 
@@ -60,6 +62,53 @@ async fn a_drain_lets_what_is_in_flight_finish_and_takes_nothing_new() {
     let drained = soon(running.ended()).await;
     assert_eq!(drained.cut, 0);
     assert!(drained.finished >= 2, "{drained:?}");
+}
+
+#[tokio::test]
+async fn what_was_on_its_way_when_a_drain_began_is_answered_as_the_last_thing() {
+    const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    let origin = Origin::start(|mut connection, _| async move {
+        while !connection.head().await.is_empty() {
+            connection
+                .send("HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nhalf")
+                .await;
+        }
+    });
+    let origin = origin.await;
+    let mut settings = one_worker();
+    // Nothing here depends on how fast the machine is.
+    settings.limits.last_call = PATIENCE;
+    let mut front = Front::start(settings, origin_at(origin.addr));
+    let (mut kept, mut silent) = (front.client().await, front.client().await);
+    kept.send(GET).await;
+    let first = kept.message().await;
+    assert!(
+        first.ends_with("half") && !first.contains("connection: close"),
+        "{first}"
+    );
+    let running = front.running.take().unwrap();
+    running.drain(PATIENCE);
+    // It may not have heard of the drain yet; whenever it does, no request is lost.
+    let last = async {
+        loop {
+            kept.send(GET).await;
+            let answer = kept.message().await;
+            assert!(answer.ends_with("half"), "{answer}");
+            if answer.contains("connection: close\r\n") {
+                break;
+            }
+        }
+    };
+    soon(last).await;
+    assert!(kept.rest().await.is_empty());
+    silent.send(GET).await;
+    let answer = silent.message().await;
+    assert!(
+        answer.contains("connection: close\r\n") && answer.ends_with("half"),
+        "{answer}"
+    );
+    running.cut();
+    assert_eq!(soon(running.ended()).await.cut, 0);
 }
 
 #[tokio::test]

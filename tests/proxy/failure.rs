@@ -12,6 +12,7 @@ use crate::support::Front;
 use crate::support::OK;
 use crate::support::Origin;
 use crate::support::address;
+use crate::support::header;
 use crate::support::loopback;
 use crate::support::one_worker;
 use crate::support::origin_at;
@@ -314,6 +315,17 @@ async fn no_more_requests_than_allowed_are_at_the_origin() {
         .count();
     assert_eq!(busy, 1, "{answers:?}");
     assert_eq!(origin.connections(), 1);
+}
+
+#[tokio::test]
+async fn a_grpc_client_is_told_a_failure_in_its_own_terms_and_others_are_not() {
+    let front = Front::before(nobody().await);
+    for (kind, told) in [("application/grpc+proto", Some("14")), ("text/plain", None)] {
+        let request = format!("GET / HTTP/1.1\r\nHost: a\r\nContent-Type: {kind}\r\n\r\n");
+        let answer = front.ask(&request).await;
+        assert!(answer.starts_with("HTTP/1.1 502 "), "{answer}");
+        assert_eq!(header(&answer, "grpc-status"), told, "{answer}");
+    }
 }
 
 #[tokio::test]

@@ -6,13 +6,20 @@
 )]
 
 mod drain;
+mod events;
 mod failure;
 mod forwarding;
+mod http2_origin;
+mod http2_refused;
+mod http2_support;
+mod origin_tls;
 mod parked;
 mod protocols;
+mod proxy_header;
 mod servers;
 mod slow;
 mod streaming;
 mod strict;
 mod support;
 mod upgrade;
+mod websocket;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anteroom::proxy;
+use anteroom::proxy::OriginTls;
 use anteroom::server::ListenSettings;
 use anteroom::server::tls;
 use arc_swap::ArcSwap;
@@ -178,10 +179,10 @@ async fn an_origin_behind_tls_is_reached_when_its_authority_is_trusted_and_only_
         }
     })
     .await;
-    let with = |config| {
+    let with = |config: Arc<rustls::ClientConfig>| {
         let mut settings = origin_at(origin.addr);
         settings.servers[0].tls = true;
-        settings.tls = Some(config);
+        settings.tls = Some(OriginTls::new(&config, None));
         Front::start(one_worker(), settings)
     };
     let request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";

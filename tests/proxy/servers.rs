@@ -135,11 +135,15 @@ async fn a_safe_request_that_died_goes_to_another_server_once() {
     let mut settings = origin_on(&[bad.addr, good.addr]);
     settings.ejection.after = 0;
     let front = Front::start(one_worker(), settings);
-    for _ in 0..10 {
-        assert!(front.ask(GET).await.ends_with("ok"));
-    }
-    assert_eq!(heads.lock().unwrap().len(), 10);
-    assert!(read(&bad_read) >= 1, "drawn ten times, and never the first");
+    soon(async {
+        let mut asked = 0;
+        while read(&bad_read) < 5 {
+            assert!(front.ask(GET).await.ends_with("ok"));
+            asked += 1;
+            assert_eq!(heads.lock().unwrap().len(), asked);
+        }
+    })
+    .await;
 
     // Where both are bad it is two, and no more.
     let (other, other_read) = breaking(&well).await;
@@ -164,8 +168,9 @@ async fn an_outage_is_not_doubled_by_what_is_sent_again() {
         assert!(front.ask(GET).await.starts_with("HTTP/1.1 502 "));
     }
     let again = read(&one_read) + read(&two_read) - 200;
-    // Ten saved up, one for every fifth, the repeated ones included, and one a second.
-    let most = 10 + 50 + usize::try_from(begun.elapsed().as_secs()).unwrap() + 2;
+    // Ten saved up, one for every fifth, and one a second; those that are repeated bring a fifth of themselves.
+    let seconds = usize::try_from(begun.elapsed().as_secs()).unwrap() + 2;
+    let most = (10 + 200 / 5 + seconds) * 5 / 4;
     assert!((10..=most).contains(&again), "{again} of at most {most}");
 }
 
@@ -264,16 +269,20 @@ async fn an_answer_that_says_unavailable_counts_only_where_it_is_to() {
         let front = Front::start(one_worker(), settings);
         let begun = Instant::now();
         let mut refused = 0;
-        for _ in 0..60 {
+        let mut ask = async || {
             refused += usize::from(front.ask(GET).await.starts_with("HTTP/1.1 503 "));
+            refused
+        };
+        if by_status {
+            for _ in 0..60 {
+                let refused = ask().await;
+                assert!(refused <= 2 + trials_since(begun), "{refused}");
+            }
+        } else {
+            // Passed over for longer each time, it would not get so many.
+            soon(async { while ask().await < 20 {} }).await;
         }
         assert_eq!(bad_heads.lock().unwrap().len(), refused);
-        let trials = trials_since(begun);
-        assert_eq!(
-            refused <= 2 + trials,
-            by_status,
-            "{refused} with {trials} trials"
-        );
     }
 }
 
@@ -377,7 +386,8 @@ async fn one_that_takes_connections_and_says_nothing_over_tls_is_given_up_in_tim
     let origin = Origin::silent().await;
     let mut settings = origin_at(origin.addr);
     settings.servers[0].tls = true;
-    settings.tls = Some(anteroom::proxy::tls::platform().unwrap());
+    let platform = anteroom::proxy::tls::platform().unwrap();
+    settings.tls = Some(anteroom::proxy::OriginTls::new(&platform, None));
     settings.timeouts.connect = Duration::from_millis(50);
     let front = Front::start(one_worker(), settings);
     let answer = front.ask(POST).await;

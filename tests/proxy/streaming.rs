@@ -3,22 +3,19 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::SeqCst;
-use std::time::Duration;
 
-use anteroom::clock;
 use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWriteExt;
 
 use crate::support::Front;
 use crate::support::Origin;
 use crate::support::header;
+use crate::support::settles;
 use crate::support::soon;
 use crate::support::until;
 
 /// More than all buffers on the way hold together.
 const LARGE: usize = 64 * 1024 * 1024;
-/// A number that has not changed for so long has settled.
-const STILL: Duration = Duration::from_millis(200);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_large_answer_waits_for_the_client_and_arrives_whole() {
@@ -100,20 +97,6 @@ async fn a_large_upload_waits_for_the_origin_and_arrives_whole() {
     let mut answer = vec![0; 1024];
     let len = soon(reader.read(&mut answer)).await.unwrap();
     assert!(answer[..len].ends_with(b"done"));
-}
-
-/// Waits until a number has grown and then stays as it is for a while.
-async fn settles(number: &AtomicUsize) -> usize {
-    let (mut last, mut since) = (0, clock::monotonic());
-    until(|| {
-        let now = number.load(SeqCst);
-        if now != last {
-            (last, since) = (now, clock::monotonic());
-        }
-        last > 0 && since.elapsed() >= STILL
-    })
-    .await;
-    last
 }
 
 #[tokio::test]

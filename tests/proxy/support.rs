@@ -5,8 +5,11 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
+use anteroom::clock;
 use anteroom::line::ids::TicketId;
 use anteroom::message::Asked;
 use anteroom::message::Body;
@@ -52,10 +55,28 @@ pub(crate) async fn until(mut is_true: impl FnMut() -> bool) {
     .await;
 }
 
+/// A number that has not changed for so long has settled.
+const STILL: Duration = Duration::from_millis(200);
+
+/// Waits until a number has grown and then stays as it is for a while.
+pub(crate) async fn settles(number: &AtomicUsize) -> usize {
+    let (mut last, mut since) = (0, clock::monotonic());
+    until(|| {
+        let now = number.load(SeqCst);
+        if now != last {
+            (last, since) = (now, clock::monotonic());
+        }
+        last > 0 && since.elapsed() >= STILL
+    })
+    .await;
+    last
+}
+
 /// What the front saw.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) errors: Vec<(OriginErrorKind, bool)>,
+    pub(crate) causes: Vec<String>,
     pub(crate) log: Vec<String>,
     pub(crate) orders: Vec<String>,
     pub(crate) ended: Vec<Ended>,
@@ -102,11 +123,9 @@ impl Handler for ForwardAll {
                 Ok(forwarded.response)
             }
             Err(error) => {
-                self.seen
-                    .lock()
-                    .unwrap()
-                    .errors
-                    .push((error.kind, error.was_sent));
+                let mut seen = self.seen.lock().unwrap();
+                seen.errors.push((error.kind, error.was_sent));
+                seen.causes.push(error.cause());
                 Err(Fault::from(&error))
             }
         }
@@ -199,6 +218,13 @@ impl Front {
         client.message().await
     }
 
+    /// As [`Front::ask`], but no further than the head.
+    pub(crate) async fn ask_head(&self, request: &str) -> String {
+        let mut client = self.client().await;
+        client.send(request).await;
+        client.head().await
+    }
+
     pub(crate) fn errors(&self) -> Vec<(OriginErrorKind, bool)> {
         self.seen.lock().unwrap().errors.clone()
     }
@@ -237,6 +263,19 @@ impl Raw {
             }
         }
         String::from_utf8(head).unwrap()
+    }
+
+    /// Everything up to and including the end of the line; empty when the other side ended instead.
+    pub(crate) async fn line(&mut self) -> String {
+        let mut line = Vec::new();
+        while !line.ends_with(b"\r\n") {
+            let mut byte = [0];
+            match soon(self.0.read(&mut byte)).await {
+                Ok(1) => line.push(byte[0]),
+                _ => return String::new(),
+            }
+        }
+        String::from_utf8_lossy(&line).into_owned()
     }
 
     pub(crate) async fn bytes(&mut self, len: usize) -> Vec<u8> {

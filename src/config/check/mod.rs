@@ -1,6 +1,7 @@
 //! From values that are right each by itself to a configuration that is right as a whole.
 
 mod cross;
+mod origin;
 mod replica;
 mod room;
 mod schedule;

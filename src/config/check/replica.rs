@@ -4,9 +4,6 @@ use crate::config::check::Check;
 use crate::config::fault::Code;
 use crate::config::fault::Fault;
 use crate::config::keys::forms;
-use crate::config::origin::Eject;
-use crate::config::origin::Health;
-use crate::config::origin::Origin;
 use crate::config::secret::ADMIN_TOKEN_VAR;
 use crate::config::secret::SENTINEL_PASSWORD_VAR;
 use crate::config::secret::STORE_PASSWORD_VAR;
@@ -20,7 +17,6 @@ use crate::config::server::Server;
 use crate::config::server::Tickets;
 use crate::config::server::Tls;
 use crate::config::store::Store;
-use crate::config::url::OriginUrl;
 use crate::config::url::StoreUrl;
 use crate::config::values::Values;
 
@@ -145,14 +141,7 @@ impl Check<'_> {
             }
             path
         });
-        for (name, other) in [("cert_file", "key_file"), ("key_file", "cert_file")] {
-            if values.written(name) && !values.written(other) {
-                let reason = "a certificate and its key are shown together";
-                let remedy = format!("name a `{other}`, or leave both out");
-                let fault = Fault::new(Code::Conflict, "half of a pair", reason, remedy);
-                self.note(values, name, fault);
-            }
-        }
+        self.whole_pair(values);
         Store {
             url: url.unwrap_or(StoreUrl::Memory),
             ca_file,
@@ -163,6 +152,18 @@ impl Check<'_> {
             sentinel_password: self.secret(values, "sentinel_password_file", SENTINEL_PASSWORD_VAR),
             connect_timeout: values.duration("connect_timeout"),
             command_timeout: values.duration("command_timeout"),
+        }
+    }
+
+    /// A certificate and its key are named together or not at all.
+    pub(super) fn whole_pair(&mut self, values: &Values) {
+        for (name, other) in [("cert_file", "key_file"), ("key_file", "cert_file")] {
+            if values.written(name) && !values.written(other) {
+                let reason = "a certificate and its key are shown together";
+                let remedy = format!("name a `{other}`, or leave both out");
+                let fault = Fault::new(Code::Conflict, "half of a pair", reason, remedy);
+                self.note(values, name, fault);
+            }
         }
     }
 
@@ -197,44 +198,6 @@ impl Check<'_> {
         }
     }
 
-    pub(super) fn origin(&mut self, values: &Values) -> Origin {
-        self.not_empty(values, "urls");
-        let mut urls: Vec<OriginUrl> = values.parsed_list("urls");
-        let url: Option<OriginUrl> = values.parsed("url");
-        if url.is_some() && values.written("urls") {
-            let reason = "`url` names one server and `urls` several";
-            let fault = Fault::new(
-                Code::Conflict,
-                "given together with `url`",
-                reason,
-                "leave one of them out",
-            );
-            self.note(values, "urls", fault);
-        }
-        urls.extend(url);
-        let total = values.duration("total_timeout");
-        Origin {
-            name: values.name().to_owned(),
-            urls,
-            eject: Eject {
-                after: small(values, "eject_after"),
-                longest: values.duration("eject_max"),
-                by_status: values.flag("eject_by_status"),
-            },
-            health: health(values),
-            hosts: values.parsed_list("hosts"),
-            max_in_flight: values.number("max_in_flight"),
-            connect_timeout: values.duration("connect_timeout"),
-            first_byte_timeout: values.duration("first_byte_timeout"),
-            idle_timeout: values.duration("idle_timeout"),
-            total_timeout: Some(total).filter(|total| !total.is_zero()),
-            keep_alive: values.duration("keep_alive"),
-            keep_alive_max: Some(values.duration("keep_alive_max")).filter(|max| !max.is_zero()),
-            ca_file: self.file(values, "ca_file"),
-            pass_host: values.flag("pass_host"),
-        }
-    }
-
     /// Where a secret is kept: in the file named, else in the environment if it is there.
     fn secret(
         &mut self,
@@ -246,21 +209,4 @@ impl Check<'_> {
         let set = self.surroundings.variables.contains(&variable);
         file.or_else(|| set.then_some(SecretSource::Variable(variable)))
     }
-}
-
-/// How an origin's servers are asked how they are, if there is something to ask for.
-fn health(values: &Values) -> Option<Health> {
-    Some(Health {
-        // What is no path was noted when it was read.
-        path: forms::target(values.text("health_path")?).ok()?,
-        interval: values.duration("health_interval"),
-        timeout: values.duration("health_timeout"),
-        fail_after: small(values, "health_fail_after"),
-        pass_after: small(values, "health_pass_after"),
-    })
-}
-
-/// A number that the table of keys keeps small.
-fn small(values: &Values, name: &str) -> u32 {
-    u32::try_from(values.number(name)).unwrap_or(u32::MAX)
 }

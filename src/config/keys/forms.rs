@@ -66,6 +66,33 @@ pub(super) fn prefix(text: &str) -> Result<(), Fault> {
     ))
 }
 
+/// Checks a name that certificates are for (RFC 6066 §3), or an address.
+pub(super) fn server_name(text: &str) -> Result<(), Fault> {
+    rustls::pki_types::ServerName::try_from(text)
+        .map(drop)
+        .map_err(|_| {
+            Fault::invalid(
+                "not a server's name",
+                "it is a host's name or an address, without scheme and port",
+                "write it like \"portal.internal\"",
+            )
+        })
+}
+
+/// Checks what can be sent as `Host` (RFC 9110 §7.2).
+pub(super) fn host(text: &str) -> Result<(), Fault> {
+    let authority = text.parse::<http::uri::Authority>();
+    let is_host = |authority: http::uri::Authority| !authority.as_str().contains('@');
+    if authority.is_ok_and(is_host) {
+        return Ok(());
+    }
+    Err(Fault::invalid(
+        "not a host",
+        "it is a host's name or an address, with or without a port",
+        "write it like \"portal.internal\" or \"portal.internal:8443\"",
+    ))
+}
+
 /// Reads a path to be asked for at the origin, with a query or without.
 pub(crate) fn target(text: &str) -> Result<PathAndQuery, Fault> {
     let fault = || {

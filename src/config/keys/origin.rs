@@ -173,11 +173,63 @@ pub(super) const ORIGIN: Section = Section {
                   servers that came or are to go get or lose their part. 0s sets no limit.",
         },
         Key {
+            name: "http2",
+            kind: Kind::Boolean,
+            default: Default::Value("false"),
+            apply: Apply::Live,
+            why: "Whether it is spoken to in HTTP/2, as gRPC needs: over https if it chooses so when offered both, over \
+                  http in any case. Requests share few connections. Upgrades (WebSocket) get a connection of their own \
+                  in HTTP/1.1 over https, and are answered 501 over http.",
+        },
+        Key {
+            name: "http2_ping",
+            kind: seconds(0, 3_600),
+            default: Default::Value(r#""30s""#),
+            apply: Apply::Live,
+            why: "How long an HTTP/2 connection with requests on it may be silent before it is asked whether it is \
+                  alive; it has ten seconds to say so. 0s never asks. Servers of gRPC may take frequent questions \
+                  amiss.",
+        },
+        Key {
+            name: "proxy_protocol",
+            kind: Kind::Boolean,
+            default: Default::Value("false"),
+            apply: Apply::Live,
+            why: "Whether each connection begins with the visitor's address (PROXY protocol, version 2). The origin has \
+                  to expect it. Connections are then one visitor's only: it gets many more of them.",
+        },
+        Key {
             name: "ca_file",
             kind: Kind::Text(PATH),
             default: Default::Nothing(r#""portal-ca.pem""#),
             apply: Apply::Live,
             why: "A PEM file of authorities that sign its certificate, instead of those the platform trusts.",
+        },
+        Key {
+            name: "server_name",
+            kind: Kind::Text(Words {
+                name: "a host's name like \"portal.internal\", or an address",
+                check: forms::server_name,
+            }),
+            default: Default::Nothing(r#""portal.internal""#),
+            apply: Apply::Live,
+            why: "The name its certificate must be for, and that it is asked for in the handshake, where that is not the \
+                  host of its address.",
+        },
+        Key {
+            name: "cert_file",
+            kind: Kind::Text(PATH),
+            default: Default::Nothing(r#""anteroom.pem""#),
+            apply: Apply::Live,
+            why: "The certificate chain in PEM, leaf first, that it is shown where it asks for one. A renewed file is \
+                  taken up by a reload, for new connections.",
+        },
+        Key {
+            name: "key_file",
+            kind: Kind::Text(PATH),
+            default: Default::Nothing(r#""anteroom.key""#),
+            apply: Apply::Live,
+            why: "The private key of `cert_file`, in PEM; refused when others can read it.",
         },
         Key {
             name: "pass_host",
@@ -186,6 +238,17 @@ pub(super) const ORIGIN: Section = Section {
             apply: Apply::Live,
             why: "Whether it sees the host the visitor asked for. Turn it off for an origin that only answers to its \
                   own name.",
+        },
+        Key {
+            name: "host",
+            kind: Kind::Text(Words {
+                name: "a host like \"portal.internal\" or \"portal.internal:8443\"",
+                check: forms::host,
+            }),
+            default: Default::Nothing(r#""portal.internal""#),
+            apply: Apply::Live,
+            why: "The host it sees whatever the visitor asked for, where that is neither the visitor's nor that of its \
+                  address.",
         },
     ],
 };

@@ -108,6 +108,24 @@ impl Bench {
     }
 }
 
+/// A line that one exchange founds under these settings, with so many joins; the exchange, and its answer.
+pub(crate) fn founded(settings: Settings, joins: u64) -> (Line, Exchange, Answer) {
+    let mut line = Line::new();
+    let exchange = Exchange {
+        sequence: 1,
+        joins,
+        proposal: Some(Proposal {
+            content: KeyHash(1),
+            changed: true,
+            settings,
+        }),
+        ..Exchange::default()
+    };
+    let answer = line.apply(1_000_000_000, &exchange);
+    let answer = answer.expect("a valid exchange");
+    (line, exchange, answer)
+}
+
 fn visitor(number: u64) -> Visitor {
     Visitor {
         number,

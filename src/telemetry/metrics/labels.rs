@@ -131,6 +131,8 @@ labels! {
         Unsent = "unsent",
         /// The request is ambiguous or not HTTP.
         Malformed = "malformed",
+        /// Too many frames of HTTP/2 that ask for work and lead nowhere.
+        Flood = "flood",
         /// As many requests are in flight as are allowed.
         InFlight = "in-flight",
         /// As many requests are being held as are allowed.

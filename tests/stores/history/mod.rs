@@ -70,6 +70,8 @@ pub struct History {
     busy: u64,
     /// A calm history has steady clocks and replicas, so that absence gets proven; else anything may happen.
     calm: bool,
+    /// The line is small and slow, and soon full.
+    crowded: bool,
     /// Millions of numbers are known to be issued, of whom few are heard from.
     vast: bool,
     /// How the origin does: not told of at all, well, at times bad, slow, dead.
@@ -92,6 +94,7 @@ impl History {
             busy: random.pick(&[5, 40, 500]),
             calm,
             vast: calm && random.chance(100),
+            crowded: calm && random.chance(300),
             healing: false,
             origin: random.below(5),
             met: Met::default(),
@@ -111,18 +114,18 @@ impl History {
     /// The first exchange: settings that make something happen.
     pub fn opening(&mut self) -> Event {
         let mut exchange = self.exchange();
+        let settings = Settings {
+            rate_per_hour: self.random.pick(&[3_600, 36_000, 3_600_000, 360_000_000]),
+            presence_us: self.presence(),
+            opens_at_us: moment(&mut self.random, self.clock_us, 300),
+            draw: self.random.chance(700),
+            paced: self.random.chance(500),
+            ..Settings::default()
+        };
         exchange.proposal = Some(Proposal {
             content: KeyHash(1),
             changed: true,
-            settings: Settings {
-                rate_per_hour: self.random.pick(&[3_600, 36_000, 3_600_000, 360_000_000]),
-                presence_us: self.presence(),
-                line_max: self.random.pick(&[20, 2_000, 1_000_000, 1_000_000]),
-                opens_at_us: moment(&mut self.random, self.clock_us, 300),
-                draw: self.random.chance(700),
-                paced: self.random.chance(500),
-                ..Settings::default()
-            },
+            settings: self.crowd(settings),
         });
         Event::Exchange(self.clock_us, Box::new(exchange))
     }
@@ -309,9 +312,8 @@ impl History {
     /// Puts something in: usually a little of one or two kinds.
     fn fill(&mut self, exchange: &mut Exchange) {
         if self.odd(300) {
-            exchange.told_us = self
-                .random
-                .pick(&[SECOND, 2 * SECOND, 10 * SECOND, 60 * SECOND]);
+            let told = [SECOND, 2 * SECOND, 10 * SECOND, 60 * SECOND];
+            exchange.told_us = self.random.pick(&told[..if self.crowded { 1 } else { 4 }]);
         }
         if self.random.chance(400) {
             let most = if self.random.chance(20) {

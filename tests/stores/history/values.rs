@@ -31,7 +31,7 @@ impl History {
     pub(super) fn settings(&mut self) -> Settings {
         let presence_us = self.presence();
         let random = &mut self.random;
-        Settings {
+        let settings = Settings {
             rate_per_hour: random.pick(&[0, 60, 3_600, 7_200, 36_000, 3_600_000, 360_000_000]),
             active_max: random.pick(&[0, 1, 5, 60, 1_000, NO_LIMIT, NO_LIMIT, NO_LIMIT]),
             mode: match random.below(20) {
@@ -54,6 +54,21 @@ impl History {
             draw: random.chance(500),
             closes_at_us: moment(random, self.clock_us, 30),
             paced: random.chance(700),
+        };
+        self.crowd(settings)
+    }
+
+    /// The same for a line that is soon full and stays so, if this one is to be.
+    pub(super) fn crowd(&mut self, settings: Settings) -> Settings {
+        if !self.crowded {
+            return settings;
+        }
+        Settings {
+            rate_per_hour: self.random.pick(&[0, 60, 3_600]),
+            presence_us: SECOND,
+            line_max: self.random.pick(&[10, 60, 300]),
+            opens_at_us: 0,
+            ..settings
         }
     }
 
