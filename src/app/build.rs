@@ -75,16 +75,35 @@ pub(crate) fn workers(config: &Config) -> usize {
     }
 }
 
-/// The bounds of one worker.
-pub(crate) fn limits(config: &Config) -> Limits {
+/// Files that are open besides connections of visitors and origins: the log, the keys, the stores, operators.
+const OTHER_FILES: usize = 64;
+
+/// Connections of visitors that there may be where the system lets us have so many files open. What the origins may have
+/// in flight is kept back, or those inside would be failed by those who come; but never more than half.
+pub(crate) fn connections_max(config: &Config, files_max: Option<u64>) -> usize {
+    let max = config.server.max_connections;
+    let Some(files) = files_max.and_then(|files| usize::try_from(files).ok()) else {
+        return max;
+    };
+    let files = files.saturating_sub(OTHER_FILES);
+    let in_flight = config.origins.values().map(|origin| origin.max_in_flight);
+    let in_flight = usize::try_from(in_flight.sum::<u64>()).unwrap_or(usize::MAX);
+    max.min(files - in_flight.min(files / 2))
+}
+
+/// The bounds of one worker, where the system lets us have so many files open.
+pub(crate) fn limits(config: &Config, files_max: Option<u64>) -> Limits {
     let server = &config.server;
     Limits {
-        connections_max: (server.max_connections / workers(config)).max(1),
+        connections_max: (connections_max(config, files_max) / workers(config)).max(1),
         head_bytes_max: server.max_header_bytes,
         streams_max: server.max_streams,
         handshake: server.handshake_timeout,
         head: server.header_timeout,
         idle: server.idle_timeout,
+        send: server.send_timeout,
+        send_rate_min: server.min_send_rate,
+        held_max: server.max_unsent_bytes / workers(config) as u64,
         ..Limits::default()
     }
 }
@@ -188,6 +207,7 @@ fn origin(config: &Config, origin: &crate::config::Origin, tls: &ByName) -> Orig
         upgrades,
         tunnels_max: share,
         body_max: config.server.max_body_bytes,
+        body_rate_min: config.server.min_body_rate,
         timeouts: OriginTimeouts {
             connect: origin.connect_timeout,
             body: config.server.body_timeout,
@@ -367,10 +387,14 @@ rate = "1/s"
 upgrades = ["chat", "websocket"]
 "#,
         );
-        assert_eq!(limits(&config).connections_max, 250);
+        assert_eq!(limits(&config, None).connections_max, 250);
+        assert_eq!(limits(&config, Some(2_000)).connections_max, 250);
+        // Ten are for the origin, and some for everything else.
+        let of_few = |files| limits(&config, Some(files)).connections_max * 4;
+        assert_eq!((of_few(474), of_few(68), of_few(0)), (400, 4, 4));
         let origins = origins(&config).unwrap();
         let portal = origins.first().unwrap();
-        assert_eq!(portal.body_max, 1 << 20);
+        assert_eq!((portal.body_max, portal.body_rate_min), (1 << 20, 500));
         assert_eq!(portal.timeouts.body.as_secs(), 7);
         assert_eq!(portal.timeouts.response.as_secs(), 9);
         assert_eq!(portal.upgrades, ["chat", "websocket"]);

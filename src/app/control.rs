@@ -30,6 +30,7 @@ use crate::config::secret::Secret;
 use crate::config::secret::SecretError;
 use crate::config::secret::SecretSource;
 use crate::gate::CookieNames;
+use crate::gate::Joins;
 use crate::gate::Live;
 use crate::gate::Routes;
 use crate::gate::Site;
@@ -380,6 +381,10 @@ pub(crate) async fn assemble(
         trusted: build::trusted(&config),
         redirects: build::redirects(&config),
         hsts: build::hsts(&config),
+        joins: before.map_or_else(
+            || Arc::new(Joins::new(clock::monotonic())),
+            |live| Arc::clone(&live.joins),
+        ),
         external_https: config
             .server
             .external_url

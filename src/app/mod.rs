@@ -205,11 +205,24 @@ fn start_server(
         tls: None,
         redirects: true,
     });
+    let files_max = server::descriptors_max();
+    let (wanted, allowed) = (
+        config.server.max_connections,
+        build::connections_max(config, files_max),
+    );
+    if allowed < wanted {
+        warn!(
+            max_connections = wanted,
+            allowed,
+            open_files_max = files_max,
+            "fewer connections than configured: the system allows fewer open files (LimitNOFILE, ulimit -n)"
+        );
+    }
     let settings = ServerSettings {
         listen: visitors.chain(redirect).collect(),
         workers: build::workers(config),
         proxy_protocol: config.server.proxy_protocol.clone(),
-        limits: build::limits(config),
+        limits: build::limits(config, files_max),
     };
     let (live, metrics, log) = (
         Arc::clone(&control.live),

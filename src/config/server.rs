@@ -27,6 +27,8 @@ pub struct Server {
     pub trusted_proxies: Vec<IpNet>,
     /// Networks whose connections begin with a PROXY protocol header.
     pub proxy_protocol: Vec<IpNet>,
+    /// Networks that limits per address say nothing of.
+    pub exempt_networks: Vec<IpNet>,
     /// The path prefix of anteroom's own pages; begins and ends with a slash.
     pub prefix: String,
     /// How long a draining replica waits for what is in flight.
@@ -37,10 +39,22 @@ pub struct Server {
     pub header_timeout: Duration,
     /// Longest pause between two pieces of a request's body.
     pub body_timeout: Duration,
+    /// Bytes per second that a request's body has to come with, over time; 0 for any rate.
+    pub min_body_rate: u64,
+    /// Longest time in which a client takes nothing of a response.
+    pub send_timeout: Duration,
+    /// Bytes per second that a response has to be taken with, over time; 0 for any rate.
+    pub min_send_rate: u64,
     /// How long a connection with no request on it is kept.
     pub idle_timeout: Duration,
     /// Most connections at once, over all workers.
     pub max_connections: usize,
+    /// Most bytes of responses that wait in memory for clients over HTTP/2, over all workers.
+    pub max_unsent_bytes: u64,
+    /// Most connections at once from one client address, over all workers; 0 for any number.
+    pub max_connections_per_address: usize,
+    /// Most numbers of one room given at once to newcomers from one client address; 0 for any number.
+    pub max_joins_per_address: u64,
     /// Most HTTP/2 streams at once on one connection.
     pub max_streams: u32,
     /// Largest header section of a request, in bytes.

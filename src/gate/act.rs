@@ -18,6 +18,7 @@ use crate::gate::decide::Facts;
 use crate::gate::decide::Kind;
 use crate::gate::decide::TicketFact;
 use crate::gate::forward::Through;
+use crate::gate::joins;
 use crate::gate::reply;
 use crate::gate::show;
 use crate::gate::show::Look;
@@ -93,6 +94,13 @@ impl Gate {
             }
             decision = decide::without_pass(facts);
         }
+        if matches!(decision, Decision::Join | Decision::Pending)
+            && visit.stub().is_none()
+            && let Some(wait) = self.crowded(visit)
+        {
+            let page = joins::page(visit, &going.look(visit), wait, true);
+            return (Decision::Crowded, Ok(page));
+        }
         (decision, self.act(visit, going, facts, decision).await)
     }
 
@@ -121,7 +129,9 @@ impl Gate {
             Decision::Preflight => self.preflight(visit, going).await,
             Decision::Collect => self.collect(visit, going).await,
             Decision::Join => self.join(visit, going).await,
-            Decision::Show | Decision::Check => Ok(self.show(visit, &going.look(visit))),
+            Decision::Show | Decision::Check | Decision::Crowded => {
+                Ok(self.show(visit, &going.look(visit)))
+            }
             Decision::Pending => {
                 let new = || Some(stub::of(visit.port.arrive()?, seal::ticket_id()));
                 let stub = visit.stub().or_else(new);

@@ -2,7 +2,9 @@
 
 use std::rc::Rc;
 use std::time::Duration;
+use std::time::Instant;
 
+use bytes::Bytes;
 use http::HeaderMap;
 use http::Method;
 use http::Request;
@@ -15,6 +17,7 @@ use crate::gate::Gate;
 use crate::gate::answers;
 use crate::gate::decide::PassFact;
 use crate::gate::decide::TicketFact;
+use crate::gate::joins;
 use crate::gate::opening;
 use crate::gate::query;
 use crate::gate::reply;
@@ -45,6 +48,10 @@ use crate::telemetry::metrics::Label;
 
 /// How long pressing the button waits for the entry itself.
 const ENTER_WAIT: Duration = Duration::from_secs(1);
+
+/// What is said to whoever asks more often than a ticket may.
+const HAMMERED: &[u8] =
+    br#"{"type":"about:blank","title":"Too many requests","status":429,"retry_after":1}"#;
 
 /// A call to one of a room's own addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,8 +141,9 @@ impl Gate {
         }
         let query = request.uri().query().unwrap_or("");
         let response = self.status(&visit, &Look::asked(query, &live.config.server.prefix));
-        note.decision.set(Some(Decision::Status.name()));
-        local.rooms[room].counts.request(Decision::Status);
+        let decision = counted(Decision::Status, &response);
+        note.decision.set(Some(decision.name()));
+        local.rooms[room].counts.request(decision);
         Some(response)
     }
 
@@ -183,7 +191,7 @@ impl Gate {
             Call::WrongMethod => answers::wrong_method(visit, &look, methods(name)),
             Call::Unknown => answers::calm(visit, &look, Calm::NotFound, StatusCode::NOT_FOUND),
         };
-        (call.counted(), Ok(response))
+        (counted(call.counted(), &response), Ok(response))
     }
 
     /// The state of whoever's stub is lost, which becomes a ticket with that.
@@ -192,7 +200,7 @@ impl Gate {
         let Some(stub) = visit.stub().filter(|_| lost) else {
             return self.status(visit, look);
         };
-        if let Some(response) = self.too_many(visit, look, stub.id, State::Waiting) {
+        if let Some(response) = self.too_many(stub.id, visit.now) {
             return response;
         }
         match stub::claim(visit, &stub).await {
@@ -203,7 +211,7 @@ impl Gate {
 
     fn status(&self, visit: &Visit<'_>, look: &Look<'_>) -> Response<Body> {
         if let Some(stub) = visit.stub() {
-            let too_many = self.too_many(visit, look, stub.id, State::Waiting);
+            let too_many = self.too_many(stub.id, visit.now);
             return too_many.unwrap_or_else(|| {
                 // Where this replica lets people in by itself, a poll repeats that its visitor asks.
                 let entered = stub::go_in(visit, &stub).is_some();
@@ -214,6 +222,10 @@ impl Gate {
                 show::status(visit, &view, &look.have, None)
             });
         }
+        let shown = visit.ticket();
+        if let Some(response) = shown.and_then(|ticket| self.too_many(ticket.id, visit.now)) {
+            return response;
+        }
         let Some((ticket, standing)) = show::stand(visit) else {
             let standing = show::without_ticket(visit, show::unknown_state(visit));
             return show::status(
@@ -223,9 +235,6 @@ impl Gate {
                 None,
             );
         };
-        if let Some(response) = self.too_many(visit, look, ticket.id, standing.state) {
-            return response;
-        }
         if visit.has_outgrown_stub() {
             return status_of(visit, look, &ticket);
         }
@@ -234,26 +243,14 @@ impl Gate {
         show::status(visit, &view, &look.have, None)
     }
 
-    /// The answer to a poll that comes on top of more than a ticket may send in a second.
-    fn too_many(
-        &self,
-        visit: &Visit<'_>,
-        look: &Look<'_>,
-        id: TicketId,
-        state: State,
-    ) -> Option<Response<Body>> {
-        if !self.hammering.borrow_mut().is_too_many(id.0, visit.now) {
+    /// The answer to a poll that comes on top of more than a ticket may send in a second: the same for everybody, so
+    /// that it costs less than what it stands for. Nothing is looked up, rendered or signed for it.
+    fn too_many(&self, id: TicketId, now: Instant) -> Option<Response<Body>> {
+        if !self.hammering.borrow_mut().is_too_many(id.0, now) {
             return None;
         }
-        let standing = show::without_ticket(visit, state);
-        let mut view = show::view(visit, look, None, &standing);
-        view.poll_ms = 1_000;
-        let status = StatusCode::TOO_MANY_REQUESTS;
-        let body = visit
-            .live
-            .pages
-            .calm_problem(Calm::TooMany, &view, status.as_u16());
-        let mut response = reply::ours(status, Media::Problem, body, "");
+        let body = Bytes::from_static(HAMMERED);
+        let mut response = reply::ours(StatusCode::TOO_MANY_REQUESTS, Media::Problem, body, "");
         reply::retry_after(response.headers_mut(), 1);
         Some(response)
     }
@@ -281,7 +278,10 @@ impl Gate {
         }
         let kept = match visit.stub() {
             Some(stub) => stub::repeat(visit, &stub).await,
-            None => stub::number(visit, key).await,
+            None => match self.crowded(visit) {
+                Some(wait) => return joins::page(visit, look, wait, wants_page),
+                None => stub::number(visit, key).await,
+            },
         };
         let fresh = visit.again();
         let view = match &kept {
@@ -385,6 +385,15 @@ impl Gate {
             return reply::see_other(&look.return_to);
         }
         self.status(&visit, look)
+    }
+}
+
+/// What an answer counts as: those above a limit for themselves.
+fn counted(decision: Decision, response: &Response<Body>) -> Decision {
+    if response.status() == StatusCode::TOO_MANY_REQUESTS {
+        Decision::Limited
+    } else {
+        decision
     }
 }
 

@@ -96,6 +96,9 @@ pub(crate) enum Decision {
     Unusable,
     /// Answer 503 and say how to join.
     Refuse,
+    /// Say that too many come from where it does, and when to try again. The table never says so: only whoever would
+    /// get a place is counted.
+    Crowded,
 }
 
 /// The table.

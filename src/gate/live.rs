@@ -1,11 +1,13 @@
 //! Everything a request needs that a reload replaces, in one piece: a request uses the same one from start to end.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::HeaderValue;
 
 use crate::config::Config;
 use crate::gate::cookies::CookieNames;
+use crate::gate::joins::Joins;
 use crate::gate::limits::VisitorLimits;
 use crate::gate::redirect::Redirects;
 use crate::gate::routes::Routes;
@@ -35,6 +37,8 @@ pub struct Live {
     pub routes: Routes,
     /// Whose forwarding headers are believed.
     pub trusted: TrustedProxies,
+    /// What newcomers took of late; a reload leaves it as it is.
+    pub joins: Arc<Joins>,
     /// Whether visitors come over TLS that something in front of us ends.
     pub external_https: bool,
     /// Where cleartext requests are told to come again.
@@ -43,6 +47,23 @@ pub struct Live {
     pub hsts: Option<HeaderValue>,
     /// What pages say where no room is concerned.
     pub texts: Texts,
+}
+
+impl Live {
+    /// Whether limits that go by address say nothing of this one: it is one of ours, or stands for many.
+    #[must_use]
+    pub fn is_exempt(&self, ip: IpAddr) -> bool {
+        let ip = ip.to_canonical();
+        let exempt = &self.config.server.exempt_networks;
+        self.trusted.contains(ip) || exempt.iter().any(|network| network.contains(&ip))
+    }
+
+    /// How many connections there may be at once from this address; `None` where there is no limit.
+    #[must_use]
+    pub fn connections_max_from(&self, ip: IpAddr) -> Option<usize> {
+        let max = self.config.server.max_connections_per_address;
+        (max > 0 && !self.is_exempt(ip)).then_some(max)
+    }
 }
 
 /// A room as this replica serves it.

@@ -214,7 +214,8 @@ impl Local {
         };
         let same = apart_from_total(&self.live)? == apart_from_total(live)?
             && (&before.upgrades, before.body_max, before.timeouts)
-                == (&settings.upgrades, settings.body_max, settings.timeouts);
+                == (&settings.upgrades, settings.body_max, settings.timeouts)
+            && before.body_rate_min == settings.body_rate_min;
         let at = self
             .live
             .origins

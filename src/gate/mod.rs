@@ -16,9 +16,11 @@ mod divide;
 mod forward;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
+mod joins;
 mod limits;
 mod live;
 mod local;
+mod names;
 mod opening;
 mod poll;
 mod query;
@@ -34,6 +36,7 @@ mod visit;
 
 use std::cell::Cell;
 use std::cell::RefCell;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -51,9 +54,12 @@ use crate::gate::act::Going;
 use crate::gate::calm::calm;
 use crate::gate::calm::host_of;
 use crate::gate::calm::nothing_here;
-use crate::gate::decide::Decision as Act;
 use crate::gate::local::Local;
 use crate::gate::local::LocalOrigin;
+use crate::gate::names::counted;
+use crate::gate::names::ended;
+use crate::gate::names::failure;
+use crate::gate::names::turned;
 use crate::gate::poll::Hammering;
 use crate::gate::streams::Streams;
 use crate::gate::turned_away::TurnedAway;
@@ -61,6 +67,7 @@ use crate::gate::visit::Shown;
 use crate::gate::visit::Visit;
 use crate::message::Asked;
 use crate::message::Body;
+use crate::message::Ended;
 use crate::message::Fault;
 use crate::message::Handler;
 use crate::message::NormalPath;
@@ -77,13 +84,13 @@ use crate::telemetry::access_log::Entry;
 use crate::telemetry::access_log::WorkerLog;
 use crate::telemetry::metrics::Decision;
 use crate::telemetry::metrics::Label;
-use crate::telemetry::metrics::OriginFailure;
 use crate::telemetry::metrics::Turned;
 use crate::telemetry::metrics::WorkerMetrics;
 use crate::telemetry::metrics::WorkerOrigin;
 
 pub use cookies::CookieNames;
 pub use divide::Place;
+pub use joins::Joins;
 pub use limits::VisitorLimits;
 pub use live::Live;
 pub use live::Site;
@@ -370,6 +377,18 @@ impl Handler for Gate {
         });
     }
 
+    fn connections_max_from(&self, ip: IpAddr) -> Option<usize> {
+        self.live.load().connections_max_from(ip)
+    }
+
+    fn ended(&self, why: Ended) {
+        self.metrics.turned(ended(why));
+    }
+
+    fn holds(&self, bytes: u64) {
+        self.metrics.unsent(bytes);
+    }
+
     fn flooded(&self) {
         self.metrics.turned(Turned::Flood);
     }
@@ -404,52 +423,5 @@ impl Handler for Gate {
             room: room.as_deref().unwrap_or(""),
             decision: decision.unwrap_or(Decision::Error),
         });
-    }
-}
-
-/// The bound at which a request was turned away, if that is what happened.
-fn turned(fault: &Fault) -> Option<Turned> {
-    match fault {
-        Fault::Refused(_) => Some(Turned::Malformed),
-        Fault::Overloaded => Some(Turned::InFlight),
-        Fault::TooLarge => Some(Turned::BodySize),
-        Fault::ClientSlow => Some(Turned::BodyTimeout),
-        Fault::OriginBusy
-        | Fault::OriginDown
-        | Fault::OriginSlow
-        | Fault::ClientGone
-        | Fault::Panicked => None,
-    }
-}
-
-/// How an origin's failure is counted.
-fn failure(kind: OriginErrorKind) -> OriginFailure {
-    match kind {
-        OriginErrorKind::Connect => OriginFailure::Connect,
-        OriginErrorKind::ConnectTimeout => OriginFailure::ConnectTimeout,
-        OriginErrorKind::ResponseTimeout => OriginFailure::Timeout,
-        OriginErrorKind::Broken => OriginFailure::Closed,
-        OriginErrorKind::Busy => OriginFailure::Full,
-        OriginErrorKind::ClientBody
-        | OriginErrorKind::ClientTimeout
-        | OriginErrorKind::BodyTooLarge => OriginFailure::Body,
-        OriginErrorKind::ConnectMethod | OriginErrorKind::Upgrade | OriginErrorKind::Host => {
-            OriginFailure::Upgrade
-        }
-    }
-}
-
-/// How a decision about a request to a room is counted.
-fn counted(act: Act, response: &Result<Response<Body>, Fault>) -> Decision {
-    match act {
-        _ if response.is_err() => Decision::Error,
-        _ if response.as_ref().is_ok_and(forward::is_limited) => Decision::Limited,
-        Act::Admit | Act::Grace => Decision::Forward,
-        Act::Through => Decision::Bypass,
-        Act::Preflight => Decision::Preflight,
-        Act::Refuse => Decision::Problem,
-        Act::Collect | Act::Join | Act::Check | Act::Show | Act::Pending | Act::Unusable => {
-            Decision::Page
-        }
     }
 }

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::cell::Cell;
 use std::cell::RefCell;
 use std::future::Future;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 use std::time::Instant;
@@ -18,6 +19,7 @@ use http::Version;
 use hyper::body::Incoming;
 
 use crate::message::body::Body;
+use crate::message::bound::Ended;
 use crate::message::peer::Peer;
 use crate::message::target::PathError;
 
@@ -99,6 +101,16 @@ pub trait Handler: 'static {
 
     /// Told of every connection that ended before its first request could be read.
     fn unheard(&self, _why: Unheard) {}
+    /// How many connections there may be at once from this client address; `None` where there is no limit.
+    fn connections_max_from(&self, _ip: IpAddr) -> Option<usize> {
+        None
+    }
+
+    /// Told of every connection, or response, that was ended at a bound.
+    fn ended(&self, _why: Ended) {}
+
+    /// Told now and then how many bytes wait in memory for clients of this worker over HTTP/2.
+    fn holds(&self, _bytes: u64) {}
 
     /// Told of every connection that was ended for asking too often for what leads nowhere.
     fn flooded(&self) {}

@@ -6,11 +6,13 @@
 pub mod accept;
 pub mod asked;
 pub mod body;
+pub mod bound;
 pub mod cookies;
 pub mod forwarded;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 pub mod headers;
+pub mod network;
 pub mod peer;
 pub(crate) mod pieces;
 pub mod target;
@@ -26,6 +28,8 @@ pub use asked::Trouble;
 pub use asked::Unheard;
 pub use body::Body;
 pub use body::BodyError;
+pub use bound::Ended;
+pub use network::Network;
 pub use peer::Client;
 pub use peer::ForwardingHeader;
 pub use peer::Peer;

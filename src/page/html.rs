@@ -159,6 +159,11 @@ fn calm_words(kind: Calm) -> CalmWords {
             "btn-again",
         ),
         Calm::TooMany => ("too-many-h", vec!["too-many-lead"], "btn-again"),
+        Calm::Crowded => (
+            "crowded-h",
+            vec!["crowded-lead", "crowded-note"],
+            "btn-again",
+        ),
         Calm::BadRequest => ("bad-request-h", vec!["bad-request-lead"], "btn-service"),
         Calm::NotFound => ("not-found-h", vec!["not-found-lead"], "btn-service"),
         Calm::Trouble => ("trouble-h", vec!["trouble-lead"], "btn-again"),

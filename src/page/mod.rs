@@ -66,6 +66,8 @@ pub enum Calm {
     InsideOrigin,
     /// Too many requests from one network; `poll_ms` says when to come back.
     TooMany,
+    /// Too many newcomers from one network; `poll_ms` says when to come back.
+    Crowded,
     /// A request that cannot be read.
     BadRequest,
     /// Nothing is at this address.
@@ -76,11 +78,12 @@ pub enum Calm {
 
 impl Calm {
     /// Every calm page.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Leave,
         Self::LeaveInside,
         Self::InsideOrigin,
         Self::TooMany,
+        Self::Crowded,
         Self::BadRequest,
         Self::NotFound,
         Self::Trouble,

@@ -42,11 +42,12 @@ const MORE: [(&str, State); 16] = [
 ];
 
 /// The calm pages by name.
-const CALM: [(&str, Calm); 7] = [
+const CALM: [(&str, Calm); 8] = [
     ("leave", Calm::Leave),
     ("leave-inside", Calm::LeaveInside),
     ("inside-origin", Calm::InsideOrigin),
     ("too-many", Calm::TooMany),
+    ("crowded", Calm::Crowded),
     ("bad-request", Calm::BadRequest),
     ("not-found", Calm::NotFound),
     ("trouble", Calm::Trouble),

@@ -16,6 +16,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Context;
 use std::task::Poll;
+use std::time::Duration;
 
 use http::Request;
 use http::Response;
@@ -31,6 +32,8 @@ use crate::proxy::h2;
 use crate::proxy::h2::Replay;
 use crate::proxy::h2::Source;
 use crate::proxy::h2::Stream;
+use crate::proxy::patience::Pace;
+use crate::proxy::patience::Patience;
 use crate::proxy::pool::Lease;
 use crate::proxy::pool::OriginPool;
 use crate::proxy::share::Permit;
@@ -109,12 +112,18 @@ struct Kept {
     carrier: Carrier,
     alarm: Alarm,
     flight: Flight,
-    progress: Option<Rc<Progress>>,
-    /// The alarm is set to the client's next piece of its body, not to the origin's response.
-    client_owes: bool,
+    body: Option<Sending>,
     again: Again,
     /// The connection was idle for so long that the server may have closed it, which is nobody's failure.
     is_risky: bool,
+}
+
+/// A client's body, which the origin waits for now and then.
+struct Sending {
+    progress: Rc<Progress>,
+    patience: Patience,
+    /// Since when the alarm is set to the client's next piece of its body, and not to the origin's response.
+    owed_since_ms: Option<u64>,
 }
 
 /// What there is to send again.
@@ -253,7 +262,12 @@ fn sent<A>(pool: &Rc<OriginPool>, answer: A, carried: Carried) -> Sent<A> {
         is_risky,
     } = carried;
     let mut alarm = pool.ticker().alarm();
-    set(pool, &mut alarm, &flight, false);
+    let body = progress.map(|progress| Sending {
+        progress,
+        patience: Patience::new(pool.settings.body_pace()),
+        owed_since_ms: None,
+    });
+    set(pool, &mut alarm, &flight, None);
     Sent {
         answer,
         kept: Some(Kept {
@@ -261,8 +275,7 @@ fn sent<A>(pool: &Rc<OriginPool>, answer: A, carried: Carried) -> Sent<A> {
             carrier,
             alarm,
             flight,
-            progress,
-            client_owes: false,
+            body,
             again,
             is_risky,
         }),
@@ -333,8 +346,7 @@ impl Kept {
             carrier,
             alarm,
             flight,
-            progress,
-            client_owes: _,
+            body,
             again,
             is_risky,
         } = self;
@@ -355,7 +367,8 @@ impl Kept {
             Err(unanswered) => unanswered,
         };
         let was_processed = unanswered.was_sent && !h2::was_not_processed(&unanswered.error);
-        let (mut error, unsent) = broken(unanswered, progress.as_deref());
+        let progress = body.as_ref().map(|body| &*body.progress);
+        let (mut error, unsent) = broken(unanswered, progress);
         error.was_sent = was_processed;
         let is_reused = carrier.is_reused();
         let is_broken = error.kind == OriginErrorKind::Broken;
@@ -395,22 +408,19 @@ impl Kept {
     }
 
     fn is_overdue(&mut self, cx: &mut Context<'_>) -> bool {
-        if let Some(progress) = self.progress.as_deref() {
-            let owes = progress.waits_for_client();
-            if progress.take_moved() || owes != self.client_owes {
-                self.client_owes = owes;
-                set(&self.pool, &mut self.alarm, &self.flight, owes);
-            }
+        if let Some(body) = &mut self.body
+            && body.has_changed()
+        {
+            let ticker = self.pool.ticker();
+            let left = body.note(ticker.now_ms(), self.pool.settings.body_pace());
+            set(&self.pool, &mut self.alarm, &self.flight, left);
         }
         self.alarm.is_due(cx)
     }
 
     fn overdue(self) -> Failure {
-        let kind = if self
-            .progress
-            .as_deref()
-            .is_some_and(Progress::waits_for_client)
-        {
+        let waits_for_client = |body: &Sending| body.progress.waits_for_client();
+        let kind = if self.body.as_ref().is_some_and(waits_for_client) {
             OriginErrorKind::ClientTimeout
         } else {
             self.carrier.in_use().failed(Mishap::Unanswered);
@@ -431,14 +441,28 @@ impl Kept {
     }
 }
 
+impl Sending {
+    /// Whether something arrived, or whose turn it is has changed.
+    fn has_changed(&self) -> bool {
+        self.progress.take_moved()
+            || self.progress.waits_for_client() != self.owed_since_ms.is_some()
+    }
+
+    /// How long the client may take for its next piece, if it is its turn.
+    fn note(&mut self, now_ms: u64, pace: Pace) -> Option<Duration> {
+        let owes = self.progress.waits_for_client();
+        let since_ms = std::mem::replace(&mut self.owed_since_ms, owes.then_some(now_ms));
+        let waited_ms = since_ms.map_or(0, |since_ms| now_ms.saturating_sub(since_ms));
+        self.patience
+            .spend(waited_ms, self.progress.take_bytes(), pace);
+        owes.then(|| self.patience.left())
+    }
+}
+
 /// Sets the alarm to when the response must have begun, or the client have gone on, as far as we can tell now.
-fn set(pool: &OriginPool, alarm: &mut Alarm, flight: &Flight, client_owes: bool) {
+fn set(pool: &OriginPool, alarm: &mut Alarm, flight: &Flight, client_has: Option<Duration>) {
     let timeouts = &pool.settings.timeouts;
-    let limit = if client_owes {
-        timeouts.body
-    } else {
-        timeouts.response
-    };
+    let limit = client_has.unwrap_or(timeouts.response);
     let at_ms = pool.ticker().in_ms(limit);
     alarm.set_at(
         flight

@@ -9,6 +9,7 @@ use http::HeaderValue;
 use crate::message::Forwarding;
 use crate::proxy::check::HealthCheck;
 use crate::proxy::ejection::EjectionRule;
+use crate::proxy::patience::Pace;
 use crate::proxy::share::Pot;
 use crate::proxy::standing::Standings;
 use crate::proxy::tls::OriginTls;
@@ -50,6 +51,8 @@ pub struct OriginSettings {
     pub tunnels_max: usize,
     /// Largest body of a request, in bytes.
     pub body_max: u64,
+    /// Bytes per second that a request's body has to come with, over time; 0 for any rate (see [`super::Patience`]).
+    pub body_rate_min: u64,
     /// How long things may take.
     pub timeouts: OriginTimeouts,
 }
@@ -82,7 +85,7 @@ pub struct OriginTimeouts {
     pub room: Duration,
     /// Connecting, TLS included.
     pub connect: Duration,
-    /// Between two pieces of a request's body, while the origin waits for them.
+    /// Between two pieces of a request's body, while the origin waits for them; less where they came too slowly.
     pub body: Duration,
     /// From the last byte sent until the response begins.
     pub response: Duration,
@@ -146,7 +149,16 @@ impl OriginSettings {
             upgrades: vec!["websocket".to_owned()],
             tunnels_max: 4_096,
             body_max: u64::MAX,
+            body_rate_min: 0,
             timeouts: OriginTimeouts::default(),
+        }
+    }
+
+    /// What a client has to keep up while the origin waits for its body.
+    pub(super) fn body_pace(&self) -> Pace {
+        Pace {
+            pause: self.timeouts.body,
+            bytes_per_s: self.body_rate_min,
         }
     }
 

@@ -45,6 +45,8 @@ pub(super) enum UploadError {
 pub(super) struct Progress {
     /// Something arrived from the client since this was last asked.
     moved: Cell<bool>,
+    /// Bytes that arrived since this was last asked.
+    bytes: Cell<u64>,
     /// The last time anybody asked, the client had nothing to give.
     client_owes: Cell<bool>,
     /// The client broke off, or sent something that is no body.
@@ -104,6 +106,11 @@ impl Progress {
     /// Whether anything arrived from the client since the last call.
     pub(super) fn take_moved(&self) -> bool {
         self.moved.take()
+    }
+
+    /// Bytes that arrived from the client since the last call.
+    pub(super) fn take_bytes(&self) -> u64 {
+        self.bytes.take()
     }
 
     pub(super) fn client_failed(&self) -> bool {
@@ -167,7 +174,13 @@ impl Body for Upload {
             progress.client_owes.set(polled.is_pending());
             match &polled {
                 Poll::Pending => {}
-                Poll::Ready(Some(Ok(_))) => progress.moved.set(true),
+                Poll::Ready(Some(Ok(frame))) => {
+                    let bytes = frame.data_ref().map_or(0, Bytes::len) as u64;
+                    progress.moved.set(true);
+                    progress
+                        .bytes
+                        .set(progress.bytes.get().saturating_add(bytes));
+                }
                 Poll::Ready(Some(Err(_))) => progress.client_failed.set(true),
                 Poll::Ready(None) => progress.ended.set(true),
             }

@@ -36,6 +36,7 @@ use crate::message::Peer;
 use crate::message::Refusal;
 use crate::message::Unheard;
 use crate::proxy::Ticker;
+use crate::server::connections::Activity;
 use crate::server::connections::Connection;
 use crate::server::connections::Order;
 use crate::server::connections::Place;
@@ -52,6 +53,7 @@ use crate::server::settings::SharedTls;
 use crate::server::stack::Arrived;
 use crate::server::stream::Watched;
 use crate::server::strict;
+use crate::server::taking::Beginning;
 
 /// Bytes buffered of what goes out on a connection, in HTTP/2 on a stream.
 const SEND_BUFFER: usize = 64 * 1024;
@@ -81,6 +83,7 @@ pub(super) struct Speaker<S, H> {
     http1: http1::Builder,
     http1_once: http1::Builder,
     http2: http2::Builder<Local>,
+    beginning: Rc<Beginning>,
     ticker: Rc<Ticker>,
     limits: Limits,
     /// Networks whose connections begin with a PROXY protocol header.
@@ -89,13 +92,17 @@ pub(super) struct Speaker<S, H> {
 
 /// Runs HTTP/2 streams on the worker.
 #[derive(Debug, Clone)]
-struct Local(TaskTracker);
+struct Local {
+    tasks: TaskTracker,
+    beginning: Rc<Beginning>,
+}
 
 impl<F: Future + 'static> hyper::rt::Executor<F> for Local {
     fn execute(&self, future: F) {
-        self.0.spawn_local(async move {
+        let task = self.tasks.spawn_local(async move {
             future.await;
         });
+        self.beginning.started(task.abort_handle());
     }
 }
 
@@ -122,7 +129,12 @@ where
             .writev(false);
         let mut http1_once = http1.clone();
         http1_once.keep_alive(false);
-        let mut http2 = http2::Builder::new(Local(tasks));
+        let beginning = Rc::<Beginning>::default();
+        let local = Local {
+            tasks,
+            beginning: Rc::clone(&beginning),
+        };
+        let mut http2 = http2::Builder::new(local);
         http2
             .timer(TokioTimer::new())
             .max_concurrent_streams(limits.streams_max)
@@ -140,6 +152,7 @@ where
             http1,
             http1_once,
             http2,
+            beginning,
             ticker,
             limits,
             introduced: settings.proxy_protocol.clone(),
@@ -254,7 +267,10 @@ where
             &self.http1
         };
         let speak = |stream| {
-            let service = service(self.stack.clone(), peer, Rc::clone(connection));
+            let connected = Rc::clone(connection);
+            let service = service(self.stack.clone(), peer, Rc::clone(connection), move || {
+                connected.begin()
+            });
             let whole = builder.serve_connection(TokioIo::new(stream), service);
             Box::new(whole.with_upgrades())
         };
@@ -274,7 +290,10 @@ where
         let stream = Watched::http2(stream, Arc::clone(&connection.flow));
         let traffic = Rc::clone(&connection.traffic);
         let stream = Frames::new(stream, Rc::clone(&self.ticker), traffic);
-        let service = service(self.stack.clone(), peer, Rc::clone(connection));
+        let (connected, beginning) = (Rc::clone(connection), Rc::clone(&self.beginning));
+        let service = service(self.stack.clone(), peer, Rc::clone(connection), move || {
+            connected.begin_stream(&beginning)
+        });
         let running = self.http2.serve_connection(TokioIo::new(stream), service);
         let mut running = Box::pin(running);
         let mut is_finishing = false;
@@ -304,6 +323,7 @@ fn service<S, H>(
     stack: S,
     peer: Peer,
     connection: Rc<Connection>,
+    begin: impl Fn() -> Activity,
 ) -> impl hyper::service::Service<
     Request<Incoming>,
     Response = Response<Sent<H>>,
@@ -316,7 +336,7 @@ where
 {
     let stack = RefCell::new(stack);
     hyper::service::service_fn(move |mut request: Request<Incoming>| {
-        let activity = connection.begin();
+        let activity = begin();
         let refusal = check(&mut request, &connection).err();
         let asked = Asked {
             request,

@@ -1,30 +1,44 @@
 //! The open connections of one worker: how many, what each is doing, and how to tell them something.
 //!
 //! What a connection does is noted as it happens, for the price of a few stores; whether it does so for too long is
-//! looked at about once a second, a part of them at a time.
+//! looked at about once a second, a part of them at a time. When nearly as many are open as may be, those that do nothing
+//! get less time (see [`Limits::hurried`]): otherwise a few thousand idle ones would keep everybody else outside.
 
 use std::cell::Cell;
 use std::cell::RefCell;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Context;
-use std::task::Poll;
-use std::task::Waker;
-use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use crate::message::Refusal;
+use crate::message::Ended;
 use crate::proxy::Ticker;
-use crate::server::frames::Traffic;
+use crate::server::addresses::Addresses;
+use crate::server::addresses::Seat;
+use crate::server::doing::Common;
+use crate::server::held::AllHeld;
 use crate::server::settings::Limits;
-use crate::server::stream::Flow;
+
+pub(super) use crate::server::doing::Activity;
+pub(super) use crate::server::doing::Connection;
+pub(super) use crate::server::doing::Order;
+
+/// Of a hundred connections that may be open, so many make the others hurry.
+const CROWDED_PERCENT: usize = 90;
+
+/// Who knows what clients may do, and is told what they did.
+pub(super) trait Guard: std::fmt::Debug {
+    /// See [`crate::message::Handler::connections_max_from`].
+    fn connections_max_from(&self, ip: IpAddr) -> Option<usize>;
+    /// See [`crate::message::Handler::ended`].
+    fn ended(&self, why: Ended);
+    /// See [`crate::message::Handler::holds`].
+    fn holds(&self, bytes: u64);
+}
 
 /// A connection is looked at in every so many sweeps.
 pub(super) const SWEEPS: u32 = 8;
-
-/// How long nothing is in flight on a connection before it is parked.
-const PARK_AFTER: Duration = Duration::from_secs(1);
 
 /// Connections parked by one sweep: what others wait for meanwhile is about a millisecond.
 const PARKED_MAX: usize = 1_024;
@@ -33,7 +47,10 @@ const PARKED_MAX: usize = 1_024;
 #[derive(Debug)]
 pub(super) struct Connections {
     ticker: Rc<Ticker>,
-    max: usize,
+    guard: Rc<dyn Guard>,
+    addresses: Arc<Addresses>,
+    held: Arc<AllHeld>,
+    limits: Limits,
     open: RefCell<Vec<Rc<Connection>>>,
     /// Which part of them the next sweep looks at.
     part: Cell<u32>,
@@ -44,73 +61,27 @@ pub(super) struct Connections {
     order: Cell<Order>,
 }
 
-/// What one connection is doing.
-#[derive(Debug)]
-pub(super) struct Connection {
-    ticker: Rc<Ticker>,
-    /// What its bytes do.
-    pub(super) flow: Arc<Flow>,
-    /// Where it is among the open ones.
-    index: Cell<usize>,
-    waker: RefCell<Option<Waker>>,
-    order: Cell<Order>,
-    /// What its frames do, in HTTP/2.
-    pub(super) traffic: Rc<Traffic>,
-    parking: Cell<Parking>,
-    /// Requests whose answers are not sent to the end, here and on the whole worker.
-    in_flight: Cell<usize>,
-    worker_in_flight: Rc<Cell<usize>>,
-    /// Requests so far.
-    requests: Cell<u64>,
-    /// When the last answer ended, or the connection began.
-    idle_since_ms: Cell<u64>,
-    /// Since when a head is being read, and since when the client takes nothing of what we have for it; both as
-    /// first seen by a sweep.
-    head_since_ms: Cell<Option<u64>>,
-    stuck_since_ms: Cell<Option<u64>>,
-}
-
-/// What a connection is told to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Order {
-    /// Go on.
-    Serve,
-    /// Answer what comes, as the last thing: a request that was sent before its client could know is not lost. Where
-    /// the protocol sees to that itself (RFC 9113 §6.8), it is as [`Order::Finish`].
-    Last,
-    /// Finish what is in flight, then end.
-    Finish,
-    /// End.
-    Cut,
-}
-
-/// Whether a connection may be parked (see [`crate::server::parked`]).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Parking {
-    /// It cannot, or it is.
-    No,
-    /// When it is idle.
-    Possible,
-    /// It is to be, if it is idle still.
-    Asked,
-}
-
 /// A connection's place among the open ones; dropping it takes it off.
 #[derive(Debug)]
 pub(super) struct Place {
     connections: Rc<Connections>,
     pub(super) connection: Rc<Connection>,
+    _seat: Option<Seat>,
 }
 
-/// One request in flight; it rides in the answer's body and ends with it.
-#[derive(Debug)]
-pub(super) struct Activity(Rc<Connection>);
-
 impl Connections {
-    pub(super) fn new(ticker: Rc<Ticker>, max: usize) -> Rc<Self> {
+    pub(super) fn new(
+        ticker: Rc<Ticker>,
+        guard: Rc<dyn Guard>,
+        addresses: Arc<Addresses>,
+        limits: Limits,
+    ) -> Rc<Self> {
         Rc::new(Self {
             ticker,
-            max,
+            guard,
+            addresses,
+            held: AllHeld::new(limits.held_max),
+            limits,
             open: RefCell::default(),
             part: Cell::new(0),
             in_flight: Rc::default(),
@@ -122,7 +93,7 @@ impl Connections {
 
     /// Waits until one more may be open.
     pub(super) async fn room(&self) {
-        while self.len() >= self.max {
+        while self.len() >= self.limits.connections_max {
             self.ended.notified().await;
         }
     }
@@ -141,28 +112,32 @@ impl Connections {
         self.finished.get()
     }
 
-    pub(super) fn enter(self: &Rc<Self>) -> Place {
+    /// A connection from this address; `None` when there are too many from it.
+    pub(super) fn enter(self: &Rc<Self>, ip: IpAddr) -> Option<Place> {
+        let seat = match self.guard.connections_max_from(ip) {
+            None => None,
+            Some(max) => match self.addresses.enter(ip, max) {
+                None => {
+                    self.guard.ended(Ended::Address);
+                    return None;
+                }
+                seat => seat,
+            },
+        };
         let mut open = self.open.borrow_mut();
-        let connection = Rc::new(Connection {
-            ticker: Rc::clone(&self.ticker),
-            flow: Arc::default(),
-            index: Cell::new(open.len()),
-            waker: RefCell::default(),
-            traffic: Rc::default(),
-            order: self.order.clone(),
-            parking: Cell::new(Parking::No),
-            in_flight: Cell::new(0),
-            worker_in_flight: self.in_flight(),
-            requests: Cell::new(0),
-            idle_since_ms: Cell::new(self.ticker.now_ms()),
-            head_since_ms: Cell::new(None),
-            stuck_since_ms: Cell::new(None),
-        });
+        let common = Common {
+            ticker: &self.ticker,
+            in_flight: &self.in_flight,
+            held: &self.held,
+            limits: &self.limits,
+        };
+        let connection = Rc::new(Connection::new(&common, self.order.get(), open.len()));
         open.push(Rc::clone(&connection));
-        Place {
+        Some(Place {
             connections: Rc::clone(self),
             connection,
-        }
+            _seat: seat,
+        })
     }
 
     /// Tells every connection, and every further one.
@@ -173,17 +148,50 @@ impl Connections {
         }
     }
 
+    /// Ends those that hold most of what waits in memory, whenever it is too much.
+    pub(super) async fn shed(self: Rc<Self>) {
+        loop {
+            self.held.too_much().await;
+            let held = |connection: &Rc<Connection>| {
+                let bytes = connection.held();
+                let is_open = !connection.is_cut();
+                (is_open && bytes > 0).then(|| (bytes, Rc::clone(connection)))
+            };
+            let mut holders: Vec<_> = self.open.borrow().iter().filter_map(held).collect();
+            holders.sort_unstable_by_key(|(bytes, _)| std::cmp::Reverse(*bytes));
+            let mut excess = self.held.excess();
+            for (bytes, connection) in holders {
+                if excess == 0 {
+                    break;
+                }
+                excess = excess.saturating_sub(bytes);
+                connection.tell(Order::Cut);
+                self.guard.ended(Ended::HoldsTooMuch);
+            }
+        }
+    }
+
     /// Ends connections that have been idle, slow or stuck for too long, and has idle ones parked: the next part of
     /// all, so that [`SWEEPS`] sweeps look at each of them once. (One that moves up when another ends may wait for the
     /// next round.)
-    pub(super) fn sweep(&self, limits: &Limits) {
+    pub(super) fn sweep(&self) {
+        self.guard.holds(self.held.bytes());
+        let is_crowded = self.len() * 100 >= self.limits.connections_max * CROWDED_PERCENT;
+        let limits = if is_crowded {
+            self.limits.hurried()
+        } else {
+            self.limits
+        };
         let open = self.open.borrow();
         let part = self.part.get();
         self.part.set((part + 1) % SWEEPS);
         let end = |part: u32| open.len() * part as usize / SWEEPS as usize;
         let mut parked_left = PARKED_MAX;
         for connection in &open[end(part)..end(part + 1)] {
-            connection.check(limits);
+            let (head, taking) = connection.check(&limits);
+            for (count, why) in [(head, Ended::HeadSlow), (taking, Ended::TakingSlow)] {
+                (0..count).for_each(|_| self.guard.ended(why));
+            }
             if parked_left > 0 && connection.park_if_idle() {
                 parked_left -= 1;
             }
@@ -191,164 +199,48 @@ impl Connections {
     }
 }
 
-impl Connection {
-    /// What this connection is to do; its task is woken when that changes.
-    pub(super) fn order(&self, cx: &Context<'_>) -> Order {
-        if self.waker.borrow().is_none() {
-            // A connection stays on one task.
-            self.waker.replace(Some(cx.waker().clone()));
-        }
-        self.order.get()
-    }
-
-    /// Whether it has been told to end, soon or now.
-    pub(super) fn is_told(&self) -> bool {
-        self.order.get() != Order::Serve
-    }
-
-    /// A request begins.
-    pub(super) fn begin(self: &Rc<Self>) -> Activity {
-        self.in_flight.set(self.in_flight.get() + 1);
-        self.worker_in_flight.set(self.worker_in_flight.get() + 1);
-        self.requests.set(self.requests.get() + 1);
-        Activity(Rc::clone(self))
-    }
-
-    /// What is wrong with the current HTTP/1.1 request, as far as its bytes tell.
-    pub(super) fn refusal(&self) -> Option<Refusal> {
-        self.flow.refusal(self.requests.get())
-    }
-
-    /// From now on, whether it may be parked when it is idle.
-    pub(super) fn allow_parking(&self, is_allowed: bool) {
-        self.parking.set(if is_allowed {
-            Parking::Possible
-        } else {
-            Parking::No
-        });
-    }
-
-    /// If it is to be parked and nothing is in flight, begins to watch what the library does with it; how many requests
-    /// there were until now.
-    pub(super) fn watch_if_asked(&self) -> Option<u64> {
-        if self.parking.get() != Parking::Asked {
-            return None;
-        }
-        self.parking.set(Parking::Possible);
-        self.flow.watch_anew();
-        self.requests_if_idle()
-    }
-
-    /// Whether nothing has happened since it was watched, and nothing is left to do.
-    pub(super) fn is_still(&self, requests: u64) -> bool {
-        self.requests_if_idle() == Some(requests) && self.flow.is_still()
-    }
-
-    fn requests_if_idle(&self) -> Option<u64> {
-        (self.in_flight.get() == 0).then(|| self.requests.get())
-    }
-
-    /// Asks the connection's task to park it, if it has been idle for long enough; whether it was asked to.
-    fn park_if_idle(&self) -> bool {
-        let idle_ms = self
-            .ticker
-            .now_ms()
-            .saturating_sub(self.idle_since_ms.get());
-        u128::from(idle_ms) >= PARK_AFTER.as_millis()
-            && !self.flow.is_within()
-            && self.ask_to_park()
-    }
-
-    /// Asks the connection's task to park it, if nothing is in flight; whether it was asked to.
-    pub(super) fn ask_to_park(&self) -> bool {
-        let is_possible = self.parking.get() == Parking::Possible && self.in_flight.get() == 0;
-        if is_possible {
-            self.parking.set(Parking::Asked);
-            if let Some(waker) = &*self.waker.borrow() {
-                waker.wake_by_ref();
-            }
-        }
-        is_possible
-    }
-
-    fn tell(&self, order: Order) {
-        if order > self.order.get() {
-            self.order.set(order);
-            if let Some(waker) = self.waker.borrow_mut().take() {
-                waker.wake();
-            }
-        }
-    }
-
-    fn check(&self, limits: &Limits) {
-        let now_ms = self.ticker.now_ms();
-        let begun = |since: &Cell<Option<u64>>, is_on: bool| {
-            since.set(is_on.then(|| since.get().unwrap_or(now_ms)));
-            since.get()
-        };
-        let exceeds = |since_ms: Option<u64>, limit: Duration| {
-            since_ms.is_some_and(|since_ms| {
-                u128::from(now_ms.saturating_sub(since_ms)) > limit.as_millis()
-            })
-        };
-        let is_busy = self.in_flight.get() > 0;
-        let stuck_ms = begun(&self.stuck_since_ms, self.flow.take_stuck());
-        let head_ms = begun(&self.head_since_ms, !is_busy && self.flow.is_within());
-        if exceeds(stuck_ms, limits.send) || exceeds(head_ms, limits.head) {
-            self.tell(Order::Cut);
-        } else if !is_busy && exceeds(Some(self.idle_since_ms.get()), limits.idle) {
-            self.tell(Order::Finish);
-        }
-    }
-}
-
-impl Activity {
-    /// Whether its connection has been told to end.
-    pub(super) fn is_last(&self) -> bool {
-        self.0.is_told()
-    }
-
-    /// The request was answered by a change of protocol.
-    pub(super) fn upgraded(&self) {
-        self.0.flow.upgraded();
-    }
-
-    /// See [`Traffic::poll_room`].
-    pub(super) fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {
-        self.0.traffic.poll_room(cx)
-    }
-
-    /// See [`Traffic::hand`].
-    pub(super) fn hand(&self, len: usize) {
-        self.0.traffic.hand(len);
-    }
-}
-
-impl Drop for Activity {
-    fn drop(&mut self) {
-        let connection = &self.0;
-        connection.in_flight.set(connection.in_flight.get() - 1);
-        connection
-            .worker_in_flight
-            .set(connection.worker_in_flight.get() - 1);
-        connection.idle_since_ms.set(connection.ticker.now_ms());
-    }
-}
-
 impl Drop for Place {
     fn drop(&mut self) {
         let connections = &self.connections;
         let mut open = connections.open.borrow_mut();
-        let index = self.connection.index.get();
+        let index = self.connection.index();
         open.swap_remove(index);
         if let Some(moved) = open.get(index) {
-            moved.index.set(index);
+            moved.set_index(index);
         }
         drop(open);
-        if connections.order.get() != Order::Serve && self.connection.order.get() != Order::Cut {
+        if self.connections.order.get() != Order::Serve && !self.connection.is_cut() {
             connections.finished.set(connections.finished.get() + 1);
         }
         connections.ended.notify_one();
+    }
+}
+
+/// Limits nobody.
+#[cfg(test)]
+#[derive(Debug)]
+struct Nobody;
+
+#[cfg(test)]
+impl Guard for Nobody {
+    fn connections_max_from(&self, _: IpAddr) -> Option<usize> {
+        None
+    }
+
+    fn ended(&self, _: Ended) {}
+
+    fn holds(&self, _: u64) {}
+}
+
+#[cfg(test)]
+impl Connections {
+    /// So many, from wherever they come.
+    pub(super) fn open_to_all(ticker: Rc<Ticker>, connections_max: usize) -> Rc<Self> {
+        let limits = Limits {
+            connections_max,
+            ..Limits::default()
+        };
+        Self::new(ticker, Rc::new(Nobody), Addresses::new(), limits)
     }
 }
 
@@ -358,8 +250,9 @@ mod tests {
 
     #[tokio::test]
     async fn no_more_than_the_maximum_is_open_and_places_are_found_again() {
-        let connections = Connections::new(Ticker::new(), 2);
-        let (first, second) = (connections.enter(), connections.enter());
+        let connections = Connections::open_to_all(Ticker::new(), 2);
+        let enter = || connections.enter(IpAddr::from([192, 0, 2, 1])).unwrap();
+        let (first, second) = (enter(), enter());
         let room = connections.room();
         tokio::pin!(room);
         tokio::select! {
@@ -369,7 +262,7 @@ mod tests {
         }
         drop(first);
         room.await;
-        let third = connections.enter();
+        let third = enter();
         drop(second);
         drop(third);
         assert_eq!(connections.len(), 0);

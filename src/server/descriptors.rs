@@ -31,3 +31,9 @@ pub fn raise_descriptor_limit() -> DescriptorLimit {
         now,
     }
 }
+
+/// How many files this process may have open; `None` for no limit.
+#[must_use]
+pub fn descriptors_max() -> Option<u64> {
+    getrlimit(Resource::Nofile).current
+}

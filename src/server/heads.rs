@@ -76,6 +76,15 @@ impl Heads {
         self.refused
     }
 
+    /// Whether a head has begun and is not over.
+    pub(super) fn is_inside(&self) -> bool {
+        match self.state {
+            State::Head => true,
+            State::Between => self.line_len > 0,
+            State::Body(_) | State::Chunks(_) | State::Lost => false,
+        }
+    }
+
     /// Whether there is anything of a request that has not come in as a whole.
     pub(super) fn is_within(&self) -> bool {
         self.is_within
@@ -262,6 +271,22 @@ mod tests {
         for size in 1..=all.len() {
             assert_eq!(seen(&all, size), (6, None, all.len()), "{size}");
         }
+    }
+
+    #[test]
+    fn a_head_is_being_read_from_its_first_byte_to_its_last_and_a_body_is_none() {
+        let mut heads = Heads::new();
+        let mut inside = |bytes: &str| {
+            heads.see(bytes.as_bytes());
+            heads.is_inside()
+        };
+        assert!(!inside("\r\n"));
+        assert!(inside("P"));
+        assert!(inside("OST / HTTP/1.1\r\nContent-Length: 2\r\n"));
+        for piece in ["\r\n", "h", "i"] {
+            assert!(!inside(piece));
+        }
+        assert!(inside("GET / HTTP/1.1\r\n"));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use socket2::Domain;
 use socket2::Protocol;
@@ -16,6 +17,7 @@ use socket2::Type;
 use crate::server::ServerError;
 use crate::server::handed::Handed;
 use crate::server::settings::ListenSettings;
+use crate::server::socket;
 
 /// Connections the kernel keeps for us until they are accepted; it may allow fewer.
 pub(super) const BACKLOG: u16 = 8_192;
@@ -41,10 +43,12 @@ pub(super) struct Listening {
 /// One worker's listening sockets, in the order of the addresses.
 pub(super) type Sockets = Vec<Listening>;
 
-/// Binds every address that was not handed over once for every worker, and tells the real addresses.
+/// Binds every address that was not handed over once for every worker, and tells the real addresses. `send`: see
+/// [`socket::prepare`].
 pub(super) fn bind_all(
     listen: &[ListenSettings],
     workers: usize,
+    send: Duration,
     mut handed: Handed,
 ) -> Result<(Vec<SocketAddr>, Vec<Sockets>), ServerError> {
     let mut addrs = Vec::with_capacity(listen.len());
@@ -61,6 +65,7 @@ pub(super) fn bind_all(
                 Some(shared) => shared.try_clone().map_err(failed)?,
                 None => bind(real).map_err(failed)?,
             };
+            socket::prepare(&SockRef::from(&socket), send).map_err(failed)?;
             real = socket.local_addr().map_err(failed)?;
             worker.push(Listening {
                 socket,

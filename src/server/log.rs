@@ -147,6 +147,7 @@ where
             activity.upgraded();
         }
         entry.is_complete = response.body().is_end_stream();
+        activity.offer();
         if activity.is_last() && entry.version < Version::HTTP_2 {
             // RFC 9112 §9.6: so the client sends nothing more here.
             let close = HeaderValue::from_static("close");
@@ -156,7 +157,10 @@ where
                 .or_insert(close);
         }
         Poll::Ready(Ok(response.map(|body| Sent {
-            body,
+            body: match body {
+                Body::Full(bytes) => Body::Full(activity.hold(bytes)),
+                body => body,
+            },
             entry,
             activity,
         })))
@@ -191,16 +195,25 @@ impl<H: Handler> http_body::Body for Sent<H> {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
         std::task::ready!(this.activity.poll_room(cx));
-        let polled = Pin::new(&mut this.body).poll_frame(cx);
+        let streams = matches!(this.body, Body::Streaming(_));
+        let mut polled = Pin::new(&mut this.body).poll_frame(cx);
+        if let Poll::Ready(Some(Ok(frame))) = &mut polled
+            && streams
+            && let Some(bytes) = frame.data_mut()
+        {
+            *bytes = this.activity.hold(std::mem::take(bytes));
+        }
         match &polled {
             Poll::Ready(Some(Ok(frame))) => {
                 let len = frame.data_ref().map_or(0, Bytes::len);
                 this.activity.hand(len);
                 this.entry.body_bytes = this.entry.body_bytes.saturating_add(len as u64);
                 this.entry.is_complete = this.body.is_end_stream();
+                this.activity.take(len as u64);
             }
             Poll::Ready(None) => this.entry.is_complete = true,
-            Poll::Ready(Some(Err(_))) | Poll::Pending => {}
+            Poll::Ready(Some(Err(_))) => {}
+            Poll::Pending => this.activity.wait(),
         }
         polled
     }

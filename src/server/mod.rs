@@ -58,16 +58,19 @@
 //! work for people who are not there, and no browser half-closes. `OPTIONS http://host` without a path goes on as
 //! `OPTIONS /`, because the library does not tell it from that.
 
+mod addresses;
 mod certificates;
 mod chunks;
 mod connection;
 mod connections;
 mod descriptors;
+mod doing;
 mod frames;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 mod handed;
 mod heads;
+mod held;
 mod in_flight;
 mod listen;
 mod log;
@@ -76,9 +79,11 @@ pub mod proxy_protocol;
 mod rescue;
 mod resumption;
 mod settings;
+mod socket;
 mod stack;
 mod stream;
 mod strict;
+mod taking;
 pub mod tls;
 mod worker;
 
@@ -93,8 +98,10 @@ use tokio::sync::watch;
 
 use crate::message::Handler;
 use crate::proxy::Background;
+use crate::server::addresses::Addresses;
 
 pub use descriptors::DescriptorLimit;
+pub use descriptors::descriptors_max;
 pub use descriptors::raise_descriptor_limit;
 pub use handed::Handed;
 pub use handed::HandedError;
@@ -195,7 +202,9 @@ where
     let settings = Arc::new(settings);
     let make = Arc::new(make);
     let count = settings.workers.max(1);
-    let (addrs, mut sockets) = listen::bind_all(&settings.listen, count, handed)?;
+    let send = settings.limits.send;
+    let (addrs, mut sockets) = listen::bind_all(&settings.listen, count, send, handed)?;
+    let addresses = Addresses::new();
     let (phase, told) = watch::channel(Phase::Serve);
     let mut workers = Vec::with_capacity(count);
     for index in (0..count).rev() {
@@ -204,6 +213,7 @@ where
             index,
             workers: count,
             settings: Arc::clone(&settings),
+            addresses: Arc::clone(&addresses),
             sockets,
         };
         let (tx, ended) = oneshot::channel();

@@ -7,6 +7,14 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use ipnet::IpNet;
 
+use crate::proxy::Pace;
+use crate::server::socket::UNSENT_MAX;
+
+/// How many times shorter times are when there are nearly too many connections, how long at least and how long at most.
+const HURRY: u32 = 10;
+const HURRIED_MIN: Duration = Duration::from_secs(2);
+const HURRIED_MAX: Duration = Duration::from_secs(10);
+
 /// TLS that can be replaced while connections are open; new ones get the new one.
 pub type SharedTls = Arc<ArcSwap<rustls::ServerConfig>>;
 
@@ -52,8 +60,12 @@ pub struct Limits {
     pub head: Duration,
     /// Without a request on a connection.
     pub idle: Duration,
-    /// Without the client taking a byte of an answer.
+    /// Without the client taking a byte of an answer that it could take.
     pub send: Duration,
+    /// Bytes per second that it has to take over time; 0 for any rate (see [`crate::proxy::Patience`]).
+    pub send_rate_min: u64,
+    /// Bytes of answers that wait in memory for clients over HTTP/2.
+    pub held_max: u64,
     /// Once told to drain: for connections and requests that were on their way before anybody could know.
     pub last_call: Duration,
 }
@@ -69,7 +81,42 @@ impl Default for Limits {
             head: Duration::from_secs(15),
             idle: Duration::from_secs(75),
             send: Duration::from_secs(60),
+            send_rate_min: 500,
+            held_max: 256 * 1024 * 1024,
             last_call: Duration::from_secs(1),
+        }
+    }
+}
+
+impl Limits {
+    /// What a client has to keep up while it takes an answer. The kernel tells that a client took something only in
+    /// large pieces: their time comes on top.
+    pub(super) fn taking(&self) -> Pace {
+        let piece_ms = u64::from(UNSENT_MAX) * 1_000;
+        let piece_ms = piece_ms.checked_div(self.send_rate_min).unwrap_or(0);
+        Pace {
+            pause: self.send.saturating_add(Duration::from_millis(piece_ms)),
+            bytes_per_s: self.send_rate_min,
+        }
+    }
+
+    /// The same for a stream of HTTP/2 by itself, of which every byte is seen.
+    pub(super) fn taking_stream(&self) -> Pace {
+        Pace {
+            pause: self.send,
+            bytes_per_s: self.send_rate_min,
+        }
+    }
+
+    /// The times when nearly as many connections are open as may be: whoever does nothing has to make room for whoever
+    /// is not served at all.
+    pub(super) fn hurried(&self) -> Self {
+        let shorter = |time: Duration| (time / HURRY).clamp(time.min(HURRIED_MIN), HURRIED_MAX);
+        Self {
+            head: shorter(self.head),
+            idle: shorter(self.idle),
+            send: shorter(self.send),
+            ..*self
         }
     }
 }

@@ -21,18 +21,25 @@ use tokio::io::ReadBuf;
 use crate::message::Refusal;
 use crate::server::heads::Heads;
 
+/// What is said to whoever did not send a head in time.
+const LATE: &[u8] =
+    b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+
 /// What the bytes of one connection do.
 #[derive(Debug, Default)]
 pub(super) struct Flow {
-    /// HTTP/1.1: part of a request has come in, and more of it will.
+    /// HTTP/1.1: part of a request has come in, and more of it will; and whether that is its head.
     is_within: AtomicBool,
+    has_head: AtomicBool,
+    /// It did not come in its time.
+    is_late: AtomicBool,
     /// The last read found nothing, and the last that was done about writing was a flush that left nothing.
     is_dry: AtomicBool,
     is_flushed: AtomicBool,
     /// The client does not take what we have for it.
     is_stuck: AtomicBool,
-    /// It took something since this was last asked.
-    has_moved: AtomicBool,
+    /// What it took since this was last asked, in bytes.
+    taken: AtomicU64,
     /// HTTP/1.1 heads seen to their end.
     heads: AtomicU64,
     /// The first of them that is refused, counted from one, and why; zero while there is none.
@@ -53,6 +60,11 @@ impl Flow {
         self.is_within.load(Relaxed)
     }
 
+    /// HTTP/1.1: whether that is a head.
+    pub(super) fn has_head(&self) -> bool {
+        self.has_head.load(Relaxed)
+    }
+
     /// Forgets what was last read and written, for [`Flow::is_still`].
     pub(super) fn watch_anew(&self) {
         self.is_dry.store(false, Relaxed);
@@ -68,10 +80,20 @@ impl Flow {
             && self.refused_from.load(Relaxed) == 0
     }
 
-    /// Whether the client has taken nothing, of something, since the last call.
-    pub(super) fn take_stuck(&self) -> bool {
-        let has_moved = self.has_moved.swap(false, Relaxed);
-        self.is_stuck.load(Relaxed) && !has_moved
+    /// HTTP/1.1: from now on nothing more is read of the head that is late. Its client is told when the connection is
+    /// polled next; whether that is still to be done.
+    pub(super) fn give_up_head(&self) -> bool {
+        !self.is_late.swap(true, Relaxed)
+    }
+
+    /// Whether there is more for the client than it takes.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.is_stuck.load(Relaxed)
+    }
+
+    /// Bytes the client, or the kernel for it, took since the last call.
+    pub(super) fn take_taken(&self) -> u64 {
+        self.taken.swap(0, Relaxed)
     }
 
     /// See [`Heads`]: what is wrong with the last of `count` requests that have begun. One whose head was not seen
@@ -130,6 +152,7 @@ impl<T> Watched<T> {
         let flow = &self.flow;
         if flow.is_upgraded.load(Relaxed) {
             self.heads = None;
+            flow.has_head.store(false, Relaxed);
             return bytes.len();
         }
         let good = heads.see(bytes);
@@ -138,15 +161,31 @@ impl<T> Watched<T> {
             flow.refusal.get_or_init(|| refusal);
             flow.refused_from.store(from, Relaxed);
         }
+        flow.has_head.store(heads.is_inside(), Relaxed);
         flow.is_within.store(heads.is_within(), Relaxed);
         good
     }
 
-    fn sent(&self, is_taken: bool) {
-        self.flow.is_stuck.store(!is_taken, Relaxed);
-        if is_taken {
-            self.flow.has_moved.store(true, Relaxed);
+    fn sent(&self, polled: &Poll<io::Result<usize>>) {
+        self.flow.is_stuck.store(polled.is_pending(), Relaxed);
+        if let Poll::Ready(Ok(len)) = polled {
+            self.flow.taken.fetch_add(*len as u64, Relaxed);
         }
+    }
+}
+
+impl<T: AsyncWrite + Unpin> Watched<T> {
+    /// Says that the head did not come in time (RFC 9110 §15.5.9), as far as the client takes it at once.
+    fn say_late(&mut self, cx: &mut Context<'_>) -> io::Error {
+        let mut stream = Pin::new(&mut self.stream);
+        // An answer that is not taken is in the way, and then nobody listens.
+        if !self.flow.is_stuck()
+            && let Poll::Ready(Ok(_)) = stream.as_mut().poll_write(cx, LATE)
+        {
+            // It goes out with this or not at all.
+            drop(stream.poll_flush(cx));
+        }
+        io::ErrorKind::TimedOut.into()
     }
 }
 
@@ -163,7 +202,7 @@ impl<T: AsyncRead + Unpin> Watched<T> {
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
+impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -172,6 +211,9 @@ impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
         let not_http = || Poll::Ready(Err(io::Error::from(io::ErrorKind::InvalidData)));
         if self.is_wrong {
             return not_http();
+        }
+        if self.flow.is_late.load(Relaxed) {
+            return Poll::Ready(Err(self.say_late(cx)));
         }
         let before = buf.filled().len();
         if buf.remaining() > 0
@@ -209,21 +251,21 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.flow.is_flushed.store(false, Relaxed);
-        self.sent(polled.is_ready());
+        self.sent(&polled);
         polled
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let polled = Pin::new(&mut self.stream).poll_flush(cx);
+        self.flow.is_stuck.store(polled.is_pending(), Relaxed);
         self.flow.is_flushed.store(polled.is_ready(), Relaxed);
-        self.sent(polled.is_ready());
         polled
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // TLS has something to say here as well.
         let polled = Pin::new(&mut self.stream).poll_shutdown(cx);
-        self.sent(polled.is_ready());
+        self.flow.is_stuck.store(polled.is_pending(), Relaxed);
         polled
     }
 }
@@ -259,8 +301,8 @@ mod tests {
         let mut stream = Watched::http1(Full, Arc::clone(&flow));
         let mut cx = Context::from_waker(std::task::Waker::noop());
         assert!(Pin::new(&mut stream).poll_flush(&mut cx).is_ready());
-        assert!(!flow.take_stuck());
+        assert!(!flow.is_stuck());
         assert!(Pin::new(&mut stream).poll_shutdown(&mut cx).is_pending());
-        assert!(flow.take_stuck());
+        assert!(flow.is_stuck());
     }
 }

@@ -1,12 +1,14 @@
 //! One worker: a thread with a current-thread runtime that accepts, serves and, in the end, drains.
 
 use std::io;
+use std::net::IpAddr;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::net::TcpListener;
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
@@ -15,6 +17,7 @@ use tokio::task::LocalSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::message::Ended;
 use crate::message::Handler;
 use crate::message::Peer;
 use crate::proxy::Background;
@@ -22,8 +25,10 @@ use crate::proxy::Ticker;
 use crate::server::Drained;
 use crate::server::Phase;
 use crate::server::Worker;
+use crate::server::addresses::Addresses;
 use crate::server::connection::Speaker;
 use crate::server::connections::Connections;
+use crate::server::connections::Guard;
 use crate::server::connections::Order;
 use crate::server::connections::Place;
 use crate::server::connections::SWEEPS;
@@ -51,6 +56,7 @@ pub(super) struct Plan {
     pub(super) index: usize,
     pub(super) workers: usize,
     pub(super) settings: Arc<ServerSettings>,
+    pub(super) addresses: Arc<Addresses>,
     pub(super) sockets: Sockets,
 }
 
@@ -80,9 +86,7 @@ async fn live<H: Handler>(
     let tasks = TaskTracker::new();
     let closing = CancellationToken::new();
     let limits = plan.settings.limits;
-    let connections = Connections::new(Rc::clone(&ticker), limits.connections_max);
     tokio::task::spawn_local(Rc::clone(&ticker).run());
-    tokio::task::spawn_local(sweep(Rc::clone(&connections), plan.settings.clone()));
     let background = Background {
         tasks: tasks.clone(),
         closing: closing.clone(),
@@ -93,6 +97,10 @@ async fn live<H: Handler>(
         workers: plan.workers,
         background,
     });
+    let guard = Rc::new(Guarding(Rc::clone(&handler)));
+    let connections = Connections::new(Rc::clone(&ticker), guard, plan.addresses, limits);
+    tokio::task::spawn_local(sweep(Rc::clone(&connections)));
+    tokio::task::spawn_local(Rc::clone(&connections).shed());
     let layers = stack(&handler, connections.in_flight(), limits.in_flight_max);
     let speaker = Rc::new(Speaker::new(
         layers,
@@ -140,6 +148,29 @@ async fn live<H: Handler>(
         last_call: limits.last_call,
     };
     ending.drain(&mut told).await
+}
+
+/// Asks the handler, and tells it.
+struct Guarding<H>(Rc<H>);
+
+impl<H> std::fmt::Debug for Guarding<H> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Guarding")
+    }
+}
+
+impl<H: Handler> Guard for Guarding<H> {
+    fn connections_max_from(&self, ip: IpAddr) -> Option<usize> {
+        self.0.connections_max_from(ip)
+    }
+
+    fn ended(&self, why: Ended) {
+        self.0.ended(why);
+    }
+
+    fn holds(&self, bytes: u64) {
+        self.0.holds(bytes);
+    }
 }
 
 /// A connection that the handler was told of, until it is dropped.
@@ -207,12 +238,12 @@ impl Ending<'_> {
     }
 }
 
-async fn sweep(connections: Rc<Connections>, settings: Arc<ServerSettings>) {
+async fn sweep(connections: Rc<Connections>) {
     let mut interval = tokio::time::interval(ROUND / SWEEPS);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         interval.tick().await;
-        connections.sweep(&settings.limits);
+        connections.sweep();
     }
 }
 
@@ -254,16 +285,15 @@ impl Door {
             match accepted {
                 Ok((stream, addr)) => {
                     back_off = BACK_OFF_MIN;
-                    if let Err(error) = stream.set_nodelay(true) {
-                        // It only costs latency.
-                        tracing::debug!(%error, "cannot switch off delayed sending");
-                    }
+                    let Some(place) = self.connections.enter(addr.ip()) else {
+                        refuse(&stream);
+                        continue;
+                    };
                     let peer = Peer {
                         addr,
                         tls: self.tls.is_some(),
                         redirected: self.redirects,
                     };
-                    let place = self.connections.enter();
                     self.tasks
                         .spawn_local(serve(stream, peer, self.tls.clone(), place));
                 }
@@ -297,6 +327,13 @@ impl Door {
     async fn next(&self, listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
         self.connections.room().await;
         listener.accept().await
+    }
+}
+
+/// Has a connection closed without a farewell: what waits for one would cost the kernel more than the connection did.
+fn refuse(stream: &TcpStream) {
+    if let Err(error) = SockRef::from(stream).set_linger(Some(Duration::ZERO)) {
+        tracing::debug!(%error, "a connection too many is closed the long way");
     }
 }
 

@@ -11,6 +11,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bombs;
 mod calm;
 mod cookies;
 mod drain;
@@ -20,6 +21,7 @@ mod guard;
 mod handover;
 mod hostile;
 mod in_flight;
+mod limits;
 #[allow(dead_code, clippy::panic, reason = "shared with the chaos runs")]
 #[path = "../chaos/link.rs"]
 mod link;

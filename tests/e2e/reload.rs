@@ -339,8 +339,11 @@ fn the_bounds_of_connections_are_said_to_need_a_restart() {
     let keys = [
         ("handshake_timeout", "\"5s\""),
         ("header_timeout", "\"5s\""),
+        ("send_timeout", "\"5s\""),
+        ("min_send_rate", "\"5 B/s\""),
         ("idle_timeout", "\"5s\""),
         ("max_connections", "100"),
+        ("max_unsent_bytes", "\"5 MiB\""),
         ("max_streams", "7"),
         ("max_header_bytes", "\"8 KiB\""),
     ];

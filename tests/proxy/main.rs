@@ -20,6 +20,7 @@ mod parked;
 mod protocols;
 mod proxy_header;
 mod servers;
+mod slow;
 mod streaming;
 mod strict;
 mod support;

@@ -13,6 +13,7 @@ use anteroom::clock;
 use anteroom::line::ids::TicketId;
 use anteroom::message::Asked;
 use anteroom::message::Body;
+use anteroom::message::Ended;
 use anteroom::message::Fault;
 use anteroom::message::Handler;
 use anteroom::message::Record;
@@ -80,6 +81,7 @@ pub(crate) struct Seen {
     pub(crate) log: Vec<String>,
     pub(crate) orders: Vec<String>,
     pub(crate) unheard: Vec<Unheard>,
+    pub(crate) ended: Vec<Ended>,
     /// Connections that were parked, and of these the ones that are no more.
     pub(crate) parked: usize,
     pub(crate) woke: usize,
@@ -137,6 +139,10 @@ impl Handler for ForwardAll {
 
     fn unheard(&self, why: Unheard) {
         self.seen.lock().unwrap().unheard.push(why);
+    }
+
+    fn ended(&self, why: Ended) {
+        self.seen.lock().unwrap().ended.push(why);
     }
 
     fn parked(&self) {
@@ -233,6 +239,10 @@ impl Front {
     pub(crate) async fn unheard(&self, count: usize) -> Vec<Unheard> {
         until(|| self.seen.lock().unwrap().unheard.len() >= count).await;
         self.seen.lock().unwrap().unheard.clone()
+    }
+
+    pub(crate) fn ended(&self) -> Vec<Ended> {
+        self.seen.lock().unwrap().ended.clone()
     }
 
     /// Connections that are parked.

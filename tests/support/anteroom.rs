@@ -42,6 +42,8 @@ pub struct Place {
 #[derive(Debug)]
 pub struct Anteroom {
     place: Place,
+    /// The most files it may have open; the system's limit where none.
+    files: Option<u32>,
     child: Child,
     _dir: TempDir,
 }
@@ -52,7 +54,15 @@ impl Anteroom {
     /// # Panics
     /// When it ends instead, or is not ready in time; its log's end is told.
     pub fn start(toml: impl Fn(&Place) -> String) -> Self {
-        Self::start_until(toml, "/readyz")
+        Self::start_until(toml, "/readyz", None)
+    }
+
+    /// As [`Anteroom::start`], where the system allows it no more than so many open files.
+    ///
+    /// # Panics
+    /// As there.
+    pub fn start_with_files(files: u32, toml: impl Fn(&Place) -> String) -> Self {
+        Self::start_until(toml, "/readyz", Some(files))
     }
 
     /// As [`Anteroom::start`], for a replica that cannot be ready yet: waits until it is there.
@@ -60,10 +70,10 @@ impl Anteroom {
     /// # Panics
     /// As there.
     pub fn start_unready(toml: impl Fn(&Place) -> String) -> Self {
-        Self::start_until(toml, "/livez")
+        Self::start_until(toml, "/livez", None)
     }
 
-    fn start_until(toml: impl Fn(&Place) -> String, path: &str) -> Self {
+    fn start_until(toml: impl Fn(&Place) -> String, path: &str, files: Option<u32>) -> Self {
         for _ in 0..PORT_TRIES {
             let dir = TempDir::new().expect("a temporary folder");
             let place = Place {
@@ -72,9 +82,10 @@ impl Anteroom {
                 dir: dir.path().to_owned(),
             };
             fs::write(config(&place), toml(&place)).expect("the configuration is written");
-            let child = spawn(&place);
+            let child = spawn(&place, files);
             let mut replica = Self {
                 place,
+                files,
                 child,
                 _dir: dir,
             };
@@ -150,7 +161,7 @@ impl Anteroom {
     /// As there.
     pub fn restart_until(&mut self, path: &str) {
         end(&mut self.child);
-        self.child = spawn(&self.place);
+        self.child = spawn(&self.place, self.files);
         assert!(
             self.answers(path),
             "anteroom did not start again:\n{}",
@@ -245,13 +256,22 @@ fn config(place: &Place) -> PathBuf {
     place.dir.join("anteroom.toml")
 }
 
-fn spawn(place: &Place) -> Child {
+fn spawn(place: &Place, files: Option<u32>) -> Child {
     let log = File::options()
         .create(true)
         .append(true)
         .open(place.dir.join("anteroom.log"))
         .expect("a log file");
-    Command::new(binary())
+    let mut command = match files {
+        None => Command::new(binary()),
+        Some(files) => {
+            let mut shell = Command::new("sh");
+            let limited = format!("ulimit -n {files} && exec \"$0\" \"$@\"");
+            shell.arg("-c").arg(limited).arg(binary());
+            shell
+        }
+    };
+    command
         .args(["serve", "--config"])
         .arg(config(place))
         .current_dir(&place.dir)

@@ -71,13 +71,24 @@ impl Check<'_> {
             external_url: values.parsed("external_url"),
             trusted_proxies,
             proxy_protocol,
+            exempt_networks: values
+                .list("exempt_networks")
+                .iter()
+                .filter_map(|(text, _)| forms::network(text).ok())
+                .collect(),
             prefix: values.text("prefix").unwrap_or_default().to_owned(),
             drain: values.duration("drain"),
             handshake_timeout: values.duration("handshake_timeout"),
             header_timeout: values.duration("header_timeout"),
             body_timeout: values.duration("body_timeout"),
+            min_body_rate: values.number("min_body_rate"),
+            send_timeout: values.duration("send_timeout"),
+            min_send_rate: values.number("min_send_rate"),
             idle_timeout: values.duration("idle_timeout"),
             max_connections: values.count("max_connections"),
+            max_unsent_bytes: values.number("max_unsent_bytes"),
+            max_connections_per_address: values.count("max_connections_per_address"),
+            max_joins_per_address: values.number("max_joins_per_address"),
             max_streams: u32::try_from(values.number("max_streams")).unwrap_or(u32::MAX),
             max_header_bytes: values.count("max_header_bytes"),
             max_body_bytes: values.number("max_body_bytes"),

@@ -9,6 +9,7 @@ use toml::de::DeValue;
 
 use crate::config::fault::Code;
 use crate::config::fault::Fault;
+use crate::config::units;
 use crate::config::units::Rate;
 use crate::config::units::Share;
 use crate::config::units::Size;
@@ -33,6 +34,8 @@ pub enum Kind {
     Rate,
     /// A size in this range.
     Size(Size, Size),
+    /// So many bytes each second, in this range.
+    Speed(Size, Size),
     /// A share of a whole.
     Share,
     /// One of these words.
@@ -118,6 +121,7 @@ impl Kind {
         match self {
             Self::Duration(..) => self.bounded(text.parse::<Span>()?.micros()),
             Self::Size(..) => self.bounded(text.parse::<Size>()?.bytes()),
+            Self::Speed(..) => self.bounded(units::bytes_per_s(text)?.bytes()),
             Self::Rate => Ok(Raw::Number(text.parse::<Rate>()?.per_hour())),
             Self::Share => Ok(Raw::Number(text.parse::<Share>()?.ppm())),
             Self::Choice(choices) if choices.contains(&text) => Ok(Raw::Text(text.to_owned())),
@@ -137,7 +141,7 @@ impl Kind {
         let (least, most) = match self {
             Self::Integer(least, most) => (*least, *most),
             Self::Duration(least, most) => (least.micros(), most.micros()),
-            Self::Size(least, most) => (least.bytes(), most.bytes()),
+            Self::Size(least, most) | Self::Speed(least, most) => (least.bytes(), most.bytes()),
             Self::Boolean
             | Self::Rate
             | Self::Share
@@ -172,6 +176,9 @@ impl Kind {
             (Self::Size(..), DeValue::Integer(number)) => {
                 format!("write its unit: \"{number} B\"")
             }
+            (Self::Speed(..), DeValue::Integer(number)) => {
+                format!("write its unit: \"{number} B/s\"")
+            }
             (Self::Boolean, _) => String::from("write true or false, without quotes"),
             (Self::Integer(..), DeValue::String(_)) => {
                 String::from("write the number without quotes")
@@ -204,6 +211,10 @@ impl Kind {
             Self::Size(least, most) => {
                 format!("a size, {} to {}", show(least.bytes()), show(most.bytes()))
             }
+            Self::Speed(least, most) => {
+                let (least, most) = (show(least.bytes()), show(most.bytes()));
+                format!("bytes per second, {least} to {most}")
+            }
             Self::Share => String::from("a share, 0 to 1"),
             Self::Choice(choices) => format!("one of {}", quoted(choices)),
             Self::Text(form) => form.name.to_owned(),
@@ -220,6 +231,9 @@ impl Kind {
                 format!("\"{}\"", Rate::from_per_hour(*per_hour))
             }
             (Self::Size(..), Raw::Number(bytes)) => format!("\"{}\"", Size::from_bytes(*bytes)),
+            (Self::Speed(..), Raw::Number(bytes)) => {
+                format!("\"{}/s\"", Size::from_bytes(*bytes))
+            }
             (Self::Share, Raw::Number(ppm)) => Share::from_ppm(*ppm).to_string(),
             (_, Raw::Number(number)) => number.to_string(),
             (_, Raw::Flag(flag)) => flag.to_string(),

@@ -101,6 +101,15 @@ pub(super) const SERVER: Section = Section {
                   without a header is closed within `handshake_timeout`; from others a header is no HTTP.",
         },
         Key {
+            name: "exempt_networks",
+            kind: Kind::List(NETWORK),
+            default: Default::Value(r#"["127.0.0.0/8", "::1/128"]"#),
+            apply: Apply::Live,
+            why: "Networks that the limits per address (`max_connections_per_address`, `max_joins_per_address`) say \
+                  nothing of: monitoring, a load test. Those of `trusted_proxies` are exempt by themselves; of whoever \
+                  comes through them, joins count by the address they tell.",
+        },
+        Key {
             name: "prefix",
             kind: Kind::Text(Words {
                 name: "a path like \"/.anteroom/\"",
@@ -143,6 +152,33 @@ pub(super) const SERVER: Section = Section {
                   is not kept.",
         },
         Key {
+            name: "min_body_rate",
+            kind: Kind::Speed(Size::from_bytes(0), Size::from_bytes(1 << 20)),
+            default: Default::Value(r#""500 B/s""#),
+            apply: Apply::Live,
+            why: "What a client has to keep up while it sends a request's body: pauses use up `body_timeout`, and what it \
+                  sends gives it back at this rate, so that a byte now and then is ended (408) after little more than \
+                  that, and a phone in a tunnel goes on. The slowest mobile networks carry some 2 KiB/s; \"0 B/s\" \
+                  leaves only `body_timeout`.",
+        },
+        Key {
+            name: "send_timeout",
+            kind: seconds(1, 600),
+            default: Default::Value(r#""60s""#),
+            apply: Apply::Restart,
+            why: "How long a client may take nothing of a response that is there for it. It counts for each HTTP/2 \
+                  stream by itself; a response that waits for the origin, as an event stream does, is not concerned.",
+        },
+        Key {
+            name: "min_send_rate",
+            kind: Kind::Speed(Size::from_bytes(0), Size::from_bytes(1 << 20)),
+            default: Default::Value(r#""500 B/s""#),
+            apply: Apply::Restart,
+            why: "What a client has to keep up while it takes a response, over `send_timeout` and the time of 64 KiB at \
+                  this rate. It ends clients that read a few bytes now and then to hold connections of the origin; \
+                  \"0 B/s\" leaves only `send_timeout`.",
+        },
+        Key {
             name: "idle_timeout",
             kind: seconds(1, 3_600),
             default: Default::Value(r#""75s""#),
@@ -156,7 +192,36 @@ pub(super) const SERVER: Section = Section {
             default: Default::Value("50000"),
             apply: Apply::Restart,
             why: "Most connections at once, over all workers. Each costs a file descriptor and some kilobytes; \
-                  further ones wait in the kernel.",
+                  further ones wait in the kernel. Where the system allows fewer files, as many are kept back as \
+                  requests may be in flight to the origins (at most half), so that those inside are served. From nine \
+                  tenths on, those that do nothing get a tenth of their time, and ten seconds at most.",
+        },
+        Key {
+            name: "max_unsent_bytes",
+            kind: Kind::Size(Size::from_bytes(1 << 20), Size::from_bytes(1 << 40)),
+            default: Default::Value(r#""256 MiB""#),
+            apply: Apply::Restart,
+            why: "Most bytes of responses that wait in memory for clients over HTTP/2, over all workers. A client may keep \
+                  a hundred responses waiting on a connection; beyond this bound the connections that hold most are cut.",
+        },
+        Key {
+            name: "max_connections_per_address",
+            kind: Kind::Integer(0, 1_000_000),
+            default: Default::Value("5000"),
+            apply: Apply::Live,
+            why: "Most connections at once from one client address (IPv6: from one /64), over all workers; further ones \
+                  are closed as they come. Behind one IPv4 address of a mobile network may be a thousand phones with a \
+                  few connections each, so keep it high; 0 sets no limit.",
+        },
+        Key {
+            name: "max_joins_per_address",
+            kind: Kind::Integer(0, 1_000_000),
+            default: Default::Value("5000"),
+            apply: Apply::Live,
+            why: "Most numbers of one room that newcomers from one address (IPv6: from one /64, and sixteen times as many \
+                  from one /48) are given at once; they come back evenly within ten minutes. Who comes on top gets a \
+                  calm page (429) that comes back by itself. Whoever has a ticket is not concerned. Each replica counts \
+                  by itself; 0 sets no limit.",
         },
         Key {
             name: "max_streams",

@@ -247,8 +247,11 @@ impl Config {
             prefix,
             handshake_timeout,
             header_timeout,
+            send_timeout,
+            min_send_rate,
             idle_timeout,
             max_connections,
+            max_unsent_bytes,
             max_streams,
             max_header_bytes,
             ..
@@ -258,8 +261,11 @@ impl Config {
         server.proxy_protocol = proxy_protocol;
         server.handshake_timeout = handshake_timeout;
         server.header_timeout = header_timeout;
+        server.send_timeout = send_timeout;
+        server.min_send_rate = min_send_rate;
         server.idle_timeout = idle_timeout;
         server.max_connections = max_connections;
+        server.max_unsent_bytes = max_unsent_bytes;
         server.max_streams = max_streams;
         server.max_header_bytes = max_header_bytes;
         if applied.server.tls.is_some() != in_force.server.tls.is_some() {

@@ -53,7 +53,8 @@ fn what_waits_for_a_restart_is_named_and_left_as_it_was() {
             "[server]\nlisten = {listen}\nworkers = {workers}\nprefix = {prefix}\n\
              proxy_protocol = \"10.0.0.{workers}\"\n\
              handshake_timeout = \"{workers}s\"\nheader_timeout = \"{workers}s\"\nidle_timeout = \"{workers}s\"\n\
-             max_connections = {workers}\nmax_streams = {workers}\nmax_header_bytes = \"{workers}0 KiB\"\n\
+             send_timeout = \"{workers}s\"\nmin_send_rate = \"{workers} B/s\"\n\
+             max_connections = {workers}\nmax_unsent_bytes = \"{workers} MiB\"\nmax_streams = {workers}\nmax_header_bytes = \"{workers}0 KiB\"\n\
              [server.redirect]\nlisten = \"0.0.0.0:8{workers}\"\nhosts = \"a\"\n\
              [admin]\nlisten = {log}\n\
              [store]\nurl = {store}\npath = {prefix}\nprefix = \"p{workers}\"\npassword_file = {prefix}\n\

@@ -243,6 +243,21 @@ impl FromStr for Size {
     }
 }
 
+/// Reads so many bytes each second, written `"500 B/s"` or `"2 KiB/s"`.
+///
+/// # Errors
+/// When the text is not a size and `/s`.
+pub fn bytes_per_s(text: &str) -> Result<Size, Fault> {
+    let size = text.strip_suffix("/s").map(str::trim_end);
+    size.and_then(|size| size.parse().ok()).ok_or_else(|| {
+        Fault::invalid(
+            "not a number of bytes per second",
+            "it is a size, a slash and s",
+            "write it like \"500 B/s\" or \"2 KiB/s\"",
+        )
+    })
+}
+
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let fits = |(_, factor): &&(&str, u64)| self.0 >= *factor && self.0.is_multiple_of(*factor);

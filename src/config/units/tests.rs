@@ -88,3 +88,13 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn bytes_per_second_are_a_size_and_its_time() {
+    let read = |text| bytes_per_s(text).ok().map(Size::bytes);
+    assert_eq!(read("500 B/s"), Some(500));
+    assert_eq!(read("2 KiB /s"), Some(2_048));
+    for text in ["500 B", "500/s", "500 B/min", "/s", ""] {
+        assert_eq!(read(text), None, "{text}");
+    }
+}

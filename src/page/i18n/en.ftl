@@ -298,6 +298,12 @@ too-many-lead = { $retry ->
     [one] Many requests came from your network. You have not lost your place. Try again in { $retry } second.
    *[other] Many requests came from your network. You have not lost your place. Try again in { $retry } seconds.
 }
+crowded-h = Please wait a moment
+crowded-lead = { $retry ->
+    [one] Very many people are joining the queue from your network. You do not have a number yet. This page tries again in { $retry } second.
+   *[other] Very many people are joining the queue from your network. You do not have a number yet. This page tries again in { $retry } seconds.
+}
+crowded-note = You can also use another network, for example mobile data in place of Wi-Fi.
 bad-request-h = We could not read this request
 bad-request-lead = Your browser sent something we could not understand. Open the web address of the booking service again.
 not-found-h = This page does not exist

@@ -286,6 +286,12 @@ too-many-lead = { $retry ->
     [one] Sono arrivate molte richieste dalla Sua rete. Non ha perso il posto. Riprovi tra { $retry } secondo.
    *[other] Sono arrivate molte richieste dalla Sua rete. Non ha perso il posto. Riprovi tra { $retry } secondi.
 }
+crowded-h = Attenda un momento
+crowded-lead = { $retry ->
+    [one] Moltissime persone entrano in coda dalla Sua rete. Non ha ancora un numero. Questa pagina riprova tra { $retry } secondo.
+   *[other] Moltissime persone entrano in coda dalla Sua rete. Non ha ancora un numero. Questa pagina riprova tra { $retry } secondi.
+}
+crowded-note = Può anche usare un’altra rete, per esempio i dati mobili al posto del Wi-Fi.
 bad-request-h = Non abbiamo capito la richiesta
 bad-request-lead = Il Suo browser ha inviato qualcosa che non abbiamo potuto leggere. Apra di nuovo l’indirizzo del servizio di prenotazione.
 not-found-h = Questa pagina non esiste

@@ -120,6 +120,7 @@ fn counted_things_have_every_form_of_the_language() {
         "turn-say-left",
         "asked-lead",
         "too-many-lead",
+        "crowded-lead",
     ];
     for lang in Lang::ALL {
         let catalogue = catalogue(lang);

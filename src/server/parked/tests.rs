@@ -103,9 +103,9 @@ impl Stage {
     /// Begins to serve; `taken` are the bytes either side takes unread.
     fn new(taken: usize) -> Self {
         let handler = Rc::<Echo>::default();
-        let connections = Connections::new(Ticker::new(), 1);
+        let connections = Connections::open_to_all(Ticker::new(), 1);
         let speaker = speaker(&handler, &connections);
-        let place = connections.enter();
+        let place = connections.enter(Ipv4Addr::LOCALHOST.into()).unwrap();
         let connection = Rc::clone(&place.connection);
         let (client, stream) = tokio::io::duplex(taken);
         let served =
@@ -375,7 +375,7 @@ fn a_connection_that_was_told_to_finish_is_parked_no_more() {
 #[test]
 fn the_task_of_a_connection_is_small() {
     run(async {
-        let connections = Connections::new(Ticker::new(), 1);
+        let connections = Connections::open_to_all(Ticker::new(), 1);
         let speaker = speaker(&Rc::default(), &connections);
         let listener = TcpListener::bind(PEER.addr.ip().to_string() + ":0")
             .await
@@ -383,7 +383,12 @@ fn the_task_of_a_connection_is_small() {
         let stream = TcpStream::connect(listener.local_addr().unwrap())
             .await
             .unwrap();
-        let task = Rc::new(speaker).serve(stream, PEER, None, connections.enter());
+        let task = Rc::new(speaker).serve(
+            stream,
+            PEER,
+            None,
+            connections.enter(PEER.addr.ip()).unwrap(),
+        );
         assert!(size_of_val(&task) <= TASK_MAX, "{}", size_of_val(&task));
     });
 }

@@ -109,8 +109,10 @@ labels! {
     Turned {
         /// As many connections are open as are allowed.
         Connections = "connections",
-        /// Too many from one client address.
+        /// As many connections are open from one client address as are allowed.
         Client = "client",
+        /// As many newcomers joined from one network as are allowed.
+        Joins = "joins",
         /// The TLS handshake failed.
         Handshake = "handshake",
         /// The TLS handshake took too long.
@@ -125,6 +127,10 @@ labels! {
         BodySize = "body-size",
         /// The request's body came too slowly.
         BodyTimeout = "body-timeout",
+        /// The response was taken too slowly.
+        SendTimeout = "send-timeout",
+        /// Too much waited in memory for clients that did not take it.
+        Unsent = "unsent",
         /// The request is ambiguous or not HTTP.
         Malformed = "malformed",
         /// Too many frames of HTTP/2 that ask for work and lead nowhere.

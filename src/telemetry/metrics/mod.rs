@@ -118,6 +118,8 @@ metrics! {
 
     /// Connections open to visitors
     connections: IntGauge = gauge();
+    /// Bytes of responses that wait in memory for clients over HTTP/2
+    unsent_bytes: IntGauge = gauge();
     /// Connections among them that are idle, and taken apart until their next byte
     connections_parked: IntGauge = gauge();
     /// Connections accepted from visitors

@@ -36,6 +36,8 @@ pub struct WorkerMetrics {
     accepted: AtomicU64,
     /// Opened less closed since the last handover.
     connections: AtomicI64,
+    /// Bytes that waited in memory when last told.
+    unsent: AtomicI64,
     /// Parked less woken since the last handover.
     parked: AtomicI64,
     responses: Tallies,
@@ -55,6 +57,7 @@ impl WorkerMetrics {
         Self {
             accepted: AtomicU64::new(0),
             connections: AtomicI64::new(0),
+            unsent: AtomicI64::new(0),
             parked: AtomicI64::new(0),
             responses: Tallies::new::<Class>(|name| of(&metrics.responses_total, name)),
             rejected: Tallies::new::<Turned>(|name| of(&metrics.rejected_total, name)),
@@ -78,6 +81,13 @@ impl WorkerMetrics {
     /// A connection is no more.
     pub fn closed(&self) {
         self.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// So many bytes wait in memory for clients of this worker over HTTP/2.
+    pub fn unsent(&self, bytes: u64) {
+        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+        let told = self.unsent.swap(bytes, Ordering::Relaxed);
+        self.metrics.unsent_bytes.add(bytes - told);
     }
 
     /// A connection was taken apart because it is idle; [`Self::woke`] must follow, before [`Self::closed`].

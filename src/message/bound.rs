@@ -1,0 +1,14 @@
+//! The bounds at which a connection ends before its client is done with it, for whoever counts them.
+
+/// Why a connection, or one response on it, was ended by us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Ended {
+    /// As many connections are open from its address as may be: it was closed as it came.
+    Address,
+    /// A request's head did not come in its time.
+    HeadSlow,
+    /// The client did not take what it had asked for.
+    TakingSlow,
+    /// Too much waited in memory for its client, and for others.
+    HoldsTooMuch,
+}
