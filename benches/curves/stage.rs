@@ -7,7 +7,6 @@ use std::time::Duration;
 use anteroom::clock;
 use anteroom::line::exchange::Answer;
 use anteroom::line::exchange::Exchange;
-use anteroom::line::exchange::HEARD_MAX;
 use anteroom::line::exchange::JOINS_MAX;
 use anteroom::line::settings::Settings as LineSettings;
 use anteroom::seal;
@@ -28,6 +27,10 @@ const TICKETS: u64 = 40_000;
 const PASSES: u64 = 1_000;
 /// How often the exchanges are measured; the slowest command is that of all.
 const RUNS: usize = 3;
+/// How long a bare loop looks for the stalls of a core.
+const STALL_SPAN: Duration = Duration::from_secs(5);
+/// Numbers heard from in one exchange: as many as a replica sends at most.
+const HEARD: u64 = 500;
 /// Exchanges of a kind in one run.
 const EXCHANGES: u32 = 300;
 
@@ -50,6 +53,7 @@ pub(crate) struct Exchanged {
     /// The exchange that finds nearly the whole line absent and calls the last visitors.
     pub(crate) skip_us: f64,
     pub(crate) slowest_ms: f64,
+    pub(crate) stall_ms: f64,
     /// Bytes of the room's keys.
     pub(crate) memory: f64,
 }
@@ -125,6 +129,8 @@ impl Stage {
 
     /// Exchanges with a line of this length: the server alone on its core, everything else on the other.
     pub(crate) fn exchange(&mut self) -> Exchanged {
+        // Still on the core that the server will have for itself.
+        let stall_ms = pin::stall_ms(STALL_SPAN);
         pin::set(std::process::id(), pin::MEASURED);
         server::watch_slowest(&self.redis);
         let mut costs: [Vec<f64>; 4] = Default::default();
@@ -134,9 +140,7 @@ impl Stage {
             rig.set(settings(3_600_000_000, 1));
             rig.fill(self.waiting);
             let (redis, waiting) = (&self.redis, self.waiting);
-            let spread = (0..HEARD_MAX as u64)
-                .take(1_000)
-                .map(|at| 1 + at * 997 % waiting);
+            let spread = (0..HEARD).map(|at| 1 + at * 997 % waiting);
             let heard = Exchange {
                 heard: spread.collect(),
                 ..Exchange::default()
@@ -164,6 +168,7 @@ impl Stage {
             joins_us,
             skip_us,
             slowest_ms,
+            stall_ms,
             memory: self.memory,
         }
     }
