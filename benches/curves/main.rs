@@ -13,19 +13,18 @@
     reason = "a benchmark is there to print what it measured"
 )]
 
-mod load;
 #[path = "../parts/mod.rs"]
 mod parts;
-mod pin;
 mod plot;
-mod portal;
 mod stage;
 #[path = "../../tests/support/mod.rs"]
 mod support;
 
 use std::time::Duration;
 
-use crate::load::Run;
+use crate::parts::load::Run;
+use crate::parts::pin;
+use crate::parts::portal;
 use crate::stage::Exchanged;
 use crate::stage::Stage;
 

@@ -13,11 +13,12 @@ use anteroom::seal;
 use anteroom::seal::Pass;
 use anteroom::seal::Ticket;
 
-use crate::load;
-use crate::load::Run;
+use crate::parts::load;
+use crate::parts::load::Load;
+use crate::parts::load::Run;
+use crate::parts::pin;
 use crate::parts::rig::Rig;
 use crate::parts::server;
-use crate::pin;
 use crate::support::anteroom::Anteroom;
 use crate::support::redis::Redis;
 
@@ -27,6 +28,8 @@ const TICKETS: u64 = 40_000;
 const PASSES: u64 = 1_000;
 /// How often the exchanges are measured; the slowest command is that of all.
 const RUNS: usize = 3;
+/// Connections that ask.
+const CONNECTIONS: usize = 64;
 /// How long a bare loop looks for the stalls of a core.
 const STALL_SPAN: Duration = Duration::from_secs(5);
 /// Numbers heard from in one exchange: as many as a replica sends at most.
@@ -101,19 +104,24 @@ impl Stage {
         }
     }
 
+    fn run(&self, requests: &Rc<Vec<Vec<u8>>>, span: Duration) -> Run {
+        let load = Load {
+            addr: self.anteroom.addr(),
+            tls: None,
+            connections: CONNECTIONS,
+            requests,
+        };
+        load::run(&load, self.anteroom.pid(), span)
+    }
+
     /// Polls of waiting tickets, spread over the line.
     pub(crate) fn poll(&self, span: Duration) -> Run {
-        load::run(self.anteroom.addr(), self.anteroom.pid(), &self.polls, span)
+        self.run(&self.polls, span)
     }
 
     /// Requests of visitors inside.
     pub(crate) fn admit(&self, span: Duration) -> Run {
-        load::run(
-            self.anteroom.addr(),
-            self.anteroom.pid(),
-            &self.admitted,
-            span,
-        )
+        self.run(&self.admitted, span)
     }
 
     /// Newcomers, who make the line longer; and the server's CPU for each, in microseconds.
@@ -122,7 +130,7 @@ impl Stage {
                        accept: application/json\r\ncontent-length: 0\r\n\r\n";
         let requests = Rc::new(vec![request.as_bytes().to_vec()]);
         let before = server::cpu_us(&self.redis);
-        let run = load::run(self.anteroom.addr(), self.anteroom.pid(), &requests, span);
+        let run = self.run(&requests, span);
         let redis_us = (server::cpu_us(&self.redis) - before) / load::count(run.answers);
         (run, redis_us)
     }
