@@ -7,18 +7,18 @@ use std::time::Duration;
 use anteroom::clock;
 use anteroom::line::exchange::Answer;
 use anteroom::line::exchange::Exchange;
-use anteroom::line::exchange::HEARD_MAX;
 use anteroom::line::exchange::JOINS_MAX;
 use anteroom::line::settings::Settings as LineSettings;
 use anteroom::seal;
 use anteroom::seal::Pass;
 use anteroom::seal::Ticket;
 
-use crate::load;
-use crate::load::Run;
+use crate::parts::load;
+use crate::parts::load::Load;
+use crate::parts::load::Run;
+use crate::parts::pin;
 use crate::parts::rig::Rig;
 use crate::parts::server;
-use crate::pin;
 use crate::support::anteroom::Anteroom;
 use crate::support::redis::Redis;
 
@@ -28,6 +28,12 @@ const TICKETS: u64 = 40_000;
 const PASSES: u64 = 1_000;
 /// How often the exchanges are measured; the slowest command is that of all.
 const RUNS: usize = 3;
+/// Connections that ask.
+const CONNECTIONS: usize = 64;
+/// How long a bare loop looks for the stalls of a core.
+const STALL_SPAN: Duration = Duration::from_secs(5);
+/// Numbers heard from in one exchange: as many as a replica sends at most.
+const HEARD: u64 = 500;
 /// Exchanges of a kind in one run.
 const EXCHANGES: u32 = 300;
 
@@ -50,6 +56,7 @@ pub(crate) struct Exchanged {
     /// The exchange that finds nearly the whole line absent and calls the last visitors.
     pub(crate) skip_us: f64,
     pub(crate) slowest_ms: f64,
+    pub(crate) stall_ms: f64,
     /// Bytes of the room's keys.
     pub(crate) memory: f64,
 }
@@ -97,19 +104,24 @@ impl Stage {
         }
     }
 
+    fn run(&self, requests: &Rc<Vec<Vec<u8>>>, span: Duration) -> Run {
+        let load = Load {
+            addr: self.anteroom.addr(),
+            tls: None,
+            connections: CONNECTIONS,
+            requests,
+        };
+        load::run(&load, self.anteroom.pid(), span)
+    }
+
     /// Polls of waiting tickets, spread over the line.
     pub(crate) fn poll(&self, span: Duration) -> Run {
-        load::run(self.anteroom.addr(), self.anteroom.pid(), &self.polls, span)
+        self.run(&self.polls, span)
     }
 
     /// Requests of visitors inside.
     pub(crate) fn admit(&self, span: Duration) -> Run {
-        load::run(
-            self.anteroom.addr(),
-            self.anteroom.pid(),
-            &self.admitted,
-            span,
-        )
+        self.run(&self.admitted, span)
     }
 
     /// Newcomers, who make the line longer; and the server's CPU for each, in microseconds.
@@ -118,13 +130,15 @@ impl Stage {
                        accept: application/json\r\ncontent-length: 0\r\n\r\n";
         let requests = Rc::new(vec![request.as_bytes().to_vec()]);
         let before = server::cpu_us(&self.redis);
-        let run = load::run(self.anteroom.addr(), self.anteroom.pid(), &requests, span);
+        let run = self.run(&requests, span);
         let redis_us = (server::cpu_us(&self.redis) - before) / load::count(run.answers);
         (run, redis_us)
     }
 
     /// Exchanges with a line of this length: the server alone on its core, everything else on the other.
     pub(crate) fn exchange(&mut self) -> Exchanged {
+        // Still on the core that the server will have for itself.
+        let stall_ms = pin::stall_ms(STALL_SPAN);
         pin::set(std::process::id(), pin::MEASURED);
         server::watch_slowest(&self.redis);
         let mut costs: [Vec<f64>; 4] = Default::default();
@@ -134,9 +148,7 @@ impl Stage {
             rig.set(settings(3_600_000_000, 1));
             rig.fill(self.waiting);
             let (redis, waiting) = (&self.redis, self.waiting);
-            let spread = (0..HEARD_MAX as u64)
-                .take(1_000)
-                .map(|at| 1 + at * 997 % waiting);
+            let spread = (0..HEARD).map(|at| 1 + at * 997 % waiting);
             let heard = Exchange {
                 heard: spread.collect(),
                 ..Exchange::default()
@@ -164,6 +176,7 @@ impl Stage {
             joins_us,
             skip_us,
             slowest_ms,
+            stall_ms,
             memory: self.memory,
         }
     }

@@ -1,7 +1,8 @@
 //! What one exchange may ask of the store: its lists are cut so that no step holds up everybody else's for long.
 
-/// What the lists of one exchange may cost a Redis server, in microseconds of its time.
-const WORK_US: usize = 1_500;
+/// What the lists of one exchange may cost a Redis server, in microseconds of its time: small beside the 5 ms that no
+/// step may take, so that there is room for a machine that is busy with something else.
+const WORK_US: usize = 1_000;
 
 /// What an item of each list costs a Redis server, in microseconds, as `cargo bench --bench exchange` shows it on one
 /// core of 2026: what is cut off goes with the next exchange, so that it need not be exact.
@@ -51,7 +52,11 @@ mod tests {
         let counts = share([(500, ASK_US), (500, FINISH_US), (1_500, HEARD_US)]);
         let cost_us = counts[0] * ASK_US + counts[1] * FINISH_US + counts[2] * HEARD_US;
         assert!(cost_us <= WORK_US, "{counts:?}");
-        assert!(counts.iter().all(|&count| count >= 25), "{counts:?}");
+        let third_us = WORK_US / 3;
+        let each_us = [ASK_US, FINISH_US, HEARD_US];
+        for (count, each_us) in counts.into_iter().zip(each_us) {
+            assert!(count >= third_us / each_us, "{counts:?}");
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The smallest origin there is: it answers every request with the same kibibyte.
+//! The smallest origin there is: it answers every request with the same kibibyte, and `/mib` with a mebibyte.
 
 use std::net::SocketAddr;
 
@@ -35,10 +35,7 @@ pub(crate) fn start() -> SocketAddr {
 /// Requests have no bodies here: each ends with an empty line.
 async fn serve(mut stream: TcpStream) {
     stream.set_nodelay(true).ok();
-    let answer = format!(
-        "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 1024\r\n\r\n{}",
-        "x".repeat(1024)
-    );
+    let (kib, mib) = (answer(1 << 10), answer(1 << 20));
     let (mut got, mut part) = (Vec::new(), [0; 8192]);
     loop {
         match stream.read(&mut part).await {
@@ -46,10 +43,21 @@ async fn serve(mut stream: TcpStream) {
             Ok(n) => got.extend_from_slice(&part[..n]),
         }
         while let Some(end) = got.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
+            let is_large = got.starts_with(b"GET /mib");
             got.drain(..end + 4);
-            if stream.write_all(answer.as_bytes()).await.is_err() {
+            let answer = if is_large { &mib } else { &kib };
+            if stream.write_all(answer).await.is_err() {
                 return;
             }
         }
     }
+}
+
+/// An answer with a body of this many bytes.
+fn answer(bytes: usize) -> Vec<u8> {
+    let head =
+        format!("HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: {bytes}\r\n\r\n");
+    let mut answer = head.into_bytes();
+    answer.resize(answer.len() + bytes, b'x');
+    answer
 }

@@ -1,19 +1,37 @@
-//! Sixty-four connections that send the next request as soon as the last is answered.
+//! Connections that send the next request as soon as the last is answered.
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
 use anteroom::clock;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::io::AsyncRead;
 use tokio::io::AsyncReadExt as _;
+use tokio::io::AsyncWrite;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
-use crate::pin;
+use tokio_rustls::TlsConnector;
 
-const CONNECTIONS: usize = 64;
+use crate::parts::pin;
+
+/// Who is asked for what.
+#[derive(Debug)]
+pub(crate) struct Load<'a> {
+    /// Who answers.
+    pub(crate) addr: SocketAddr,
+    /// How to speak TLS with it, if at all, as `localhost`.
+    pub(crate) tls: Option<Arc<ClientConfig>>,
+    /// How many ask at once.
+    pub(crate) connections: usize,
+    /// What they ask for, over and over.
+    pub(crate) requests: &'a Rc<Vec<Vec<u8>>>,
+}
 
 /// What came of it.
 #[derive(Debug)]
@@ -42,11 +60,11 @@ pub(crate) fn count(number: usize) -> f64 {
     number as f64
 }
 
-/// Sends these requests over and over for this long, and looks at what the process uses meanwhile.
+/// Asks for this long, and looks at what the process that answers uses meanwhile.
 ///
 /// # Panics
 /// When an answer is not a 200: what is measured would be something else.
-pub(crate) fn run(addr: SocketAddr, pid: u32, requests: &Rc<Vec<Vec<u8>>>, span: Duration) -> Run {
+pub(crate) fn run(load: &Load<'_>, pid: u32, span: Duration) -> Run {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -55,10 +73,8 @@ pub(crate) fn run(addr: SocketAddr, pid: u32, requests: &Rc<Vec<Vec<u8>>>, span:
     let times = Rc::new(RefCell::new(Vec::with_capacity(1_000_000)));
     let (seconds, cpu_us) = local.block_on(&runtime, async {
         let mut streams = Vec::new();
-        for _ in 0..CONNECTIONS {
-            let stream = TcpStream::connect(addr).await.expect("a connection");
-            stream.set_nodelay(true).expect("a socket");
-            streams.push(stream);
+        for _ in 0..load.connections {
+            streams.push(connect(load).await);
         }
         let (began, before) = (clock::monotonic(), pin::cpu_us(pid));
         let until = began + span;
@@ -66,8 +82,10 @@ pub(crate) fn run(addr: SocketAddr, pid: u32, requests: &Rc<Vec<Vec<u8>>>, span:
             .into_iter()
             .enumerate()
             .map(|(at, stream)| {
-                let (requests, times) = (Rc::clone(requests), Rc::clone(&times));
-                tokio::task::spawn_local(ask(stream, requests, at, times, until))
+                let (requests, times) = (Rc::clone(load.requests), Rc::clone(&times));
+                // Each connection has a stretch of the requests of its own to begin with.
+                let first = at * requests.len() / load.connections;
+                tokio::task::spawn_local(ask(stream, requests, first, times, until))
             })
             .collect();
         for task in tasks {
@@ -90,21 +108,38 @@ pub(crate) fn run(addr: SocketAddr, pid: u32, requests: &Rc<Vec<Vec<u8>>>, span:
     }
 }
 
+/// A stream of either kind.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Stream for T {}
+
+/// One connection, with its handshake behind it.
+pub(crate) async fn connect(load: &Load<'_>) -> Box<dyn Stream> {
+    let stream = TcpStream::connect(load.addr).await.expect("a connection");
+    stream.set_nodelay(true).expect("a socket");
+    let Some(tls) = &load.tls else {
+        return Box::new(stream);
+    };
+    let name = ServerName::try_from("localhost").expect("a name");
+    let connecting = TlsConnector::from(Arc::clone(tls)).connect(name, stream);
+    Box::new(connecting.await.expect("a handshake"))
+}
+
 async fn ask(
-    mut stream: TcpStream,
+    mut stream: Box<dyn Stream>,
     requests: Rc<Vec<Vec<u8>>>,
     first: usize,
     times: Rc<RefCell<Vec<u32>>>,
     until: Instant,
 ) {
-    let (mut got, mut part) = (Vec::new(), vec![0; 16_384]);
-    // Each connection has a stretch of the requests of its own to begin with.
-    let mut at = first * requests.len() / CONNECTIONS;
+    let (mut got, mut part) = (Vec::new(), vec![0; 65_536]);
+    let mut at = first;
     while clock::monotonic() < until {
         let began = clock::monotonic();
         let request = &requests[at % requests.len()];
         at += 1;
         stream.write_all(request).await.expect("a request is sent");
+        stream.flush().await.expect("a request is sent");
         read(&mut stream, &mut got, &mut part).await;
         let nanoseconds = u32::try_from((clock::monotonic() - began).as_nanos());
         times.borrow_mut().push(nanoseconds.unwrap_or(u32::MAX));
@@ -112,7 +147,7 @@ async fn ask(
 }
 
 /// Reads one answer, whose length its head tells.
-async fn read(stream: &mut TcpStream, got: &mut Vec<u8>, part: &mut [u8]) {
+pub(crate) async fn read(stream: &mut Box<dyn Stream>, got: &mut Vec<u8>, part: &mut [u8]) {
     got.clear();
     let mut whole = None;
     while whole.is_none_or(|whole| got.len() < whole) {
