@@ -179,7 +179,7 @@ fn raise_descriptor_limit() {
 }
 
 /// Starts an attack; none where its tool is not installed.
-fn attack(name: &str, tool: Option<&str>, addr: SocketAddr, seconds: u64) -> Option<Child> {
+fn attack(name: &str, tool: Option<&str>, addr: SocketAddr, last: Duration) -> Option<Child> {
     let mut command = Command::new("nice");
     command.args(["-n", "19"]);
     if let Some(options) = tool {
@@ -192,7 +192,7 @@ fn attack(name: &str, tool: Option<&str>, addr: SocketAddr, seconds: u64) -> Opt
         command
             .arg("slowhttptest")
             .args(["-c", &CONNECTIONS.to_string(), "-r", "1000"])
-            .args(["-l", &seconds.to_string(), "-p", "3", "-u", &url])
+            .args(["-l", &last.as_secs().to_string(), "-p", "3", "-u", &url])
             .args(options.split(' '));
     } else {
         let own = env::current_exe().ok()?;
@@ -251,44 +251,53 @@ fn main() {
         "goal"
     );
     for (name, tool) in ATTACKS {
-        if only.as_deref().is_some_and(|only| only != name) {
-            continue;
+        if only.as_deref().is_none_or(|only| only == name) {
+            play(name, tool, &anteroom, &mut inside, last);
         }
-        let mut quiet = inside.live(|gone| gone > last);
-        let before = resident_mib(anteroom.pid());
-        let Some(mut child) = attack(name, tool, anteroom.addr(), seconds) else {
-            println!("{name:<14} is left out: there is no slowhttptest here");
-            continue;
-        };
-        let seen = thread::scope(|scope| {
-            let watching = scope.spawn(|| watch(&anteroom, &mut child, last));
-            let times = inside.live(|_| watching.is_finished());
-            let most = watching.join().unwrap_or_default();
-            (times, most)
-        });
-        end(&mut child);
-        let (mut times, (most_mib, most_open)) = seen;
-        let back = wait(BACK, || {
-            let open = anteroom.metric(OPEN)?;
-            (open < 20.0).then_some(open)
-        });
-        let after = resident_mib(anteroom.pid());
-        let (quiet_99, p99) = (quiet.percentile(99), times.percentile(99));
-        let is_met = p99 <= (quiet_99 * 2).max(GOAL) && times.failed == 0 && back.is_some();
-        println!(
-            "{name:<14} {:>10.2?} {quiet_99:>10.2?} {:>10.2?} {p99:>10.2?} {:>8} {:>6} {:>20} {:>14} {:>6}",
-            quiet.percentile(50),
-            times.percentile(50),
-            times.all.len(),
-            times.failed,
-            format!("{before}/{most_mib}/{after}"),
-            format!(
-                "{most_open}/{}",
-                back.map_or("many".to_owned(), |open| open.to_string())
-            ),
-            if is_met { "met" } else { "missed" }
-        );
     }
+}
+
+/// Plays one attack after a quiet stretch, and prints what came of it.
+fn play(
+    name: &str,
+    tool: Option<&str>,
+    anteroom: &Anteroom,
+    inside: &mut Inside<'_>,
+    last: Duration,
+) {
+    let mut quiet = inside.live(|gone| gone > last);
+    let before = resident_mib(anteroom.pid());
+    let Some(mut child) = attack(name, tool, anteroom.addr(), last) else {
+        println!("{name:<14} is left out: there is no slowhttptest here");
+        return;
+    };
+    let (mut times, (most_mib, most_open)) = thread::scope(|scope| {
+        let watching = scope.spawn(|| watch(anteroom, &mut child, last));
+        let times = inside.live(|_| watching.is_finished());
+        let most = watching.join().unwrap_or_default();
+        (times, most)
+    });
+    end(&mut child);
+    let back = wait(BACK, || {
+        let open = anteroom.metric(OPEN)?;
+        (open < 20.0).then_some(open)
+    });
+    let after = resident_mib(anteroom.pid());
+    let (quiet_99, p99) = (quiet.percentile(99), times.percentile(99));
+    let is_met = p99 <= (quiet_99 * 2).max(GOAL) && times.failed == 0 && back.is_some();
+    println!(
+        "{name:<14} {:>10.2?} {quiet_99:>10.2?} {:>10.2?} {p99:>10.2?} {:>8} {:>6} {:>20} {:>14} {:>6}",
+        quiet.percentile(50),
+        times.percentile(50),
+        times.all.len(),
+        times.failed,
+        format!("{before}/{most_mib}/{after}"),
+        format!(
+            "{most_open}/{}",
+            back.map_or("many".to_owned(), |open| open.to_string())
+        ),
+        if is_met { "met" } else { "missed" }
+    );
 }
 
 /// The most memory and connections while an attack lasts.

@@ -17,7 +17,7 @@
 mod clients;
 #[path = "idle/contenders.rs"]
 mod contenders;
-#[path = "curves/pin.rs"]
+#[path = "parts/pin.rs"]
 mod pin;
 #[path = "../tests/support/mod.rs"]
 mod support;

@@ -159,7 +159,7 @@ where
         Poll::Ready(Ok(response.map(|body| Sent {
             body: match body {
                 Body::Full(bytes) => Body::Full(activity.hold(bytes)),
-                body => body,
+                body @ (Body::Empty | Body::Streaming(_)) => body,
             },
             entry,
             activity,
