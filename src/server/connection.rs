@@ -6,6 +6,7 @@
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::io;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -50,6 +51,7 @@ use crate::server::proxy_protocol::Told;
 use crate::server::settings::Limits;
 use crate::server::settings::ServerSettings;
 use crate::server::settings::SharedTls;
+use crate::server::socket::refuse;
 use crate::server::stack::Arrived;
 use crate::server::stream::Watched;
 use crate::server::strict;
@@ -168,14 +170,18 @@ where
         mut stream: TcpStream,
         mut peer: Peer,
         tls: Option<SharedTls>,
-        place: Place,
+        mut place: Place,
     ) -> Result<(), Unheard> {
-        let connection = &place.connection;
-        if self.is_introduced(peer)
+        if self.is_introduced(peer.addr.ip())
             && let Told::Client(addr) = Box::pin(self.introduction(&mut stream, peer)).await?
         {
             peer.addr = addr;
+            if !place.sit(addr.ip()) {
+                refuse(&stream);
+                return Ok(());
+            }
         }
+        let connection = &place.connection;
         let limit = self.limits.handshake;
         let served = match tls {
             None => match Box::pin(self.begins_http2(&stream, connection)).await {
@@ -211,9 +217,9 @@ where
         Ok(())
     }
 
-    /// Whether a connection has to begin with a PROXY protocol header.
-    fn is_introduced(&self, peer: Peer) -> bool {
-        let ip = peer.addr.ip().to_canonical();
+    /// Whether a connection from this address has to begin with a PROXY protocol header.
+    pub(super) fn is_introduced(&self, ip: IpAddr) -> bool {
+        let ip = ip.to_canonical();
         self.introduced.iter().any(|network| network.contains(&ip))
     }
 

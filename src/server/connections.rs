@@ -66,7 +66,17 @@ pub(super) struct Connections {
 pub(super) struct Place {
     connections: Rc<Connections>,
     pub(super) connection: Rc<Connection>,
-    _seat: Option<Seat>,
+    seat: Option<Seat>,
+}
+
+impl Place {
+    /// The client turned out to be at this address; false when there are too many connections from there.
+    pub(super) fn sit(&mut self, ip: IpAddr) -> bool {
+        self.connections
+            .seat(ip)
+            .map(|seat| self.seat = seat)
+            .is_some()
+    }
 }
 
 impl Connections {
@@ -112,17 +122,12 @@ impl Connections {
         self.finished.get()
     }
 
-    /// A connection from this address; `None` when there are too many from it.
-    pub(super) fn enter(self: &Rc<Self>, ip: IpAddr) -> Option<Place> {
-        let seat = match self.guard.connections_max_from(ip) {
+    /// A connection from this address; `None` when there are too many from it. One whose client is not known yet comes
+    /// from none, and is to [sit down](Place::sit) once it is.
+    pub(super) fn enter(self: &Rc<Self>, ip: Option<IpAddr>) -> Option<Place> {
+        let seat = match ip {
+            Some(ip) => self.seat(ip)?,
             None => None,
-            Some(max) => match self.addresses.enter(ip, max) {
-                None => {
-                    self.guard.ended(Ended::Address);
-                    return None;
-                }
-                seat => seat,
-            },
         };
         let mut open = self.open.borrow_mut();
         let common = Common {
@@ -136,8 +141,20 @@ impl Connections {
         Some(Place {
             connections: Rc::clone(self),
             connection,
-            _seat: seat,
+            seat,
         })
+    }
+
+    /// A seat for a client at this address, if it needs one; `None` when there are too many connections from there.
+    fn seat(&self, ip: IpAddr) -> Option<Option<Seat>> {
+        let Some(max) = self.guard.connections_max_from(ip) else {
+            return Some(None);
+        };
+        let seat = self.addresses.enter(ip, max);
+        if seat.is_none() {
+            self.guard.ended(Ended::Address);
+        }
+        seat.map(Some)
     }
 
     /// Tells every connection, and every further one.

@@ -6,7 +6,9 @@
 use std::io;
 use std::time::Duration;
 
+use socket2::SockRef;
 use socket2::Socket;
+use tokio::net::TcpStream;
 
 /// Bytes that the kernel keeps for a client beyond what is on its way to it.
 ///
@@ -29,4 +31,11 @@ pub(super) fn prepare(listener: &Socket, send: Duration) -> io::Result<()> {
         listener.set_tcp_user_timeout(Some((send * 2).max(UNHEARD_MIN)))?;
     }
     Ok(())
+}
+
+/// Has a connection closed without a farewell: what waits for one would cost the kernel more than the connection did.
+pub(super) fn refuse(stream: &TcpStream) {
+    if let Err(error) = SockRef::from(stream).set_linger(Some(Duration::ZERO)) {
+        tracing::debug!(%error, "a connection too many is closed the long way");
+    }
 }

@@ -8,7 +8,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use socket2::SockRef;
 use tokio::net::TcpListener;
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
@@ -37,6 +36,7 @@ use crate::server::listen::Listening;
 use crate::server::listen::Sockets;
 use crate::server::settings::ServerSettings;
 use crate::server::settings::SharedTls;
+use crate::server::socket::refuse;
 use crate::server::stack::stack;
 
 /// How often all connections are looked at for having been idle, slow or stuck for too long.
@@ -122,6 +122,8 @@ async fn live<H: Handler>(
         };
         let speaker = Rc::clone(&speaker);
         let handler = Rc::clone(&handler);
+        let asked = Rc::clone(&speaker);
+        let is_introduced = move |ip| asked.is_introduced(ip);
         let serve = move |stream, peer: Peer, tls, place: Place| {
             let open = Open::new(Rc::clone(&handler));
             let connection = Rc::clone(&place.connection);
@@ -137,7 +139,10 @@ async fn live<H: Handler>(
             }
         };
         match TcpListener::from_std(socket) {
-            Ok(listener) => drop(tasks.spawn_local(door.accept(listener, serve))),
+            Ok(listener) => {
+                let accepting = door.accept(listener, is_introduced, serve);
+                drop(tasks.spawn_local(accepting));
+            }
             Err(error) => tracing::error!(%error, "a listening socket cannot be used"),
         }
     }
@@ -262,8 +267,12 @@ struct Door {
 impl Door {
     /// Accepts until the worker closes, and then what the kernel has begun to accept for us by then: whatever is left
     /// in the queue of a socket of our own is reset. One that was handed over keeps its queue for who comes next.
-    async fn accept<F, S>(self, listener: TcpListener, serve: S)
-    where
+    async fn accept<F, S>(
+        self,
+        listener: TcpListener,
+        is_introduced: impl Fn(IpAddr) -> bool,
+        serve: S,
+    ) where
         S: Fn(TcpStream, Peer, Option<SharedTls>, Place) -> F,
         F: Future<Output = ()> + 'static,
     {
@@ -285,7 +294,8 @@ impl Door {
             match accepted {
                 Ok((stream, addr)) => {
                     back_off = BACK_OFF_MIN;
-                    let Some(place) = self.connections.enter(addr.ip()) else {
+                    let ip = Some(addr.ip()).filter(|&ip| !is_introduced(ip));
+                    let Some(place) = self.connections.enter(ip) else {
                         refuse(&stream);
                         continue;
                     };
@@ -327,13 +337,6 @@ impl Door {
     async fn next(&self, listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
         self.connections.room().await;
         listener.accept().await
-    }
-}
-
-/// Has a connection closed without a farewell: what waits for one would cost the kernel more than the connection did.
-fn refuse(stream: &TcpStream) {
-    if let Err(error) = SockRef::from(stream).set_linger(Some(Duration::ZERO)) {
-        tracing::debug!(%error, "a connection too many is closed the long way");
     }
 }
 

@@ -1,9 +1,11 @@
 //! Connections that begin with a PROXY protocol header, and those that begin and do not go on.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use anteroom::message::Ended;
 use anteroom::message::Unheard;
 use anteroom::server::ListenSettings;
 use anteroom::server::ServerSettings;
@@ -21,6 +23,7 @@ use tokio::io::AsyncWriteExt;
 
 use crate::protocols::certificate;
 use crate::protocols::trusting;
+use crate::support::CROWDED;
 use crate::support::Front;
 use crate::support::OK;
 use crate::support::Origin;
@@ -117,6 +120,24 @@ async fn a_connection_that_should_begin_with_a_header_and_does_not_is_closed_and
     let unheard = front.unheard(begun.len() + 1).await;
     assert!(unheard.iter().all(|why| *why == Unheard::ProxyProtocol));
     assert!(heads.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn connections_count_by_the_address_that_is_told_and_not_by_the_balancers() {
+    let (origin, _heads) = Origin::recording(OK).await;
+    let front = Front::start(settings(), origin_at(origin.addr));
+    let asking = |ip: IpAddr| format!("PROXY TCP4 {ip} 10.0.0.1 4711 443\r\n{GET}");
+    let mut first = front.client().await;
+    first.send(asking(CROWDED)).await;
+    assert!(first.message().await.ends_with("ok"));
+    let mut second = front.client().await;
+    second.send(asking(CROWDED)).await;
+    let end = soon(second.0.read(&mut [0])).await;
+    assert!(!matches!(end, Ok(1..)), "{end:?}");
+    assert_eq!(front.ended(), [Ended::Address]);
+    let mut other = front.client().await;
+    other.send(asking([203, 0, 113, 2].into())).await;
+    assert!(other.message().await.ends_with("ok"));
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! A recording origin, a raw client, and a front that forwards everything.
 
 use std::future::Future;
+use std::net::IpAddr;
+use std::net::Ipv4Addr;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -94,12 +96,19 @@ pub(crate) struct Front {
     pub(crate) seen: Arc<Mutex<Seen>>,
 }
 
+/// One connection is allowed from here.
+pub(crate) const CROWDED: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 1));
+
 struct ForwardAll {
     pool: Rc<OriginPool>,
     seen: Arc<Mutex<Seen>>,
 }
 
 impl Handler for ForwardAll {
+    fn connections_max_from(&self, ip: IpAddr) -> Option<usize> {
+        (ip == CROWDED).then_some(1)
+    }
+
     fn at_once(&self, asked: &Asked) -> Option<Response<Body>> {
         assert!(asked.request.uri().path() != "/panic-at-once", "asked for");
         let is_it = asked.request.uri().path() == "/at-once";

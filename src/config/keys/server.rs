@@ -103,10 +103,13 @@ pub(super) const SERVER: Section = Section {
         Key {
             name: "exempt_networks",
             kind: Kind::List(NETWORK),
-            default: Default::Value(r#"["127.0.0.0/8", "::1/128"]"#),
+            default: Default::Value(
+                r#"["127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7"]"#,
+            ),
             apply: Apply::Live,
             why: "Networks that the limits per address (`max_connections_per_address`, `max_joins_per_address`) say \
-                  nothing of: monitoring, a load test. Those of `trusted_proxies` are exempt by themselves; of whoever \
+                  nothing of: monitoring, a load test, and whatever has a private address, which may be a balancer \
+                  that all visitors come through. Those of `trusted_proxies` are exempt by themselves; of whoever \
                   comes through them, joins count by the address they tell.",
         },
         Key {

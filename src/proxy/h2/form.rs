@@ -45,7 +45,12 @@ pub(crate) fn split(
 
 fn authority(headers: &HeaderMap) -> Result<Authority, Unsayable> {
     let host = headers.get(header::HOST).ok_or(Unsayable)?;
-    Authority::try_from(host.as_bytes()).map_err(|_| Unsayable)
+    let authority = Authority::try_from(host.as_bytes()).map_err(|_| Unsayable)?;
+    // RFC 9113 §8.3.1: no user's name.
+    if authority.as_str().contains('@') {
+        return Err(Unsayable);
+    }
+    Ok(authority)
 }
 
 #[cfg(test)]

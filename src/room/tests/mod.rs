@@ -244,9 +244,9 @@ fn an_ask_taken_back_before_it_left_never_leaves() {
 #[test]
 fn an_exchange_keeps_its_bounds_and_the_rest_goes_with_the_next() {
     let mut gathered = Gathered::default();
-    let renewed = ITEMS_MAX as u128 + 1;
+    let renewed = ITEMS_MAX + 1;
     for id in 0..renewed {
-        let id = TicketId(id);
+        let id = TicketId(id as u128);
         for until_us in [5, 9] {
             gathered.add(Event::Renew(Renewal {
                 id,
@@ -256,16 +256,17 @@ fn an_exchange_keeps_its_bounds_and_the_rest_goes_with_the_next() {
         }
     }
     gathered.add(Event::Told(u64::MAX));
-    let (first, _) = gathered.take(Known::default());
-    assert!(first.validate().is_ok());
-    let (second, _) = gathered.take(Known::default());
+    let next = || Some(gathered.take(Known::default()).0);
+    let exchanges: Vec<_> = std::iter::from_fn(next)
+        .take_while(|exchange| !exchange.renewals.is_empty())
+        .collect();
     // What one may cost the store is reached before the lists' own bounds.
-    assert!((1..ITEMS_MAX).contains(&first.renewals.len()));
-    assert!(second.validate().is_ok());
-    let both = first.renewals.iter().chain(&second.renewals);
-    let ids: HashSet<_> = both.map(|renewal| renewal.id).collect();
-    assert_eq!(ids.len() as u128, renewed);
-    assert!(first.renewals.iter().all(|renewal| renewal.until_us == 9));
+    assert!((1..ITEMS_MAX).contains(&exchanges[0].renewals.len()));
+    assert!(exchanges.iter().all(|exchange| exchange.validate().is_ok()));
+    let all = || exchanges.iter().flat_map(|exchange| &exchange.renewals);
+    let ids: HashSet<_> = all().map(|renewal| renewal.id).collect();
+    assert_eq!((ids.len(), all().count()), (renewed, renewed));
+    assert!(all().all(|renewal| renewal.until_us == 9));
 }
 
 #[test]
