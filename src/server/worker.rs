@@ -125,16 +125,16 @@ async fn live<H: Handler>(
         let asked = Rc::clone(&speaker);
         let is_introduced = move |ip| asked.is_introduced(ip);
         let serve = move |stream, peer: Peer, tls, place: Place| {
-            let open = Open::new(Rc::clone(&handler));
+            let handler = Rc::clone(&handler);
             let connection = Rc::clone(&place.connection);
             let served = Rc::clone(&speaker).serve(stream, peer, tls, place);
             async move {
                 if let Err(why) = served.await {
-                    open.0.unheard(why);
+                    handler.unheard(why);
                 }
                 if connection.traffic.is_flood() {
                     tracing::debug!(client.addr = %peer.addr, "an http2 connection was ended for flooding");
-                    open.0.flooded();
+                    handler.flooded();
                 }
             }
         };
@@ -173,24 +173,16 @@ impl<H: Handler> Guard for Guarding<H> {
         self.0.ended(why);
     }
 
+    fn opened(&self) {
+        self.0.opened();
+    }
+
+    fn closed(&self) {
+        self.0.closed();
+    }
+
     fn holds(&self, bytes: u64) {
         self.0.holds(bytes);
-    }
-}
-
-/// A connection that the handler was told of, until it is dropped.
-struct Open<H: Handler>(Rc<H>);
-
-impl<H: Handler> Open<H> {
-    fn new(handler: Rc<H>) -> Self {
-        handler.opened();
-        Self(handler)
-    }
-}
-
-impl<H: Handler> Drop for Open<H> {
-    fn drop(&mut self) {
-        self.0.closed();
     }
 }
 
