@@ -127,12 +127,12 @@ pub(crate) struct ServerTls {
 pub(crate) fn server_tls(tls: &Tls, keys: &KeyRing) -> Result<ServerTls, BuildError> {
     let provider = server::tls::provider();
     let default = Certificate::load(&tls.default, &provider)?;
-    let mut endings = vec![Ending::new(DEFAULT_CERTIFICATE, default.ends_s)];
+    let mut endings = vec![Ending::new(DEFAULT_CERTIFICATE, &tls.default, &default)];
     let mut certificates =
         server::tls::Certificates::new(default.certified).default_named(&default.names);
     for (name, files) in &tls.certificates {
         let certificate = Certificate::load(files, &provider)?;
-        endings.push(Ending::new(name, certificate.ends_s));
+        endings.push(Ending::new(name, files, &certificate));
         certificates = certificates.and(certificate.certified, &certificate.names);
     }
     let config = server::tls::with_certificates(certificates, keys.sessions())?;
@@ -255,7 +255,7 @@ pub(crate) fn store(config: &Config) -> Result<store::Settings, BuildError> {
 }
 
 /// TLS to the store: what is agreed on with an origin, but for the protocol spoken inside.
-fn store_tls(store: &crate::config::Store) -> Result<Arc<ClientConfig>, BuildError> {
+fn store_tls(store: &config::Store) -> Result<Arc<ClientConfig>, BuildError> {
     let trust = match &store.ca_file {
         Some(path) => proxy::tls::with_authorities(certificates(path)?)?,
         None => proxy::tls::platform()?,
@@ -366,8 +366,7 @@ mod tests {
 
     fn config(text: &str) -> Arc<Config> {
         let folder = std::env::temp_dir();
-        let loaded =
-            crate::config::parse(Path::new("test"), &folder, text, &Surroundings::elsewhere());
+        let loaded = config::parse(Path::new("test"), &folder, text, &Surroundings::elsewhere());
         loaded.unwrap().config
     }
 
