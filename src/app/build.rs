@@ -340,7 +340,7 @@ pub(crate) fn texts(room: &config::Room) -> page::Texts {
     texts
 }
 
-/// Reads the first error of a chain after the outermost, for a log line.
+/// An error and what caused it, in one line.
 pub(crate) fn cause(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
