@@ -268,7 +268,11 @@ mod tests {
     #[tokio::test]
     async fn no_more_than_the_maximum_is_open_and_places_are_found_again() {
         let connections = Connections::open_to_all(Ticker::new(), 2);
-        let enter = || connections.enter(IpAddr::from([192, 0, 2, 1])).unwrap();
+        let enter = || {
+            connections
+                .enter(Some(IpAddr::from([192, 0, 2, 1])))
+                .unwrap()
+        };
         let (first, second) = (enter(), enter());
         let room = connections.room();
         tokio::pin!(room);
