@@ -11,16 +11,19 @@ mod tests;
 pub type Target = fn(&[u8]);
 
 /// All of them, by the names of their corpora.
-pub const TARGETS: [(&str, Target); 11] = [
+pub const TARGETS: [(&str, Target); 14] = [
     ("accept", crate::message::fuzz::accept),
     ("answer", crate::store::redis::fuzz::answer),
     ("config", crate::config::fuzz::config),
     ("cookies", crate::message::fuzz::cookies),
     ("forwarded", crate::message::fuzz::forwarded),
+    ("frames", crate::server::fuzz_wire::frames),
     ("framing", crate::server::fuzz::framing),
     ("keys", crate::seal::fuzz::keys),
     ("path", crate::config::fuzz::path),
+    ("proxied", crate::server::fuzz_wire::proxied),
     ("query", crate::gate::fuzz::query),
+    ("sessions", crate::seal::fuzz::sessions),
     ("signed", crate::seal::fuzz::signed),
     ("units", crate::config::fuzz::units),
 ];

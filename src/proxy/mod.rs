@@ -84,6 +84,9 @@ pub use patience::Patience;
 pub use pool::OriginPool;
 pub use pool::OriginStats;
 pub use pool::RepeatCounts;
+/// What `server::fuzz_wire` reads back.
+#[cfg(any(test, fuzzing))]
+pub(crate) use preamble::header as preamble_header;
 pub use request::Passage;
 pub use settings::HostHeader;
 pub use settings::OriginAddress;

@@ -47,7 +47,7 @@ impl Preamble {
 }
 
 /// Both addresses in one family: an IPv4 address beside an IPv6 one is written as RFC 4291 §2.5.5.2 maps it.
-fn header(client: SocketAddr, server: SocketAddr) -> Vec<u8> {
+pub(crate) fn header(client: SocketAddr, server: SocketAddr) -> Vec<u8> {
     let mut bytes;
     match (client.ip().to_canonical(), server.ip().to_canonical()) {
         (IpAddr::V4(from), IpAddr::V4(to)) => {

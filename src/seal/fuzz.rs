@@ -1,4 +1,4 @@
-//! Any bytes as signed values and as key files: nothing altered is believed, and what is written reads back.
+//! Any bytes as signed values, as TLS sessions and as key files: nothing altered is believed, and what is written reads back.
 
 use crate::line::ids::Epoch;
 use crate::line::ids::Nonce;
@@ -7,15 +7,23 @@ use crate::line::settings::INTEGER_MAX;
 use crate::seal::KeyId;
 use crate::seal::KeyRing;
 use crate::seal::Pass;
+use crate::seal::SESSION_PERIOD_S;
 use crate::seal::SecretKey;
 use crate::seal::Ticket;
 use crate::seal::key_text;
+use crate::seal::sessions::HEAD_LEN;
+use crate::seal::sessions::SESSION_MAX;
 
 /// The room the corpus' values are signed for.
 const ROOM: &str = "main";
 
 fn ring() -> Option<KeyRing> {
-    KeyRing::try_new(&[SecretKey::new(KeyId(0x5f0c_19aa), [7; 32])]).ok()
+    ring_of(7)
+}
+
+/// Rings of one key each, all of the same name.
+fn ring_of(secret: u8) -> Option<KeyRing> {
+    KeyRing::try_new(&[SecretKey::new(KeyId(0x5f0c_19aa), [secret; 32])]).ok()
 }
 
 /// A text of a ticket, a pass or a stub, and values made of it.
@@ -89,6 +97,50 @@ fn altered(text: &[u8], place: u64) -> Vec<u8> {
         *byte = ALPHABET[(held + step) % ALPHABET.len()];
     }
     altered
+}
+
+/// When the session is sealed and when it is opened (8 bytes each), what is altered (4), and the session.
+pub(crate) fn sessions(bytes: &[u8]) {
+    let (Some(ours), Some(theirs)) = (ring(), ring_of(8)) else {
+        return;
+    };
+    let (ours, theirs) = (ours.sessions(), theirs.sessions());
+    let Some((fields, session)) = bytes.split_first_chunk::<20>() else {
+        return;
+    };
+    let number = |at: usize, len: usize| {
+        let digits = fields[at..at + len].iter();
+        digits.fold(0, |number, byte| number << 8 | u64::from(*byte))
+    };
+    // Periods are numbered in 32 bits, until long after anybody's clock.
+    let times = u64::from(SESSION_PERIOD_S) << 32;
+    let (sealed_s, opened_s, place) = (number(0, 8) % times, number(8, 8) % times, number(16, 4));
+    assert_eq!(ours.open(opened_s, bytes), None);
+    let Some(sealed) = ours.seal(sealed_s, session) else {
+        assert!(session.len() > SESSION_MAX);
+        return;
+    };
+    assert!(session.len() <= SESSION_MAX);
+    assert_eq!(ours.open(sealed_s, &sealed).as_deref(), Some(session));
+    let period = |at_s: u64| at_s / u64::from(SESSION_PERIOD_S);
+    let is_open = period(sealed_s).abs_diff(period(opened_s)) <= 1;
+    assert_eq!(ours.open(opened_s, &sealed).is_some(), is_open);
+    assert_eq!(theirs.open(sealed_s, &sealed), None);
+
+    let index = usize::try_from(place >> 8).unwrap_or(0) % sealed.len();
+    let mut altered = sealed.clone();
+    altered[index] ^= u8::try_from(place & 0xff).unwrap_or(1).max(1);
+    assert_eq!(ours.open(sealed_s, &altered), None);
+    assert_eq!(ours.open(sealed_s, &sealed[..index]), None);
+    let longer = [&sealed, &[0][..]].concat();
+    assert_eq!(ours.open(sealed_s, &longer), None);
+    let grafted = [&sealed[..HEAD_LEN], bytes].concat();
+    assert_eq!(ours.open(sealed_s, &grafted), None);
+    // Two with nothing in common but the session.
+    let again = ours.seal(sealed_s, session);
+    assert_ne!(again.as_ref(), Some(&sealed));
+    let mixed = again.map(|again| [&again[..HEAD_LEN], &sealed[HEAD_LEN..]].concat());
+    assert_eq!(mixed.and_then(|mixed| ours.open(sealed_s, &mixed)), None);
 }
 
 /// A key file.

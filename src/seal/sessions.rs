@@ -37,12 +37,12 @@ use crate::seal::value::KeyId;
 pub const SESSION_PERIOD_S: u32 = 12 * 60 * 60;
 
 /// Longest session sealed or opened, in bytes. One without client certificates has some hundred.
-const SESSION_MAX: usize = 4 * 1024;
+pub(super) const SESSION_MAX: usize = 4 * 1024;
 
 const PURPOSE: &[u8] = b"anteroom tls sessions";
 const SALT_LEN: usize = 16;
 /// Key id, period and salt.
-const HEAD_LEN: usize = 4 + 4 + SALT_LEN;
+pub(super) const HEAD_LEN: usize = 4 + 4 + SALT_LEN;
 
 /// Seals and opens TLS sessions.
 #[derive(Clone)]

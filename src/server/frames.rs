@@ -43,7 +43,7 @@ const SMALL_WINDOW_COSTS: u32 = 2;
 const AHEAD_MAX: usize = 256 * 1024;
 
 /// `PRI * HTTP/2.0…`, before the first frame of a client (RFC 9113 §3.4).
-const PREFACE_LEN: u32 = 24;
+pub(super) const PREFACE_LEN: u32 = 24;
 /// The head of a frame (RFC 9113 §4.1).
 const HEAD_LEN: usize = 9;
 
@@ -83,18 +83,18 @@ pub(super) struct Traffic {
 
 /// One frame's head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Head {
-    kind: u8,
-    flags: u8,
-    stream: u32,
-    len: u32,
+pub(super) struct Head {
+    pub(super) kind: u8,
+    pub(super) flags: u8,
+    pub(super) stream: u32,
+    pub(super) len: u32,
     /// Of a window.
-    growth: u32,
+    pub(super) growth: u32,
 }
 
 /// Finds the heads of frames in a stream of bytes, however it is cut.
 #[derive(Debug)]
-struct Scanner {
+pub(super) struct Scanner {
     /// The head that is being read; behind it, by how much a window grows.
     head: [u8; HEAD_LEN + 4],
     have: usize,
@@ -234,7 +234,7 @@ impl Traffic {
 }
 
 impl Scanner {
-    fn new(skip: u32) -> Self {
+    pub(super) fn new(skip: u32) -> Self {
         Self {
             head: [0; HEAD_LEN + 4],
             have: 0,
@@ -243,11 +243,11 @@ impl Scanner {
     }
 
     /// Whether the last frame is over and the next has not begun.
-    fn is_between(&self) -> bool {
+    pub(super) fn is_between(&self) -> bool {
         self.skip == 0 && self.have == 0
     }
 
-    fn see(&mut self, mut bytes: &[u8], mut told: impl FnMut(Head)) {
+    pub(super) fn see(&mut self, mut bytes: &[u8], mut told: impl FnMut(Head)) {
         while !bytes.is_empty() {
             if self.skip > 0 {
                 let skip = usize::try_from(self.skip).unwrap_or(usize::MAX);

@@ -68,6 +68,8 @@ mod doing;
 mod frames;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz_wire;
 mod handed;
 mod heads;
 mod held;
