@@ -38,6 +38,8 @@ pub(super) enum Next {
     Unsafe,
     /// One that failed at this server: another, where there is one in use.
     Instead(usize),
+    /// One that tells nothing about a server.
+    Unjudged,
 }
 
 impl Next {
@@ -57,7 +59,8 @@ impl OriginPool {
             0 | 1 => (0, Role::Usual),
             _ => self.pick(next),
         };
-        self.use_of(server, role)
+        let is_unjudged = next == Next::Unjudged;
+        self.use_of(server, if is_unjudged { Role::Unjudged } else { role })
     }
 
     fn pick(&self, next: Next) -> (usize, Role) {
@@ -67,6 +70,7 @@ impl OriginPool {
             Next::Unsafe => (Some(false), None),
             // What has failed once is nobody's trial.
             Next::Instead(server) => (None, Some(server)),
+            Next::Unjudged => (None, None),
         };
         let due = |is_safe| {
             let mut all = servers.iter();
@@ -188,9 +192,14 @@ impl OriginPool {
 }
 
 impl InUse {
+    /// Whether anything follows for the server from how it goes.
+    fn is_judged(&self) -> bool {
+        self.pool.has_several() && !matches!(self.role, Role::Check | Role::Unjudged)
+    }
+
     /// A response of this status has begun.
     pub(super) fn answered(&self, status: StatusCode) {
-        if !self.pool.has_several() || self.role == Role::Check {
+        if !self.is_judged() {
             return;
         }
         let is_unavailable = matches!(status.as_u16(), 502..=504);
@@ -204,7 +213,7 @@ impl InUse {
 
     /// A request to it failed.
     pub(super) fn failed(&self, mishap: Mishap) {
-        if !self.pool.has_several() || self.role == Role::Check {
+        if !self.is_judged() {
             return;
         }
         let is_trial = self.role == Role::Trial;

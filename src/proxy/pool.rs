@@ -160,6 +160,8 @@ pub(super) enum Role {
     Trial,
     /// Our own, about its health: it is judged elsewhere.
     Check,
+    /// For a protocol that the server need not speak: it is none the worse for not speaking it.
+    Unjudged,
 }
 
 impl OriginPool {

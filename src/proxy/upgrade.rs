@@ -1,6 +1,7 @@
 //! Upgraded connections (RFC 9110 §7.8): the handshake is relayed, then two streams are joined.
 
 use std::cell::Cell;
+use std::io;
 use std::rc::Rc;
 use std::task::Poll;
 
@@ -15,6 +16,7 @@ use http::header;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
+use rustls::AlertDescription;
 
 use crate::message::Body;
 use crate::message::Note;
@@ -31,7 +33,6 @@ use crate::proxy::exchange::Begun;
 use crate::proxy::exchange::Flight;
 use crate::proxy::pool::Lease;
 use crate::proxy::pool::OriginPool;
-use crate::proxy::pool::Role;
 use crate::proxy::response;
 use crate::proxy::tunnel::Tunnel;
 use crate::proxy::upload::Upload;
@@ -78,12 +79,15 @@ pub(super) async fn forward(
         // There is no HTTP/1.1 to ask for (RFC 9113 §8.6).
         return Err(OriginErrorKind::Upgrade.into());
     }
-    let mut in_use = pool.choose(Next::Unsafe).told(flight.client);
-    if pool.settings.http2 && in_use.role == Role::Usual {
-        // A server that speaks HTTP/2 only is none the worse for it.
-        in_use.role = Role::Check;
-    }
-    let (mut lease, _) = pool.lease_new(in_use, false).await?;
+    let leased = if pool.settings.http2 {
+        // A server that speaks HTTP/2 only is none the worse for it, and another would not know better.
+        let in_use = pool.choose(Next::Unjudged).told(flight.client);
+        pool.lease_new(in_use, true).await.map_err(not_offered)
+    } else {
+        let in_use = pool.choose(Next::Unsafe).told(flight.client);
+        pool.lease_new(in_use, false).await
+    };
+    let (mut lease, _) = leased?;
     if let Some(driver) = &mut lease.link.driver {
         driver.allow_upgrade();
     }
@@ -115,6 +119,23 @@ pub(super) async fn forward(
         drop(note);
     });
     Ok(agreed(answer, protocol))
+}
+
+/// The same, as what the client asked for where the server speaks nothing that could be upgraded (RFC 7301 §3.2): that
+/// it was not connected to says nothing about it.
+fn not_offered(error: OriginError) -> OriginError {
+    let cause = error.source.as_ref().and_then(|source| {
+        let source: &io::Error = source.downcast_ref()?;
+        source.get_ref()?.downcast_ref::<rustls::Error>()
+    });
+    let refused = rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol);
+    if cause != Some(&refused) {
+        return error;
+    }
+    OriginError {
+        kind: OriginErrorKind::Upgrade,
+        ..error
+    }
 }
 
 /// The origin's agreement as the client gets it.
