@@ -156,8 +156,10 @@ pub(super) struct InUse {
 pub(super) enum Role {
     /// One of many.
     Usual,
-    /// Sent to a server that is passed over: what becomes of it decides.
-    Trial,
+    /// The one sent to a server that is passed over, under its number: what becomes of it decides.
+    Trial(u64),
+    /// Sent to a server that is passed over because all are: an answer brings it back, a failure is nothing new.
+    Resort,
     /// Our own, about its health: it is judged elsewhere.
     Check,
     /// For a protocol that the server need not speak: it is none the worse for not speaking it.
@@ -220,6 +222,12 @@ impl OriginPool {
             pool.servers
                 .iter()
                 .for_each(|server| server.standing.set_down(false));
+        }
+        if pool.settings.ejection.after == 0 {
+            // What was passed over by another rule is not by this one.
+            pool.servers
+                .iter()
+                .for_each(|server| server.standing.forgive());
         }
         // Unconstrained: with its budget used up, every further connection would look alive.
         let sweeping = tokio::task::unconstrained(sweep(Rc::downgrade(&pool), looking_after));
@@ -412,8 +420,11 @@ impl InUse {
 
 impl Drop for InUse {
     fn drop(&mut self) {
-        let in_use = &self.server().in_use;
-        in_use.set(in_use.get() - 1);
+        let server = self.server();
+        server.in_use.set(server.in_use.get() - 1);
+        if let Role::Trial(trial) = self.role {
+            server.standing.end_trial(trial);
+        }
     }
 }
 
