@@ -46,7 +46,7 @@ pub struct OriginPool {
     pub(super) background: Background,
     pub(super) share: Rc<Share>,
     pub(super) teller: Teller,
-    pub(super) tunnels: Cell<usize>,
+    pub(super) tunnels: Rc<Cell<usize>>,
     pub(super) servers: Vec<Server>,
     pub(super) dice: Dice,
     pub(super) budget: Budget,
@@ -206,7 +206,7 @@ impl OriginPool {
             servers: settings.servers.iter().map(server).collect(),
             share,
             teller: Teller::new(settings.forwarding),
-            tunnels: Cell::new(0),
+            tunnels: before.map_or_else(Rc::default, |before| Rc::clone(&before.tunnels)),
             dice: Dice::new(seal::seed()),
             budget: Budget::default(),
             repeats: Repeats::default(),
@@ -373,6 +373,7 @@ impl InUse {
                 (None, Role::Check) if settings.proxy_protocol => Preamble::Local,
                 (None, _) => Preamble::None,
             },
+            limit: settings.timeouts.connect,
         }
     }
 
@@ -441,7 +442,12 @@ impl Lease {
             return;
         }
         let mut idle = in_use.server().idle.borrow_mut();
-        if idle.len() < pool.settings.idle_max {
+        let idle_max = pool.settings.idle_max;
+        if idle.len() >= idle_max && idle_max > 0 {
+            // One that only its client could use may have outlived that client.
+            idle.remove(0);
+        }
+        if idle.len() < idle_max {
             idle.push(link);
         }
     }

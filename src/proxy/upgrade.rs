@@ -212,22 +212,63 @@ async fn join(pool: Rc<OriginPool>, mut lease: Lease, client: OnUpgrade, place: 
 }
 
 /// A place among the upgraded connections.
-struct Place(Rc<OriginPool>);
+struct Place(Rc<Cell<usize>>);
 
 impl Place {
-    fn take(pool: &Rc<OriginPool>) -> Result<Self, OriginError> {
+    fn take(pool: &OriginPool) -> Result<Self, OriginError> {
         let open = pool.tunnels.get();
         if open >= pool.settings.tunnels_max {
             return Err(OriginErrorKind::Busy.into());
         }
         pool.tunnels.set(open + 1);
-        Ok(Self(Rc::clone(pool)))
+        Ok(Self(Rc::clone(&pool.tunnels)))
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let tunnels: &Cell<usize> = &self.0.tunnels;
-        tunnels.set(tunnels.get() - 1);
+        self.0.set(self.0.get() - 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::task::LocalSet;
+    use tokio_util::sync::CancellationToken;
+    use tokio_util::task::TaskTracker;
+
+    use super::*;
+    use crate::proxy::Background;
+    use crate::proxy::settings::OriginAddress;
+    use crate::proxy::settings::OriginSettings;
+    use crate::proxy::ticker::Ticker;
+
+    #[tokio::test]
+    async fn upgraded_connections_count_on_after_a_reload() {
+        let server = OriginAddress {
+            host: "127.0.0.1".to_owned(),
+            port: 1,
+            tls: false,
+        };
+        let settings = OriginSettings {
+            tunnels_max: 1,
+            ..OriginSettings::new("main", vec![server])
+        };
+        let background = Background {
+            tasks: TaskTracker::new(),
+            closing: CancellationToken::new(),
+            ticker: Ticker::new(),
+        };
+        let talk = async {
+            let pool = OriginPool::new(settings.clone(), background.clone());
+            let place = Place::take(&pool).unwrap();
+            let next = OriginPool::after(Some(&pool), settings, background);
+            let refused = Place::take(&next).err().map(|error| error.kind);
+            assert_eq!(refused, Some(OriginErrorKind::Busy));
+            drop(place);
+            assert_eq!(next.stats().tunnels, 0);
+            assert!(Place::take(&next).is_ok());
+        };
+        LocalSet::new().run_until(talk).await;
     }
 }
