@@ -400,6 +400,15 @@ impl InUse {
         &self,
         connecting: impl Future<Output = io::Result<T>>,
     ) -> Result<T, OriginError> {
+        let attempted = self.attempt_unjudged(connecting).await;
+        attempted.inspect_err(|_| self.failed(Mishap::Unreached))
+    }
+
+    /// The same, for a server that serves meanwhile.
+    pub(super) async fn attempt_unjudged<T>(
+        &self,
+        connecting: impl Future<Output = io::Result<T>>,
+    ) -> Result<T, OriginError> {
         let pool = &self.pool;
         let limit = pool.settings.timeouts.connect;
         let (kind, source) = match pool.ticker().within(limit, connecting).await {
@@ -410,7 +419,6 @@ impl InUse {
             Some(Err(error)) => (OriginErrorKind::Connect, Some(error.into())),
             None => (OriginErrorKind::ConnectTimeout, None),
         };
-        self.failed(Mishap::Unreached);
         Err(OriginError {
             kind,
             was_sent: false,
