@@ -226,7 +226,7 @@ impl InUse {
         }
         let trial = match self.role {
             Role::Trial(trial) => Some(trial),
-            _ => None,
+            Role::Usual | Role::Resort | Role::Check | Role::Unjudged => None,
         };
         let (origin, server) = (&self.pool.settings.name, &self.server().address);
         let (rule, random) = (&self.pool.settings.ejection, self.pool.roll());
