@@ -96,7 +96,7 @@ impl Gate {
         }
         if matches!(decision, Decision::Join | Decision::Pending)
             && visit.stub().is_none()
-            && let Some(wait) = self.crowded(visit)
+            && let Some(wait) = self.crowded(visit, None)
         {
             let page = joins::page(visit, &going.look(visit), wait, true);
             return (Decision::Crowded, Ok(page));
@@ -189,7 +189,10 @@ impl Gate {
                 let stub = stub::of(arrival, seal::ticket_id());
                 Ok(stub::page(&visit.again(), &going.look(visit), &stub))
             }
-            (Joined::Refused | Joined::Away(None), None) => Ok(full(visit, &going.look(visit))),
+            (Joined::Refused | Joined::Away(None), None) => {
+                joins::give_back(visit);
+                Ok(full(visit, &going.look(visit)))
+            }
             (
                 Joined::Numbered {
                     number,

@@ -278,11 +278,14 @@ impl Gate {
         }
         let kept = match visit.stub() {
             Some(stub) => stub::repeat(visit, &stub).await,
-            None => match self.crowded(visit) {
+            None => match self.crowded(visit, key) {
                 Some(wait) => return joins::page(visit, look, wait, wants_page),
                 None => stub::number(visit, key).await,
             },
         };
+        if matches!(kept, Kept::Nothing) && visit.stub().is_none() {
+            joins::give_back(visit);
+        }
         let fresh = visit.again();
         let view = match &kept {
             Kept::Ticket(ticket) => {

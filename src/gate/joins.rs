@@ -35,6 +35,7 @@ use crate::gate::reply::Media;
 use crate::gate::show;
 use crate::gate::show::Look;
 use crate::gate::visit::Visit;
+use crate::line::ids::KeyHash;
 use crate::message::Body;
 use crate::message::Network;
 use crate::page::Calm;
@@ -44,6 +45,8 @@ use crate::telemetry::metrics::Turned;
 
 /// Within this time everything a network took comes back, in microseconds.
 const WINDOW_US: u64 = 600_000_000;
+/// For this long a key is remembered: as long as the line does it.
+const KEYED_US: u64 = 60_000_000;
 /// How many times as much comes from a /48 as from one of its networks.
 const WIDE_TIMES: u64 = 16;
 /// Networks remembered together, which displace one another.
@@ -86,8 +89,7 @@ impl Joins {
     /// nothing, neither of its network nor of the wide one.
     fn take(&self, room: &str, ip: IpAddr, max: u64, now: Instant) -> Option<Duration> {
         let network = Network::of(ip);
-        let now_us = now.saturating_duration_since(self.began).as_micros();
-        let now_us = u64::try_from(now_us).unwrap_or(u64::MAX / 2);
+        let now_us = self.now_us(now);
         let refused = self.of(room, network, max).take(now_us);
         let Some(wide) = network.wide().filter(|_| refused.is_none()) else {
             return refused;
@@ -98,14 +100,49 @@ impl Joins {
         Some(wait)
     }
 
+    /// What somebody at this address took was not given to it.
+    fn give_back(&self, room: &str, ip: IpAddr, max: u64) {
+        let network = Network::of(ip);
+        self.of(room, network, max).give_back();
+        if let Some(wide) = network.wide() {
+            self.of(room, wide, max * WIDE_TIMES).give_back();
+        }
+    }
+
+    /// Whether a newcomer with this key was counted within the last minute: the line gives it what it gave it then.
+    fn is_repeated(&self, room: &str, key: KeyHash, now: Instant) -> bool {
+        let now_us = self.now_us(now);
+        let held = self.key(room, key).held().map(|held| held.whole_us);
+        held.is_some_and(|until_us| until_us > now_us)
+    }
+
+    /// A newcomer with this key was counted.
+    fn remember(&self, room: &str, key: KeyHash, now: Instant) {
+        let until_us = self.now_us(now) + KEYED_US;
+        self.key(room, key).put(until_us);
+    }
+
+    fn now_us(&self, now: Instant) -> u64 {
+        let now_us = now.saturating_duration_since(self.began).as_micros();
+        u64::try_from(now_us).unwrap_or(u64::MAX / 2)
+    }
+
+    fn key(&self, room: &str, key: KeyHash) -> Account<'_> {
+        self.account(self.hasher.hash_one((room, key.0)), 0)
+    }
+
     fn of(&self, room: &str, network: Network, max: u64) -> Account<'_> {
-        let key = self.hasher.hash_one((room, network));
+        let each_us = (WINDOW_US / max.max(1)).max(1);
+        self.account(self.hasher.hash_one((room, network)), each_us)
+    }
+
+    fn account(&self, key: u64, each_us: u64) -> Account<'_> {
         // The remainder is below SETS.
         let at = usize::try_from(key % SETS as u64).unwrap_or(0);
         Account {
             set: self.sets[at].lock().unwrap_or_else(PoisonError::into_inner),
             key,
-            each_us: (WINDOW_US / max.max(1)).max(1),
+            each_us,
         }
     }
 }
@@ -126,9 +163,8 @@ impl Account<'_> {
 
     /// One more; how long it has to wait where there is none.
     fn take(&mut self, now_us: u64) -> Option<Duration> {
-        let (key, each_us) = (self.key, self.each_us);
-        let held = self.held();
-        let whole_us = held.as_ref().map_or(now_us, |held| held.whole_us);
+        let each_us = self.each_us;
+        let whole_us = self.held().map_or(now_us, |held| held.whole_us);
         let whole_us = whole_us.max(now_us) + each_us;
         if let Some(late_us) = whole_us
             .checked_sub(now_us + WINDOW_US)
@@ -136,13 +172,18 @@ impl Account<'_> {
         {
             return Some(Duration::from_micros(late_us));
         }
+        self.put(whole_us);
+        None
+    }
+
+    fn put(&mut self, whole_us: u64) {
+        let key = self.key;
         let taken = Taken { key, whole_us };
-        if let Some(held) = held {
+        if let Some(held) = self.held() {
             *held = taken;
         } else if let Some(place) = self.set.iter_mut().min_by_key(|taken| taken.whole_us) {
             *place = taken;
         }
-        None
     }
 
     /// One that was taken is not needed. (Forgotten meanwhile, it is as if none had been taken.)
@@ -156,16 +197,34 @@ impl Account<'_> {
 
 impl Gate {
     /// Counts somebody who is about to get a number; how long it has to wait for that if too many came from where it is.
-    pub(crate) fn crowded(&self, visit: &Visit<'_>) -> Option<Duration> {
-        let (live, ip) = (visit.live, visit.client.ip);
-        let max = live.config.server.max_joins_per_address;
-        if max == 0 || live.is_exempt(ip) {
+    /// Whoever repeats a call by its key is counted once, and never refused what it has already.
+    pub(crate) fn crowded(&self, visit: &Visit<'_>, key: Option<KeyHash>) -> Option<Duration> {
+        let (max, joins, room) = (bound(visit)?, &visit.live.joins, visit.site.name());
+        if key.is_some_and(|key| joins.is_repeated(room, key, visit.now)) {
             return None;
         }
-        let wait = live.joins.take(visit.site.name(), ip, max, visit.now)?;
-        self.metrics.turned(Turned::Joins);
-        Some(wait)
+        let wait = joins.take(room, visit.client.ip, max, visit.now);
+        match (wait, key) {
+            (Some(_), _) => self.metrics.turned(Turned::Joins),
+            (None, Some(key)) => joins.remember(room, key, visit.now),
+            (None, None) => {}
+        }
+        wait
     }
+}
+
+/// Somebody was counted, and got nothing: the line takes nobody.
+pub(crate) fn give_back(visit: &Visit<'_>) {
+    if let Some(max) = bound(visit) {
+        let (joins, room) = (&visit.live.joins, visit.site.name());
+        joins.give_back(room, visit.client.ip, max);
+    }
+}
+
+/// How many numbers may be given where this visitor is, if that is bounded.
+fn bound(visit: &Visit<'_>) -> Option<u64> {
+    let max = visit.live.config.server.max_joins_per_address;
+    (max > 0 && !visit.live.is_exempt(visit.client.ip)).then_some(max)
 }
 
 /// What somebody gets who cannot have a number yet: a page that comes back by itself, or a problem for apps.
@@ -228,6 +287,24 @@ mod tests {
             given(&joins, one, 150, now + Duration::from_secs(6_000)),
             100
         );
+    }
+
+    #[test]
+    fn what_was_not_given_is_there_for_the_next_and_a_repeated_key_counts_once() {
+        let now = clock::monotonic();
+        let joins = Joins::new(now);
+        let one = ip("2001:db8::1");
+        assert_eq!(given(&joins, one, 100, now), 100);
+        assert!(joins.take(ROOM, one, 100, now).is_some());
+        joins.give_back(ROOM, one, 100);
+        assert!(joins.take(ROOM, one, 100, now).is_none());
+        let key = KeyHash(7);
+        assert!(!joins.is_repeated(ROOM, key, now));
+        joins.remember(ROOM, key, now);
+        assert!(joins.is_repeated(ROOM, key, now + Duration::from_secs(59)));
+        assert!(!joins.is_repeated("other", key, now));
+        assert!(!joins.is_repeated(ROOM, KeyHash(8), now));
+        assert!(!joins.is_repeated(ROOM, key, now + Duration::from_secs(60)));
     }
 
     #[test]
