@@ -74,8 +74,10 @@ const PING_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long a connection that came while we close may take to say something.
 const LATE_PATIENCE: Duration = Duration::from_secs(1);
 
-/// How often a connection that has sent half a word is looked at again.
-const PEEK_AGAIN: Duration = Duration::from_millis(20);
+/// When a connection that has sent half a word is looked at again, doubled each time: the kernel cannot be asked to wait
+/// for more than is there, and whoever sends one byte and no other must not keep us busy.
+const PEEK_AGAIN_MIN: Duration = Duration::from_millis(20);
+const PEEK_AGAIN_MAX: Duration = Duration::from_secs(1);
 
 /// What all connections of a worker share.
 #[derive(Debug)]
@@ -376,7 +378,7 @@ fn check(request: &mut Request<Incoming>, connection: &Connection) -> Result<(),
 async fn begins_http2(stream: &TcpStream) -> io::Result<bool> {
     const PREFACE: &[u8] = b"PRI ";
     let mut start = [0; PREFACE.len()];
-    loop {
+    for pause in peek_pauses() {
         let len = stream.peek(&mut start).await?;
         if len == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
@@ -387,6 +389,28 @@ async fn begins_http2(stream: &TcpStream) -> io::Result<bool> {
         if len == PREFACE.len() {
             return Ok(true);
         }
-        tokio::time::sleep(PEEK_AGAIN).await;
+        tokio::time::sleep(pause).await;
+    }
+    // They do not end.
+    Ok(false)
+}
+
+fn peek_pauses() -> impl Iterator<Item = Duration> {
+    let doubled = |pause: &Duration| Some((*pause * 2).min(PEEK_AGAIN_MAX));
+    std::iter::successors(Some(PEEK_AGAIN_MIN), doubled)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_a_word_is_looked_at_a_few_times_until_it_is_late() {
+        let mut waited = Duration::ZERO;
+        let looks = peek_pauses().take_while(|pause| {
+            waited += *pause;
+            waited <= Limits::default().handshake
+        });
+        assert!(looks.count() <= 16);
     }
 }
