@@ -101,11 +101,16 @@ impl Connections {
         })
     }
 
-    /// Waits until one more may be open.
+    /// Waits until one more may be open. Others may wait as well: whoever wakes looks again before it takes the place.
     pub(super) async fn room(&self) {
-        while self.len() >= self.limits.connections_max {
+        while !self.has_room() {
             self.ended.notified().await;
         }
+    }
+
+    /// Whether one more may be open.
+    pub(super) fn has_room(&self) -> bool {
+        self.len() < self.limits.connections_max
     }
 
     pub(super) fn len(&self) -> usize {
@@ -229,7 +234,8 @@ impl Drop for Place {
         if self.connections.order.get() != Order::Serve && !self.connection.is_cut() {
             connections.finished.set(connections.finished.get() + 1);
         }
-        connections.ended.notify_one();
+        // All of them: the one door that would be woken may be one where nobody stands.
+        connections.ended.notify_waiters();
     }
 }
 
@@ -268,17 +274,25 @@ mod tests {
     #[tokio::test]
     async fn no_more_than_the_maximum_is_open_and_places_are_found_again() {
         let connections = Connections::open_to_all(Ticker::new(), 2);
-        let enter = || connections.enter(IpAddr::from([192, 0, 2, 1])).unwrap();
+        let enter = || {
+            connections
+                .enter(Some(IpAddr::from([192, 0, 2, 1])))
+                .unwrap()
+        };
         let (first, second) = (enter(), enter());
-        let room = connections.room();
-        tokio::pin!(room);
+        let (room, other) = (connections.room(), connections.room());
+        tokio::pin!(room, other);
         tokio::select! {
             biased;
             () = &mut room => panic!("there is no room"),
+            () = &mut other => panic!("there is no room"),
             () = std::future::ready(()) => {}
         }
         drop(first);
-        room.await;
+        // Each of them: nobody knows at which of two doors somebody stands.
+        let both = async { tokio::join!(room, other) };
+        let both = tokio::time::timeout(std::time::Duration::from_secs(60), both).await;
+        assert!(both.is_ok(), "one of them was not woken");
         let third = enter();
         drop(second);
         drop(third);

@@ -105,7 +105,7 @@ impl Stage {
         let handler = Rc::<Echo>::default();
         let connections = Connections::open_to_all(Ticker::new(), 1);
         let speaker = speaker(&handler, &connections);
-        let place = connections.enter(Ipv4Addr::LOCALHOST.into()).unwrap();
+        let place = connections.enter(Some(Ipv4Addr::LOCALHOST.into())).unwrap();
         let connection = Rc::clone(&place.connection);
         let (client, stream) = tokio::io::duplex(taken);
         let served =
@@ -387,7 +387,7 @@ fn the_task_of_a_connection_is_small() {
             stream,
             PEER,
             None,
-            connections.enter(PEER.addr.ip()).unwrap(),
+            connections.enter(Some(PEER.addr.ip())).unwrap(),
         );
         assert!(size_of_val(&task) <= TASK_MAX, "{}", size_of_val(&task));
     });
