@@ -210,10 +210,7 @@ impl Connections {
         let end = |part: u32| open.len() * part as usize / SWEEPS as usize;
         let mut parked_left = PARKED_MAX;
         for connection in &open[end(part)..end(part + 1)] {
-            let (head, taking) = connection.check(&limits);
-            for (count, why) in [(head, Ended::HeadSlow), (taking, Ended::TakingSlow)] {
-                (0..count).for_each(|_| self.guard.ended(why));
-            }
+            connection.check(&limits, |why| self.guard.ended(why));
             if parked_left > 0 && connection.park_if_idle() {
                 parked_left -= 1;
             }
