@@ -147,7 +147,7 @@ pub async fn start(
     let control = Arc::new(control);
 
     let access_log = open_access_log(&config, &metrics)?;
-    let takes_over = sockets::takes_over(&config, &handed);
+    let takes_over = sockets::takes_over(&config, &handed)?;
     if takes_over {
         sockets::lines_known(&control.live.load_full()).await;
     }

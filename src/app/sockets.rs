@@ -1,6 +1,7 @@
 //! Which sockets are taken into use at a start: our own, or those a service manager hands over; alone, or beside the
 //! anteroom that is to be replaced.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,12 +25,38 @@ const LOOK: Duration = Duration::from_millis(10);
 
 /// Whether visitors are connecting already: to another anteroom on all these addresses, or to sockets that were handed
 /// over.
-pub(crate) fn takes_over(config: &Config, handed: &Handed) -> bool {
-    let is_beside = config.server.listen.iter().copied().all(server::is_taken);
-    if is_beside && handed.is_empty() {
+///
+/// # Errors
+/// When somebody listens on some of the addresses that were not handed over, and not on the others: that is no
+/// predecessor, and the kernel would share out its visitors between it and us without a word.
+pub(crate) fn takes_over(config: &Config, handed: &Handed) -> Result<bool, StartError> {
+    let redirect = config.server.redirect.as_ref();
+    let all = config.server.listen.iter().copied();
+    let ours = all
+        .chain(redirect.map(|redirect| redirect.listen))
+        .filter(|&addr| !handed.has(addr));
+    let is_beside = is_beside(ours, server::is_taken).map_err(|[taken, free]| {
+        StartError::Listen(format!(
+            "cannot listen on {taken}: the address is in use, and not by an anteroom to take over from, which would have \
+             {free} as well"
+        ))
+    })?;
+    if is_beside {
         info!("another anteroom serves these addresses: beside it, until it is told to stop");
     }
-    is_beside || !handed.is_empty()
+    Ok(is_beside || !handed.is_empty())
+}
+
+/// Whether all of these addresses are taken; where only some are, one that is and one that is not.
+fn is_beside(
+    addrs: impl Iterator<Item = SocketAddr>,
+    is_taken: impl Fn(SocketAddr) -> bool,
+) -> Result<bool, [SocketAddr; 2]> {
+    let (taken, free): (Vec<_>, Vec<_>) = addrs.partition(|&addr| is_taken(addr));
+    match (taken.first(), free.first()) {
+        (Some(&taken), Some(&free)) => Err([taken, free]),
+        (taken, _) => Ok(taken.is_some()),
+    }
 }
 
 /// Waits until every line is known, for a while: whoever takes over is asked at once.
@@ -71,4 +98,24 @@ pub(crate) fn operators(
     }
     let bound = admin::Listening::bind(addr);
     bound.map(Some).map_err(|error| cannot(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_shares_some_addresses_and_not_all_is_nobody_to_take_over_from() {
+        let addr = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let with = |taken: &[u16]| {
+            let is_taken = |addr: SocketAddr| taken.contains(&addr.port());
+            is_beside([addr(80), addr(443)].into_iter(), is_taken)
+        };
+        assert_eq!(with(&[]), Ok(false));
+        assert_eq!(with(&[80, 443, 9090]), Ok(true));
+        assert_eq!(with(&[80]), Err([addr(80), addr(443)]));
+        assert_eq!(with(&[443]), Err([addr(443), addr(80)]));
+        // All of them were handed over.
+        assert_eq!(is_beside(std::iter::empty(), |_| true), Ok(false));
+    }
 }

@@ -374,6 +374,7 @@ impl Handler for Gate {
             Unheard::ProxyProtocol => Turned::ProxyProtocol,
             Unheard::Handshake => Turned::Handshake,
             Unheard::HandshakeTimeout => Turned::HandshakeTimeout,
+            Unheard::Silent => Turned::Silent,
         });
     }
 

@@ -66,6 +66,7 @@ pub(super) fn ended(why: Ended) -> Turned {
         Ended::Address => Turned::Client,
         Ended::HeadSlow => Turned::HeadTimeout,
         Ended::TakingSlow => Turned::SendTimeout,
+        Ended::Lingering => Turned::Lingering,
         Ended::HoldsTooMuch => Turned::Unsent,
     }
 }

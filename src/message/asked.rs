@@ -137,6 +137,8 @@ pub enum Unheard {
     Handshake,
     /// The TLS handshake took too long.
     HandshakeTimeout,
+    /// Nothing, or half a word, came in its time.
+    Silent,
 }
 
 /// A failed request, as far as it matters for telling its sender.

@@ -9,6 +9,8 @@ pub enum Ended {
     HeadSlow,
     /// The client did not take what it had asked for.
     TakingSlow,
+    /// It was to end, or to send the rest of a request that was answered, and its client did neither.
+    Lingering,
     /// Too much waited in memory for its client, and for others.
     HoldsTooMuch,
 }

@@ -120,7 +120,7 @@ impl Ticker {
         self.move_to(u64::try_from(elapsed.as_millis()).unwrap_or(NEVER - 1));
     }
 
-    fn move_to(&self, now_ms: u64) {
+    pub(crate) fn move_to(&self, now_ms: u64) {
         self.now_ms.set(now_ms);
         let mut due = Vec::new();
         for entry in &mut self.alarms.borrow_mut().entries {

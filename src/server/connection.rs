@@ -74,8 +74,19 @@ const PING_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long a connection that came while we close may take to say something.
 const LATE_PATIENCE: Duration = Duration::from_secs(1);
 
-/// How often a connection that has sent half a word is looked at again.
-const PEEK_AGAIN: Duration = Duration::from_millis(20);
+/// When a connection that has sent half a word is looked at again, doubled each time: the kernel cannot be asked to wait
+/// for more than is there, and whoever sends one byte and no other must not keep us busy.
+const PEEK_AGAIN_MIN: Duration = Duration::from_millis(20);
+const PEEK_AGAIN_MAX: Duration = Duration::from_secs(1);
+
+/// What became of what comes before a connection's first request.
+enum First<T> {
+    Done(T),
+    /// It took too long.
+    Late,
+    /// The connection was told to end before.
+    Told,
+}
 
 /// What all connections of a worker share.
 #[derive(Debug)]
@@ -173,7 +184,11 @@ where
         mut place: Place,
     ) -> Result<(), Unheard> {
         if self.is_introduced(peer.addr.ip())
-            && let Told::Client(addr) = Box::pin(self.introduction(&mut stream, peer)).await?
+            && let Told::Client(addr) =
+                match Box::pin(self.introduction(&mut stream, peer, &place.connection)).await? {
+                    Some(told) => told,
+                    None => return Ok(()),
+                }
         {
             peer.addr = addr;
             if !place.sit(addr.ip()) {
@@ -182,26 +197,35 @@ where
             }
         }
         let connection = &place.connection;
-        let limit = self.limits.handshake;
         let served = match tls {
-            None => match Box::pin(self.begins_http2(&stream, connection)).await {
-                Some(true) => self.http2(stream, peer, connection).await,
-                Some(false) => self.http1(stream, peer, connection).await,
-                None => return Ok(()),
-            },
+            None => {
+                // What was told is dropped here: it would be part of the task for all of its life.
+                let begins_http2 =
+                    match Box::pin(self.first(connection, begins_http2(&stream))).await {
+                        First::Done(Ok(begins_http2)) => begins_http2,
+                        First::Done(Err(_)) | First::Told => return Ok(()),
+                        First::Late => return Err(Unheard::Silent),
+                    };
+                if begins_http2 {
+                    self.http2(stream, peer, connection).await
+                } else {
+                    self.http1(stream, peer, connection).await
+                }
+            }
             Some(tls) => {
                 let acceptor = TlsAcceptor::from(tls.load_full());
-                let handshake = Box::pin(self.ticker.within(limit, acceptor.accept(stream)));
+                let handshake = Box::pin(self.first(connection, acceptor.accept(stream)));
                 let stream = match handshake.await {
-                    Some(Ok(stream)) => stream,
-                    Some(Err(error)) => {
+                    First::Done(Ok(stream)) => stream,
+                    First::Done(Err(error)) => {
                         tracing::debug!(client.addr = %peer.addr, %error, "tls handshake failed");
                         return Err(Unheard::Handshake);
                     }
-                    None => {
+                    First::Late => {
                         tracing::debug!(client.addr = %peer.addr, "tls handshake took too long");
                         return Err(Unheard::HandshakeTimeout);
                     }
+                    First::Told => return Ok(()),
                 };
                 let stream = Box::new(stream);
                 if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
@@ -211,8 +235,12 @@ where
                 }
             }
         };
-        if let Err(error) = served {
-            tracing::debug!(client.addr = %peer.addr, %error, "connection ended");
+        match served {
+            Err(Ended::Silent) => return Err(Unheard::Silent),
+            Err(error) => {
+                tracing::debug!(client.addr = %peer.addr, %error, "connection ended");
+            }
+            Ok(()) => {}
         }
         // HTTP is over, and the socket is not: it has its place until what took it over ends.
         if let Some(note) = place.connection.tunnelled() {
@@ -227,37 +255,55 @@ where
         self.introduced.iter().any(|network| network.contains(&ip))
     }
 
-    /// Reads the PROXY protocol header that a connection begins with.
-    async fn introduction(&self, stream: &mut TcpStream, peer: Peer) -> Result<Told, Unheard> {
-        let limit = self.limits.handshake;
-        match self
-            .ticker
-            .within(limit, proxy_protocol::read(stream))
-            .await
-        {
-            Some(Ok(told)) => return Ok(told),
-            Some(Err(error)) => tracing::debug!(client.addr = %peer.addr, %error, "not introduced"),
-            None => tracing::debug!(client.addr = %peer.addr, "not introduced in time"),
+    /// Reads the PROXY protocol header that a connection begins with; `None` when it is told to end before.
+    async fn introduction(
+        &self,
+        stream: &mut TcpStream,
+        peer: Peer,
+        connection: &Connection,
+    ) -> Result<Option<Told>, Unheard> {
+        match self.first(connection, proxy_protocol::read(stream)).await {
+            First::Done(Ok(told)) => return Ok(Some(told)),
+            First::Told => return Ok(None),
+            First::Done(Err(error)) => {
+                tracing::debug!(client.addr = %peer.addr, %error, "not introduced");
+            }
+            First::Late => tracing::debug!(client.addr = %peer.addr, "not introduced in time"),
         }
         Err(Unheard::ProxyProtocol)
     }
 
-    /// Whether a cleartext connection speaks HTTP/2; `None` when it says nothing in time, or before it is told to end.
-    async fn begins_http2(&self, stream: &TcpStream, connection: &Connection) -> Option<bool> {
-        let is_late = connection.is_told();
-        let limit = if is_late {
-            LATE_PATIENCE
+    /// Awaits what comes before a connection's first request, until its time is over or it is told to end. One that was
+    /// told before this began is to be answered still, and has little time.
+    async fn first<F: Future>(&self, connection: &Connection, future: F) -> First<F::Output> {
+        let (limit, until) = if connection.is_told() {
+            (self.limits.handshake.min(LATE_PATIENCE), Order::Cut)
         } else {
-            self.limits.handshake
+            (self.limits.handshake, Order::Finish)
         };
-        let mut begins = pin!(begins_http2(stream));
-        let told_or_begun = std::future::poll_fn(|cx| {
-            if connection.order(cx) >= Order::Finish && !is_late {
-                return Poll::Ready(None);
-            }
-            begins.as_mut().poll(cx).map(Result::ok)
+        let mut future = pin!(future);
+        let done_or_told = std::future::poll_fn(|cx| match future.as_mut().poll(cx) {
+            Poll::Ready(output) => Poll::Ready(First::Done(output)),
+            Poll::Pending if connection.order(cx) >= until => Poll::Ready(First::Told),
+            Poll::Pending => Poll::Pending,
         });
-        self.ticker.within(limit, told_or_begun).await.flatten()
+        let first = self.ticker.within(limit, done_or_told).await;
+        first.unwrap_or(First::Late)
+    }
+
+    /// Waits for the first byte of a connection that came while we close: it goes on once that is there.
+    async fn first_byte<T: AsyncRead + Unpin>(
+        &self,
+        mut stream: Watched<T>,
+        connection: &Connection,
+    ) -> Result<Option<Watched<T>>, Ended> {
+        let next = std::future::poll_fn(|cx| stream.poll_next(cx));
+        match self.first(connection, next).await {
+            First::Done(Ok(true)) => Ok(Some(stream)),
+            // Nobody is there, or there is no time left.
+            First::Done(_) | First::Told => Ok(None),
+            First::Late => Err(Ended::Silent),
+        }
     }
 
     /// Serves HTTP/1.1 on a connection to its end.
@@ -271,12 +317,16 @@ where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         // One that came while we close gets its answer, and no more.
-        let builder = if connection.is_told() {
-            &self.http1_once
+        let (builder, stream) = if connection.is_told() {
+            let stream = Watched::http1(stream, Arc::clone(&connection.flow));
+            let begun = Box::pin(self.first_byte(stream, connection)).await?;
+            let Some(stream) = begun else { return Ok(()) };
+            (&self.http1_once, stream)
         } else {
-            &self.http1
+            let stream = Watched::http1(stream, Arc::clone(&connection.flow));
+            (&self.http1, stream)
         };
-        let speak = |stream| {
+        let speak = |builder: &http1::Builder, stream| {
             let connected = Rc::clone(connection);
             let service = service(self.stack.clone(), peer, Rc::clone(connection), move || {
                 connected.begin()
@@ -284,8 +334,10 @@ where
             let whole = builder.serve_connection(TokioIo::new(stream), service);
             Box::new(whole.with_upgrades())
         };
-        let whole = speak(Watched::http1(stream, Arc::clone(&connection.flow)));
-        parked::attend(connection, &self.handler, whole, speak).await
+        let whole = speak(builder, stream);
+        // One that came while we close is never parked, and so never put together again.
+        let again = |stream| speak(&self.http1, stream);
+        parked::attend(connection, &self.handler, whole, again).await
     }
 
     async fn http2<T>(
@@ -380,7 +432,7 @@ fn check(request: &mut Request<Incoming>, connection: &Connection) -> Result<(),
 async fn begins_http2(stream: &TcpStream) -> io::Result<bool> {
     const PREFACE: &[u8] = b"PRI ";
     let mut start = [0; PREFACE.len()];
-    loop {
+    for pause in peek_pauses() {
         let len = stream.peek(&mut start).await?;
         if len == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
@@ -391,6 +443,28 @@ async fn begins_http2(stream: &TcpStream) -> io::Result<bool> {
         if len == PREFACE.len() {
             return Ok(true);
         }
-        tokio::time::sleep(PEEK_AGAIN).await;
+        tokio::time::sleep(pause).await;
+    }
+    // They do not end.
+    Ok(false)
+}
+
+fn peek_pauses() -> impl Iterator<Item = Duration> {
+    let doubled = |pause: &Duration| Some((*pause * 2).min(PEEK_AGAIN_MAX));
+    std::iter::successors(Some(PEEK_AGAIN_MIN), doubled)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_a_word_is_looked_at_a_few_times_until_it_is_late() {
+        let mut waited = Duration::ZERO;
+        let looks = peek_pauses().take_while(|pause| {
+            waited += *pause;
+            waited <= Limits::default().handshake
+        });
+        assert!(looks.count() <= 16);
     }
 }

@@ -105,11 +105,16 @@ impl Connections {
         })
     }
 
-    /// Waits until one more may be open.
+    /// Waits until one more may be open. Others may wait as well: whoever wakes looks again before it takes the place.
     pub(super) async fn room(&self) {
-        while self.len() >= self.limits.connections_max {
+        while !self.has_room() {
             self.ended.notified().await;
         }
+    }
+
+    /// Whether one more may be open.
+    pub(super) fn has_room(&self) -> bool {
+        self.len() < self.limits.connections_max
     }
 
     pub(super) fn len(&self) -> usize {
@@ -210,10 +215,7 @@ impl Connections {
         let end = |part: u32| open.len() * part as usize / SWEEPS as usize;
         let mut parked_left = PARKED_MAX;
         for connection in &open[end(part)..end(part + 1)] {
-            let (head, taking) = connection.check(&limits);
-            for (count, why) in [(head, Ended::HeadSlow), (taking, Ended::TakingSlow)] {
-                (0..count).for_each(|_| self.guard.ended(why));
-            }
+            connection.check(&limits, |why| self.guard.ended(why));
             if parked_left > 0 && connection.park_if_idle() {
                 parked_left -= 1;
             }
@@ -237,7 +239,8 @@ impl Drop for Place {
         if connections.order.get() != Order::Serve && ends_by_itself {
             connections.finished.set(connections.finished.get() + 1);
         }
-        connections.ended.notify_one();
+        // All of them: the one door that would be woken may be one where nobody stands.
+        connections.ended.notify_waiters();
     }
 }
 
@@ -286,15 +289,19 @@ mod tests {
                 .unwrap()
         };
         let (first, second) = (enter(), enter());
-        let room = connections.room();
-        tokio::pin!(room);
+        let (room, other) = (connections.room(), connections.room());
+        tokio::pin!(room, other);
         tokio::select! {
             biased;
             () = &mut room => panic!("there is no room"),
+            () = &mut other => panic!("there is no room"),
             () = std::future::ready(()) => {}
         }
         drop(first);
-        room.await;
+        // Each of them: nobody knows at which of two doors somebody stands.
+        let both = async { tokio::join!(room, other) };
+        let both = tokio::time::timeout(std::time::Duration::from_secs(60), both).await;
+        assert!(both.is_ok(), "one of them was not woken");
         let third = enter();
         drop(second);
         drop(third);

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::message::Ended;
 use crate::message::Note;
 use crate::message::Refusal;
 use crate::proxy::Pace;
@@ -194,6 +195,8 @@ impl Connection {
         self.in_flight.set(self.in_flight.get() + 1);
         self.worker_in_flight.set(self.worker_in_flight.get() + 1);
         self.requests.set(self.requests.get() + 1);
+        // What is within from now on is another head, with a time of its own.
+        self.head_since_ms.set(None);
         Activity {
             connection: Rc::clone(self),
             taking,
@@ -270,11 +273,11 @@ impl Connection {
         }
     }
 
-    /// Ends it, or what is on it, if it took too long; how many heads, and how many answers not taken, were the reason.
-    pub(super) fn check(&self, limits: &Limits) -> (usize, usize) {
+    /// Ends it, or what is on it, if it took too long, and tells why each time. (One that was only idle took nobody's time.)
+    pub(super) fn check(&self, limits: &Limits, ended: impl Fn(Ended)) {
         if self.is_upgraded() {
             // What it carries now has deadlines of its own.
-            return (0, 0);
+            return;
         }
         let now_ms = self.ticker.now_ms();
         let waited_ms = now_ms.saturating_sub(self.looked_ms.replace(now_ms));
@@ -288,26 +291,36 @@ impl Connection {
             })
         };
         let is_busy = self.in_flight.get() > 0;
-        let head_ms = begun(&self.head_since_ms, !is_busy && self.flow.is_within());
-        if exceeds(head_ms, limits.head) {
+        let is_within = !is_busy && self.flow.is_within();
+        let is_idle = !is_busy && !is_within;
+        if exceeds(begun(&self.head_since_ms, is_within), limits.head) {
             if self.flow.has_head() && self.flow.give_up_head() {
                 // Polled now, it tells its client.
                 self.wake();
-                return (1, 0);
+                return ended(Ended::HeadSlow);
             }
-            self.tell(Order::Cut);
-        } else if !is_busy && exceeds(Some(self.idle_since_ms.get()), limits.idle) {
+            self.cut(Ended::Lingering, &ended);
+        } else if is_idle && exceeds(Some(self.idle_since_ms.get()), limits.idle) {
             self.tell(Order::Finish);
         }
-        let is_ending = !is_busy && self.order.get() == Order::Finish;
+        let is_ending = is_idle && self.order.get() == Order::Finish;
         if exceeds(begun(&self.ending_since_ms, is_ending), limits.handshake) {
-            // It was told to end, and its client does not let it.
-            self.tell(Order::Cut);
+            self.cut(Ended::Lingering, &ended);
         }
-        (0, self.check_taking(limits, waited_ms))
+        let streams = self.check_taking(limits, waited_ms, &ended);
+        (0..streams).for_each(|_| ended(Ended::TakingSlow));
     }
 
-    fn check_taking(&self, limits: &Limits, waited_ms: u64) -> usize {
+    /// Ends it at once, and tells why if it was not to end so already.
+    fn cut(&self, why: Ended, ended: impl Fn(Ended)) {
+        if !self.is_cut() {
+            self.tell(Order::Cut);
+            ended(why);
+        }
+    }
+
+    /// How many streams were ended because their clients did not take them.
+    fn check_taking(&self, limits: &Limits, waited_ms: u64, ended: impl Fn(Ended)) -> usize {
         let pace = limits.taking();
         let taken = self.flow.take_taken();
         if !self.flow.is_stuck() {
@@ -318,11 +331,10 @@ impl Connection {
         let mut patience = self.patience.get();
         let goes_on = patience.spend(waited_ms, taken, pace);
         self.patience.set(patience);
-        if goes_on || self.order.get() == Order::Cut {
-            return 0;
+        if !goes_on {
+            self.cut(Ended::TakingSlow, ended);
         }
-        self.tell(Order::Cut);
-        1
+        0
     }
 }
 
@@ -393,5 +405,57 @@ impl Drop for Activity {
             .worker_in_flight
             .set(connection.worker_in_flight.get() - 1);
         connection.idle_since_ms.set(connection.ticker.now_ms());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt as _;
+    use tokio::io::AsyncWriteExt as _;
+
+    use super::*;
+    use crate::server::connections::Connections;
+    use crate::server::stream::Watched;
+
+    /// Of a connection on which these come in, one every ten seconds, with how many requests that begins: why it ended.
+    async fn ended(steps: &[(&str, usize)]) -> Vec<Ended> {
+        let ticker = Ticker::new();
+        let connections = Connections::open_to_all(Rc::clone(&ticker), 1);
+        let place = connections.enter(None).unwrap();
+        let connection = &place.connection;
+        let (mut client, stream) = tokio::io::duplex(1_000);
+        let mut stream = Watched::http1(stream, Arc::clone(&connection.flow));
+        let ended = RefCell::<Vec<Ended>>::default();
+        for (step, (bytes, requests)) in steps.iter().enumerate() {
+            ticker.move_to(step as u64 * 10_000);
+            client.write_all(bytes.as_bytes()).await.unwrap();
+            let mut read = vec![0; bytes.len()];
+            stream.read_exact(&mut read).await.unwrap();
+            (0..*requests).for_each(|_| drop(connection.begin()));
+            let note = |why| ended.borrow_mut().push(why);
+            connection.check(&Limits::default(), note);
+        }
+        ended.into_inner()
+    }
+
+    #[tokio::test]
+    async fn every_head_has_a_time_of_its_own() {
+        let steps = [("GET / HT", 0), ("TP/1.1\r\nHost: a\r\n\r\nGET / ", 1)];
+        assert_eq!(ended(&[steps[0], steps[1], ("HTTP", 0)]).await, []);
+        let late = [steps[0], steps[1], ("HTTP", 0), ("/1", 0)];
+        assert_eq!(ended(&late).await, [Ended::HeadSlow]);
+    }
+
+    #[tokio::test]
+    async fn whoever_does_not_go_when_told_to_is_counted_once() {
+        // Told that the head is late; then cut.
+        let late = [("GET", 0), ("", 0), ("", 0), ("", 0), ("", 0)];
+        assert_eq!(ended(&late).await, [Ended::HeadSlow, Ended::Lingering]);
+        // The body of a request that was answered without it does not come.
+        let post = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n";
+        let body = [(post, 1), ("", 0), ("", 0), ("", 0)];
+        assert_eq!(ended(&body).await, [Ended::Lingering]);
+        // Idle, and told to finish.
+        assert_eq!(ended(&[("", 0); 12]).await, [Ended::Lingering]);
     }
 }

@@ -67,7 +67,7 @@ impl Handed {
     }
 
     fn add(&mut self, addr: SocketAddr, socket: TcpListener) -> Result<(), HandedError> {
-        if self.0.iter().any(|(held, _)| *held == addr) {
+        if self.has(addr) {
             return Err(HandedError::Twice(addr));
         }
         self.0.push((addr, socket));
@@ -78,6 +78,12 @@ impl Handed {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Whether there is a socket on this address.
+    #[must_use]
+    pub fn has(&self, addr: SocketAddr) -> bool {
+        self.0.iter().any(|(held, _)| *held == addr)
     }
 
     /// The socket on this address, if there is one left.

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -335,9 +336,20 @@ impl Door {
         }
     }
 
+    /// The next connection, while there is room: it may go to another door as long as nobody stands at this one.
     async fn next(&self, listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
-        self.connections.room().await;
-        listener.accept().await
+        loop {
+            self.connections.room().await;
+            let accepted = std::future::poll_fn(|cx| {
+                if !self.connections.has_room() {
+                    return Poll::Ready(None);
+                }
+                listener.poll_accept(cx).map(Some)
+            });
+            if let Some(accepted) = accepted.await {
+                return accepted;
+            }
+        }
     }
 }
 

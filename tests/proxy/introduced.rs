@@ -32,6 +32,7 @@ use crate::support::loopback;
 use crate::support::one_worker;
 use crate::support::origin_at;
 use crate::support::soon;
+use crate::support::until;
 
 const V1: &[u8] = b"PROXY TCP4 203.0.113.9 10.0.0.1 56324 443\r\n";
 const GET: &str = "GET /x HTTP/1.1\r\nhost: a.example\r\n\r\n";
@@ -208,21 +209,57 @@ async fn a_header_comes_before_tls_and_before_http2() {
     assert_eq!(told(&heads), ["203.0.113.9", "2001:db8::17"]);
 }
 
-#[tokio::test]
-async fn who_stops_within_a_header_or_a_handshake_is_let_go_in_time() {
-    let origin = Origin::silent().await;
+/// One worker that speaks TLS.
+fn over_tls() -> ServerSettings {
     let certificate = certificate(&["a.example"]);
     let tls = tls::with_certificate(certificate.chain, certificate.key).unwrap();
-    let tls = Some(Arc::new(ArcSwap::new(tls)));
-    let addr = loopback();
-    let mut settings = ServerSettings {
+    ServerSettings {
         listen: vec![ListenSettings {
-            addr,
-            tls,
+            addr: loopback(),
+            tls: Some(Arc::new(ArcSwap::new(tls))),
             redirects: false,
         }],
         ..one_worker()
-    };
+    }
+}
+
+#[tokio::test]
+async fn who_says_nothing_or_half_a_word_is_let_go_in_time() {
+    let origin = Origin::silent().await;
+    let mut settings = one_worker();
+    settings.limits.handshake = Duration::from_millis(100);
+    for begins in ["", "P"] {
+        let front = Front::start(settings.clone(), origin_at(origin.addr));
+        let mut client = front.client().await;
+        client.send(begins).await;
+        client.rest().await;
+        assert_eq!(front.unheard(1).await, [Unheard::Silent]);
+    }
+}
+
+#[tokio::test]
+async fn who_stops_within_a_header_or_a_handshake_does_not_hold_up_a_drain() {
+    let origin = Origin::silent().await;
+    let mut introduced = one_worker();
+    introduced.proxy_protocol = vec!["127.0.0.0/8".parse().unwrap()];
+    for mut settings in [introduced, over_tls()] {
+        // Nothing here depends on how fast the machine is.
+        settings.limits.handshake = Duration::from_secs(3_600);
+        settings.limits.last_call = Duration::from_millis(10);
+        let mut front = Front::start(settings, origin_at(origin.addr));
+        let mut client = front.client().await;
+        until(|| front.opened() == 1).await;
+        let running = front.running.take().unwrap();
+        running.drain(Duration::from_secs(3_600));
+        client.rest().await;
+        assert_eq!(soon(running.ended()).await.cut, 0);
+    }
+}
+
+#[tokio::test]
+async fn who_stops_within_a_header_or_a_handshake_is_let_go_in_time() {
+    let origin = Origin::silent().await;
+    let mut settings = over_tls();
     settings.limits.handshake = Duration::from_millis(100);
     let begins: &[u8] = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03";
     for (networks, begins, why) in [

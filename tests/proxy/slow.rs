@@ -235,4 +235,5 @@ async fn an_idle_client_that_does_not_let_its_connection_end_is_cut_off() {
     client.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
     client.send([0, 0, 0, 4, 0, 0, 0, 0, 0]).await;
     client.rest().await;
+    assert_eq!(front.ended(), [Ended::Lingering]);
 }

@@ -82,6 +82,7 @@ pub(crate) struct Seen {
     pub(crate) causes: Vec<String>,
     pub(crate) log: Vec<String>,
     pub(crate) orders: Vec<String>,
+    pub(crate) opened: usize,
     pub(crate) unheard: Vec<Unheard>,
     pub(crate) ended: Vec<Ended>,
     /// Connections that were parked, and of these the ones that are no more.
@@ -147,6 +148,10 @@ impl Handler for ForwardAll {
 
     fn rescue(&self, trouble: &Trouble<'_>) -> Response<Body> {
         Response::new(Body::full(format!("calm: {}", trouble.fault)))
+    }
+
+    fn opened(&self) {
+        self.seen.lock().unwrap().opened += 1;
     }
 
     fn unheard(&self, why: Unheard) {
@@ -253,6 +258,11 @@ impl Front {
 
     pub(crate) fn errors(&self) -> Vec<(OriginErrorKind, bool)> {
         self.seen.lock().unwrap().errors.clone()
+    }
+
+    /// Connections that were accepted.
+    pub(crate) fn opened(&self) -> usize {
+        self.seen.lock().unwrap().opened
     }
 
     /// Why connections ended before a request, once there are as many.

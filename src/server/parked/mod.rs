@@ -59,6 +59,9 @@ pub(super) enum Ended {
     /// Its stream could not be closed.
     #[error("cannot close the stream")]
     Stream(#[from] io::Error),
+    /// It came while we close, and said nothing in its time.
+    #[error("nothing came in time")]
+    Silent,
 }
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -173,17 +176,22 @@ where
         if order == Order::Cut {
             return Poll::Ready(Ok(()));
         }
-        if order >= finish_at && !is_finishing {
-            is_finishing = true;
-            connection.allow_parking(false);
-            shape.finish();
-        }
         loop {
+            // What has come of a request is not lost: the rest of its head has its time, and then its answer is the last.
+            if order >= finish_at && !is_finishing && !connection.flow.has_head() {
+                is_finishing = true;
+                connection.allow_parking(false);
+                shape.finish();
+            }
             match &mut shape {
                 Shape::Whole(whole) => {
                     let watched = connection.watch_if_asked();
                     if let Poll::Ready(ended) = Pin::new(&mut **whole).poll(cx) {
                         return Poll::Ready(ended.map_err(Ended::from));
+                    }
+                    if order >= finish_at && !is_finishing && !connection.flow.has_head() {
+                        // The head was there, and nobody may wake us once its answer is sent.
+                        continue;
                     }
                     if !watched.is_some_and(|requests| connection.is_still(requests)) {
                         return Poll::Pending;

@@ -373,6 +373,21 @@ fn a_connection_that_was_told_to_finish_is_parked_no_more() {
 }
 
 #[test]
+fn a_head_that_is_half_there_when_the_connection_is_to_finish_is_answered() {
+    for (path, answer) in [("/deaf", "heard enough"), ("/", "GET /: ")] {
+        run(async {
+            let mut stage = Stage::new(TAKEN);
+            stage.send(["GET ", path, " HTTP/1.1\r\nHo"].concat()).await;
+            stage.connections.tell_all(Order::Finish);
+            settle().await;
+            stage.send("st: a\r\n\r\n").await;
+            let (said, _) = stage.rest().await;
+            assert!(said.ends_with(answer), "{said:?}");
+        });
+    }
+}
+
+#[test]
 fn the_task_of_a_connection_is_small() {
     run(async {
         let connections = Connections::open_to_all(Ticker::new(), 1);

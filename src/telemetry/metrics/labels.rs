@@ -117,6 +117,8 @@ labels! {
         Handshake = "handshake",
         /// The TLS handshake took too long.
         HandshakeTimeout = "handshake-timeout",
+        /// Nothing came on a new connection in its time.
+        Silent = "silent",
         /// The PROXY protocol header was missing, malformed or late.
         ProxyProtocol = "proxy-protocol",
         /// The request's head took too long.
@@ -129,6 +131,8 @@ labels! {
         BodyTimeout = "body-timeout",
         /// The response was taken too slowly.
         SendTimeout = "send-timeout",
+        /// The connection was to end, and its client did not let it.
+        Lingering = "lingering",
         /// Too much waited in memory for clients that did not take it.
         Unsent = "unsent",
         /// The request is ambiguous or not HTTP.
