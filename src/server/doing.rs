@@ -19,6 +19,7 @@ use crate::proxy::Ticker;
 use crate::server::frames::Traffic;
 use crate::server::held::AllHeld;
 use crate::server::held::Held;
+use crate::server::held::Waiting;
 use crate::server::settings::Limits;
 use crate::server::stream::Flow;
 use crate::server::taking::Beginning;
@@ -60,6 +61,7 @@ pub(super) struct Connection {
     stream_pace: Pace,
     /// HTTP/2: what waits in memory for its client.
     held: OnceCell<Arc<Held>>,
+    waiting: Waiting,
     all_held: Arc<AllHeld>,
 }
 
@@ -127,6 +129,7 @@ impl Connection {
             streams: Streams::default(),
             stream_pace: common.limits.taking_stream(),
             held: OnceCell::new(),
+            waiting: Waiting::new(common.limits.holding()),
             all_held: Arc::clone(common.held),
         }
     }
@@ -147,6 +150,13 @@ impl Connection {
     /// Bytes that wait in memory for its client.
     pub(super) fn held(&self) -> u64 {
         self.held.get().map_or(0, |held| held.bytes())
+    }
+
+    /// What time its client has left to take something of that.
+    pub(super) fn held_left(&self, limits: &Limits) -> Duration {
+        let sent = self.traffic.take_sent();
+        let now_ms = self.ticker.now_ms();
+        self.waiting.look(now_ms, sent, limits.holding())
     }
 
     /// What this connection is to do; its task is woken when that changes.
@@ -255,8 +265,8 @@ impl Connection {
         }
     }
 
-    /// Ends it, or what is on it, if it took too long; how many heads, and how many answers not taken, were the reason.
-    pub(super) fn check(&self, limits: &Limits) -> (usize, usize) {
+    /// Ends it, or what is on it, if it took too long, its answers more than they may be `taking`; how many heads, and how many answers not taken, were the reason.
+    pub(super) fn check(&self, limits: &Limits, taking: Pace) -> (usize, usize) {
         let now_ms = self.ticker.now_ms();
         let waited_ms = now_ms.saturating_sub(self.looked_ms.replace(now_ms));
         let begun = |since: &Cell<Option<u64>>, is_on: bool| {
@@ -285,21 +295,30 @@ impl Connection {
             // It was told to end, and its client does not let it.
             self.tell(Order::Cut);
         }
-        (0, self.check_taking(limits, waited_ms))
+        (0, self.check_taking(limits, taking, waited_ms))
     }
 
-    fn check_taking(&self, limits: &Limits, waited_ms: u64) -> usize {
-        let pace = limits.taking();
+    fn check_taking(&self, limits: &Limits, pace: Pace, waited_ms: u64) -> usize {
         let taken = self.flow.take_taken();
         if !self.flow.is_stuck() {
             self.patience.set(Patience::new(pace));
-            return self.streams.check(waited_ms, limits.taking_stream());
+            let ended = self.streams.check(waited_ms, limits.taking_stream());
+            return ended + self.check_held(limits);
         }
         // What its streams wait for is the connection.
         let mut patience = self.patience.get();
         let goes_on = patience.spend(waited_ms, taken, pace);
         self.patience.set(patience);
         if goes_on || self.order.get() == Order::Cut {
+            return 0;
+        }
+        self.tell(Order::Cut);
+        1
+    }
+
+    /// Ends it if its client leaves for too long what is held for it, of streams that are over as well.
+    fn check_held(&self, limits: &Limits) -> usize {
+        if self.held() == 0 || !self.held_left(limits).is_zero() || self.is_cut() {
             return 0;
         }
         self.tell(Order::Cut);
@@ -320,7 +339,13 @@ impl Activity {
 
     /// See [`Traffic::poll_room`].
     pub(super) fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {
-        self.connection.traffic.poll_room(cx)
+        let polled = self.connection.traffic.poll_room(cx);
+        if polled.is_pending()
+            && let Some(waker) = &*self.connection.waker.borrow()
+        {
+            waker.wake_by_ref();
+        }
+        polled
     }
 
     /// See [`Traffic::hand`].
@@ -344,6 +369,10 @@ impl Activity {
         let held = connection
             .held
             .get_or_init(|| Held::new(&connection.all_held));
+        if held.bytes() == 0 {
+            connection.traffic.take_sent();
+            connection.waiting.begin(connection.ticker.now_ms());
+        }
         held.hold(bytes)
     }
 

@@ -87,6 +87,8 @@ pub(crate) struct Seen {
     /// Connections that were parked, and of these the ones that are no more.
     pub(crate) parked: usize,
     pub(crate) woke: usize,
+    /// Bytes that waited for clients when that was last told.
+    pub(crate) holds: u64,
 }
 
 /// A server whose handler forwards everything.
@@ -152,6 +154,10 @@ impl Handler for ForwardAll {
 
     fn ended(&self, why: Ended) {
         self.seen.lock().unwrap().ended.push(why);
+    }
+
+    fn holds(&self, bytes: u64) {
+        self.seen.lock().unwrap().holds = bytes;
     }
 
     fn parked(&self) {
