@@ -6,6 +6,7 @@
 
 use std::cell::Cell;
 use std::cell::RefCell;
+use std::cmp::Reverse;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -175,26 +176,35 @@ impl Connections {
         }
     }
 
-    /// Ends those that hold most of what waits in memory, whenever it is too much.
+    /// Ends those whose clients leave what waits in memory for longest, whenever it is too much.
     pub(super) async fn shed(self: Rc<Self>) {
         loop {
             self.held.too_much().await;
-            let held = |connection: &Rc<Connection>| {
-                let bytes = connection.held();
-                let is_open = !connection.is_cut();
-                (is_open && bytes > 0).then(|| (bytes, Rc::clone(connection)))
-            };
-            let mut holders: Vec<_> = self.open.borrow().iter().filter_map(held).collect();
-            holders.sort_unstable_by_key(|(bytes, _)| std::cmp::Reverse(*bytes));
-            let mut excess = self.held.excess();
-            for (bytes, connection) in holders {
-                if excess == 0 {
-                    break;
-                }
-                excess = excess.saturating_sub(bytes);
-                connection.tell(Order::Cut);
-                self.guard.ended(Ended::HoldsTooMuch);
+            self.shed_once();
+        }
+    }
+
+    fn shed_once(&self) {
+        let (mut holders, mut going) = (Vec::new(), 0);
+        for connection in self.open.borrow().iter() {
+            let bytes = connection.held();
+            if connection.is_cut() {
+                // Its task has not come to that yet.
+                going += bytes;
+            } else if bytes > 0 {
+                let left = connection.held_left(&self.limits);
+                holders.push((left, Reverse(bytes), Rc::clone(connection)));
             }
+        }
+        holders.sort_unstable_by_key(|(left, bytes, _)| (*left, *bytes));
+        let mut excess = self.held.excess(going);
+        for (_, Reverse(bytes), connection) in holders {
+            if excess == 0 {
+                break;
+            }
+            excess = excess.saturating_sub(bytes);
+            connection.tell(Order::Cut);
+            self.guard.ended(Ended::HoldsTooMuch);
         }
     }
 
@@ -204,10 +214,10 @@ impl Connections {
     pub(super) fn sweep(&self) {
         self.guard.holds(self.held.bytes());
         let is_crowded = self.len() * 100 >= self.limits.connections_max * CROWDED_PERCENT;
-        let limits = if is_crowded {
-            self.limits.hurried()
+        let (limits, taking) = if is_crowded {
+            (self.limits.hurried(), self.limits.taking_hurried())
         } else {
-            self.limits
+            (self.limits, self.limits.taking())
         };
         let open = self.open.borrow();
         let part = self.part.get();
@@ -215,7 +225,7 @@ impl Connections {
         let end = |part: u32| open.len() * part as usize / SWEEPS as usize;
         let mut parked_left = PARKED_MAX;
         for connection in &open[end(part)..end(part + 1)] {
-            connection.check(&limits, |why| self.guard.ended(why));
+            connection.check(&limits, taking, |why| self.guard.ended(why));
             if parked_left > 0 && connection.park_if_idle() {
                 parked_left -= 1;
             }
@@ -278,7 +288,10 @@ impl Connections {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
+    use crate::server::taking::Beginning;
 
     #[tokio::test]
     async fn no_more_than_the_maximum_is_open_and_places_are_found_again() {
@@ -306,5 +319,40 @@ mod tests {
         drop(second);
         drop(third);
         assert_eq!(connections.len(), 0);
+    }
+
+    #[tokio::test]
+    async fn who_leaves_what_is_held_goes_first_and_what_is_going_already_is_enough() {
+        let ticker = Ticker::new();
+        let limits = Limits {
+            held_max: 100,
+            ..Limits::default()
+        };
+        let guard = Rc::new(Nobody);
+        let connections = Connections::new(Rc::clone(&ticker), guard, Addresses::new(), limits);
+        let holder = |len: usize| {
+            let place = connections.enter(None).unwrap();
+            let activity = place.connection.begin_stream(&Beginning::default());
+            let bytes = activity.hold(Bytes::from(vec![7; len]));
+            (place, activity, bytes)
+        };
+        let leaves = holder(40);
+        let moved = async {
+            while ticker.now_ms() == 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            () = Rc::clone(&ticker).run() => {}
+            () = moved => {}
+        }
+        let burst = holder(70);
+        let cut = |place: &Place| place.connection.is_cut();
+        connections.shed_once();
+        assert_eq!((cut(&leaves.0), cut(&burst.0)), (true, false));
+        // It has not ended yet, and somebody else has a little more.
+        let more = holder(10);
+        connections.shed_once();
+        assert_eq!((cut(&burst.0), cut(&more.0)), (false, false));
     }
 }

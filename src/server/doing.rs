@@ -22,6 +22,7 @@ use crate::proxy::Ticker;
 use crate::server::frames::Traffic;
 use crate::server::held::AllHeld;
 use crate::server::held::Held;
+use crate::server::held::Waiting;
 use crate::server::settings::Limits;
 use crate::server::stream::Flow;
 use crate::server::taking::Beginning;
@@ -65,6 +66,7 @@ pub(super) struct Connection {
     upgraded: RefCell<Option<Weak<Note>>>,
     /// HTTP/2: what waits in memory for its client.
     held: OnceCell<Arc<Held>>,
+    waiting: Waiting,
     all_held: Arc<AllHeld>,
 }
 
@@ -133,6 +135,7 @@ impl Connection {
             stream_pace: common.limits.taking_stream(),
             upgraded: RefCell::default(),
             held: OnceCell::new(),
+            waiting: Waiting::new(common.limits.holding()),
             all_held: Arc::clone(common.held),
         }
     }
@@ -163,6 +166,13 @@ impl Connection {
     /// Bytes that wait in memory for its client.
     pub(super) fn held(&self) -> u64 {
         self.held.get().map_or(0, |held| held.bytes())
+    }
+
+    /// What time its client has left to take something of that.
+    pub(super) fn held_left(&self, limits: &Limits) -> Duration {
+        let sent = self.traffic.take_sent();
+        let now_ms = self.ticker.now_ms();
+        self.waiting.look(now_ms, sent, limits.holding())
     }
 
     /// What this connection is to do; its task is woken when that changes.
@@ -273,8 +283,9 @@ impl Connection {
         }
     }
 
-    /// Ends it, or what is on it, if it took too long, and tells why each time. (One that was only idle took nobody's time.)
-    pub(super) fn check(&self, limits: &Limits, ended: impl Fn(Ended)) {
+    /// Ends it, or what is on it, if it took too long, its answers more than they may be
+    /// `taking`, and tells why each time. (One that was only idle took nobody's time.)
+    pub(super) fn check(&self, limits: &Limits, taking: Pace, ended: impl Fn(Ended)) {
         if self.is_upgraded() {
             // What it carries now has deadlines of its own.
             return;
@@ -307,7 +318,7 @@ impl Connection {
         if exceeds(begun(&self.ending_since_ms, is_ending), limits.handshake) {
             self.cut(Ended::Lingering, &ended);
         }
-        let streams = self.check_taking(limits, waited_ms, &ended);
+        let streams = self.check_taking(limits, taking, waited_ms, &ended);
         (0..streams).for_each(|_| ended(Ended::TakingSlow));
     }
 
@@ -320,11 +331,17 @@ impl Connection {
     }
 
     /// How many streams were ended because their clients did not take them.
-    fn check_taking(&self, limits: &Limits, waited_ms: u64, ended: impl Fn(Ended)) -> usize {
-        let pace = limits.taking();
+    fn check_taking(
+        &self,
+        limits: &Limits,
+        pace: Pace,
+        waited_ms: u64,
+        ended: impl Fn(Ended),
+    ) -> usize {
         let taken = self.flow.take_taken();
         if !self.flow.is_stuck() {
             self.patience.set(Patience::new(pace));
+            self.check_held(limits, ended);
             return self.streams.check(waited_ms, limits.taking_stream());
         }
         // What its streams wait for is the connection.
@@ -335,6 +352,13 @@ impl Connection {
             self.cut(Ended::TakingSlow, ended);
         }
         0
+    }
+
+    /// Ends it if its client leaves for too long what is held for it, of streams that are over as well.
+    fn check_held(&self, limits: &Limits, ended: impl Fn(Ended)) {
+        if self.held() > 0 && self.held_left(limits).is_zero() {
+            self.cut(Ended::TakingSlow, ended);
+        }
     }
 }
 
@@ -352,7 +376,13 @@ impl Activity {
 
     /// See [`Traffic::poll_room`].
     pub(super) fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {
-        self.connection.traffic.poll_room(cx)
+        let polled = self.connection.traffic.poll_room(cx);
+        if polled.is_pending()
+            && let Some(waker) = &*self.connection.waker.borrow()
+        {
+            waker.wake_by_ref();
+        }
+        polled
     }
 
     /// See [`Traffic::hand`].
@@ -376,6 +406,10 @@ impl Activity {
         let held = connection
             .held
             .get_or_init(|| Held::new(&connection.all_held));
+        if held.bytes() == 0 {
+            connection.traffic.take_sent();
+            connection.waiting.begin(connection.ticker.now_ms());
+        }
         held.hold(bytes)
     }
 
@@ -433,7 +467,8 @@ mod tests {
             stream.read_exact(&mut read).await.unwrap();
             (0..*requests).for_each(|_| drop(connection.begin()));
             let note = |why| ended.borrow_mut().push(why);
-            connection.check(&Limits::default(), note);
+            let limits = Limits::default();
+            connection.check(&limits, limits.taking(), note);
         }
         ended.into_inner()
     }

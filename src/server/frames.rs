@@ -77,6 +77,8 @@ pub(super) struct Traffic {
     is_counted: Cell<bool>,
     /// Bytes of answers handed over since the client had taken everything it has room for.
     ahead: Cell<usize>,
+    /// Bytes of answers sent since this was last asked.
+    sent: Cell<u64>,
     /// Answers that go on once it has: not more than there are streams.
     waiting: RefCell<Vec<Waker>>,
 }
@@ -175,7 +177,11 @@ impl<T> Frames<T> {
             ..
         } = self;
         outbound.see(bytes, |head| match head.kind {
-            DATA => budget.earn(1 + head.len / DATA_BYTES),
+            DATA => {
+                budget.earn(1 + head.len / DATA_BYTES);
+                let sent = traffic.sent.get();
+                traffic.sent.set(sent.saturating_add(head.len.into()));
+            }
             // What a client has us reset costs the same as what it resets itself (CVE-2025-8671).
             RST_STREAM if !budget.spend(RESET_COSTS, ticker) => traffic.flooded(),
             _ => {}
@@ -203,8 +209,16 @@ impl Traffic {
         self.is_flood.get()
     }
 
+    /// Bytes of answers sent since the last call, of all streams.
+    pub(super) fn take_sent(&self) -> u64 {
+        self.sent.take()
+    }
+
     /// Waits while as much as may be is on its way to a client that does not take it. The library bounds what it keeps
     /// for each stream; with a hundred of them that is megabytes for every connection.
+    ///
+    /// Whoever waits has to see to it that the connection is polled, which flushes it: the library wakes it for what it
+    /// can send, and pieces whose streams have no room left are nothing of that.
     pub(super) fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {
         if self.ahead.get() < AHEAD_MAX {
             return Poll::Ready(());

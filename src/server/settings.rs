@@ -14,6 +14,10 @@ use crate::server::socket::UNSENT_MAX;
 const HURRY: u32 = 10;
 const HURRIED_MIN: Duration = Duration::from_secs(2);
 const HURRIED_MAX: Duration = Duration::from_secs(10);
+/// What the slowest mobile networks carry (bytes per second): nobody on one is taken for somebody who takes nothing.
+const SLOWEST: u64 = 2 * 1024;
+/// Within this a connection is looked at more than once.
+const LOOKS: Duration = Duration::from_secs(3);
 
 /// TLS that can be replaced while connections are open; new ones get the new one.
 pub type SharedTls = Arc<ArcSwap<rustls::ServerConfig>>;
@@ -92,10 +96,32 @@ impl Limits {
     /// What a client has to keep up while it takes an answer. The kernel tells that a client took something only in
     /// large pieces: their time comes on top.
     pub(super) fn taking(&self) -> Pace {
+        self.taking_pieces_at(self.send_rate_min)
+    }
+
+    /// The same when there are nearly too many connections: that time is what the slowest networks need.
+    pub(super) fn taking_hurried(&self) -> Pace {
+        let rate = match self.send_rate_min {
+            0 => 0,
+            rate => rate.max(SLOWEST),
+        };
+        self.hurried().taking_pieces_at(rate)
+    }
+
+    fn taking_pieces_at(&self, rate: u64) -> Pace {
         let piece_ms = u64::from(UNSENT_MAX) * 1_000;
-        let piece_ms = piece_ms.checked_div(self.send_rate_min).unwrap_or(0);
+        let piece_ms = piece_ms.checked_div(rate).unwrap_or(0);
         Pace {
             pause: self.send.saturating_add(Duration::from_millis(piece_ms)),
+            bytes_per_s: self.send_rate_min,
+        }
+    }
+
+    /// What a client has to keep up while anything waits in memory for it over HTTP/2. Twice the time that a stream has,
+    /// and a few looks at it: by then those are ended that can be ended by themselves.
+    pub(super) fn holding(&self) -> Pace {
+        Pace {
+            pause: self.send.saturating_mul(2).saturating_add(LOOKS),
             bytes_per_s: self.send_rate_min,
         }
     }
@@ -136,5 +162,24 @@ impl ServerSettings {
             proxy_protocol: Vec::new(),
             limits: Limits::default(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn in_a_crowd_an_answer_that_is_not_taken_gets_the_time_of_the_slowest_network_and_no_more() {
+        let limits = Limits::default();
+        assert_eq!(limits.taking().pause, Duration::from_millis(191_072));
+        let hurried = limits.taking_hurried();
+        assert_eq!(hurried.pause, Duration::from_secs(6 + 32));
+        assert_eq!(hurried.bytes_per_s, limits.send_rate_min);
+        let by_pause = Limits {
+            send_rate_min: 0,
+            ..limits
+        };
+        assert_eq!(by_pause.taking_hurried().pause, Duration::from_secs(6));
     }
 }

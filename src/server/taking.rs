@@ -4,6 +4,10 @@
 //! it, while the rest of its connection is in the best of health. What is taken is seen where it is handed over, in the
 //! body of the response: the library asks for more when the client has room for it. A response that waits for the origin
 //! (an event stream, most of the time) keeps nobody waiting, and its client has all the time there is.
+//!
+//! What was handed over is not yet sent: the last piece of a response is taken by the library as soon as there is room for
+//! one byte of it, and is seen here no more. What waits in memory then is bounded in time over the whole connection (see
+//! [`crate::server::held`]).
 
 use std::cell::Cell;
 use std::cell::RefCell;

@@ -191,8 +191,15 @@ async fn an_answer_that_is_taken_steadily_arrives_whole() {
 type Sender = http2::SendRequest<Empty<Bytes>>;
 
 async fn http2(front: &Front) -> Sender {
+    http2_with(front, 1 << 20).await
+}
+
+/// One that has room for so many bytes of each answer until it is read.
+async fn http2_with(front: &Front, window: u32) -> Sender {
     let stream = TokioIo::new(TcpStream::connect(front.addr).await.unwrap());
-    let made = soon(http2::handshake(TokioExecutor::new(), stream)).await;
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder.initial_stream_window_size(window);
+    let made = soon(builder.handshake(stream)).await;
     let (sender, connection) = made.unwrap();
     tokio::spawn(connection);
     sender
@@ -221,6 +228,62 @@ async fn a_stream_whose_window_stays_shut_is_ended_and_the_others_go_on() {
     let more = tokio::time::timeout(STEP, events.frame()).await;
     assert!(more.is_err(), "the events ended: {more:?}");
     assert_eq!(front.ended(), [Ended::TakingSlow]);
+}
+
+#[tokio::test]
+async fn a_page_of_which_one_byte_is_taken_ends_its_connection() {
+    let (origin, _) = Origin::recording(OK).await;
+    let front = Front::start(impatient(), origin_at(origin.addr));
+    let mut sender = http2_with(&front, 1).await;
+    let _page = get(&mut sender, "/at-once").await;
+    until(|| front.ended() == [Ended::TakingSlow]).await;
+    until(|| sender.is_closed()).await;
+}
+
+/// Of these each has more waiting than its client has room for.
+const SHUT: usize = 64;
+const WINDOW: u32 = 1_024;
+/// Together they have as much on its way as there may be.
+const AHEAD: u64 = 256 * 1024;
+/// Well before a ping would have us look at the connection again.
+const BEFORE_PING: Duration = Duration::from_secs(15);
+
+#[tokio::test]
+async fn streams_whose_windows_are_shut_do_not_keep_the_open_ones_waiting() {
+    let (step, steps) = tokio::sync::watch::channel(0);
+    let origin = Origin::start(move |mut connection, _| {
+        let mut steps = steps.clone();
+        async move {
+            let head = connection.head().await;
+            connection.send("HTTP/1.1 200 OK\r\n\r\n").await;
+            if head.starts_with("GET /events ") {
+                for step in [1, 3] {
+                    steps.wait_for(|now| *now >= step).await.unwrap();
+                    connection.send("data: 1\n\n").await;
+                }
+            } else {
+                connection.send(vec![b'x'; WINDOW as usize]).await;
+                steps.wait_for(|now| *now >= 2).await.unwrap();
+                connection.send(vec![b'x'; 64 * 1024]).await;
+            }
+            connection.rest().await;
+        }
+    })
+    .await;
+    let front = Front::before(origin.addr);
+    let mut sender = http2_with(&front, WINDOW).await;
+    let mut events = get(&mut sender, "/events").await.into_body();
+    let mut shut = Vec::new();
+    for _ in 0..SHUT {
+        shut.push(get(&mut sender, "/shut").await);
+    }
+    step.send(1).unwrap();
+    assert!(soon(events.frame()).await.unwrap().is_ok());
+    step.send(2).unwrap();
+    until(|| front.seen.lock().unwrap().holds >= AHEAD).await;
+    step.send(3).unwrap();
+    let more = tokio::time::timeout(BEFORE_PING, events.frame()).await;
+    assert!(more.expect("it is kept waiting").unwrap().is_ok());
 }
 
 #[tokio::test]

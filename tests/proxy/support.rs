@@ -91,6 +91,8 @@ pub(crate) struct Seen {
     /// Connections that were opened, and of these the ones that are no more.
     pub(crate) opened: usize,
     pub(crate) closed: usize,
+    /// Bytes that waited for clients when that was last told.
+    pub(crate) holds: u64,
 }
 
 /// A server whose handler forwards everything.
@@ -168,6 +170,10 @@ impl Handler for ForwardAll {
 
     fn closed(&self) {
         self.seen.lock().unwrap().closed += 1;
+    }
+
+    fn holds(&self, bytes: u64) {
+        self.seen.lock().unwrap().holds = bytes;
     }
 
     fn parked(&self) {

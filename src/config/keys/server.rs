@@ -170,7 +170,9 @@ pub(super) const SERVER: Section = Section {
             default: Default::Value(r#""60s""#),
             apply: Apply::Restart,
             why: "How long a client may take nothing of a response that is there for it. It counts for each HTTP/2 \
-                  stream by itself; a response that waits for the origin, as an event stream does, is not concerned.",
+                  stream by itself; a response that waits for the origin, as an event stream does, is not concerned. An \
+                  HTTP/2 connection is ended as a whole when nothing of what waits in memory for it has been taken for \
+                  twice this time.",
         },
         Key {
             name: "min_send_rate",
@@ -198,7 +200,8 @@ pub(super) const SERVER: Section = Section {
                   file descriptor and some kilobytes; further ones wait in the kernel. Where the system allows fewer \
                   files, as many are kept back as requests may be in flight to the origins, twice as many for origins \
                   of rooms with upgrades (at most half), so that those inside are served. From nine \
-                  tenths on, those that do nothing get a tenth of their time, and ten seconds at most.",
+                  tenths on, those that do nothing get a tenth of their time, and ten seconds at most; a response \
+                  that is not taken, on top of that, the time of 64 KiB at 2 KiB/s.",
         },
         Key {
             name: "max_unsent_bytes",
@@ -206,7 +209,8 @@ pub(super) const SERVER: Section = Section {
             default: Default::Value(r#""256 MiB""#),
             apply: Apply::Restart,
             why: "Most bytes of responses that wait in memory for clients over HTTP/2, over all workers. A client may keep \
-                  a hundred responses waiting on a connection; beyond this bound the connections that hold most are cut.",
+                  a hundred responses waiting on a connection; beyond this bound connections are cut, first those that leave \
+                  what waits for them untaken for longest.",
         },
         Key {
             name: "max_connections_per_address",
