@@ -17,6 +17,7 @@
 mod parts;
 mod plot;
 mod stage;
+mod stall;
 #[path = "../../tests/support/mod.rs"]
 mod support;
 

@@ -19,6 +19,7 @@ use crate::parts::load::Run;
 use crate::parts::pin;
 use crate::parts::rig::Rig;
 use crate::parts::server;
+use crate::stall;
 use crate::support::anteroom::Anteroom;
 use crate::support::redis::Redis;
 
@@ -138,7 +139,7 @@ impl Stage {
     /// Exchanges with a line of this length: the server alone on its core, everything else on the other.
     pub(crate) fn exchange(&mut self) -> Exchanged {
         // Still on the core that the server will have for itself.
-        let stall_ms = pin::stall_ms(STALL_SPAN);
+        let stall_ms = stall::longest_ms(STALL_SPAN);
         pin::set(std::process::id(), pin::MEASURED);
         server::watch_slowest(&self.redis);
         let mut costs: [Vec<f64>; 4] = Default::default();

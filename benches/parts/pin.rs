@@ -2,9 +2,6 @@
 
 use std::process::Command;
 use std::process::Stdio;
-use std::time::Duration;
-
-use anteroom::clock;
 
 /// The core of what is measured.
 pub(crate) const MEASURED: u32 = 0;
@@ -41,17 +38,4 @@ pub(crate) fn cpu_us(pid: u32) -> f64 {
         first.unwrap_or(0.0)
     };
     threads.map(nanoseconds).sum::<f64>() / 1_000.0
-}
-
-/// The longest that a bare loop on this core stood still, in milliseconds: a machine that is shared takes its cores away now
-/// and then, and whatever runs on them meanwhile looks slow.
-pub(crate) fn stall_ms(span: Duration) -> f64 {
-    let began = clock::monotonic();
-    let (mut last, mut longest) = (began, Duration::ZERO);
-    while last - began < span {
-        let now = clock::monotonic();
-        longest = longest.max(now - last);
-        last = now;
-    }
-    longest.as_secs_f64() * 1_000.0
 }

@@ -69,9 +69,10 @@ pub struct Desk {
 pub struct Token(ArcSwapOption<String>);
 
 impl Token {
-    /// Asks for this token from now on; for none, of callers on this machine.
-    pub fn set(&self, token: Option<&str>) {
-        self.0.store(token.map(|token| Arc::new(token.to_owned())));
+    /// Asks for this token from now on; for none, of callers on this machine. Whether that is another than before.
+    pub fn set(&self, token: Option<&str>) -> bool {
+        let before = self.0.swap(token.map(|token| Arc::new(token.to_owned())));
+        before.as_deref().map(String::as_str) != token
     }
 }
 

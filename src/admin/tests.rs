@@ -17,7 +17,7 @@ impl Front {
     fn start(token: Option<&str>, reasons: &'static [&'static str]) -> Self {
         let (orders, inbox) = mpsc::channel(1);
         let shown = Arc::new(Token::default());
-        shown.set(token);
+        assert_eq!(shown.set(token), token.is_some());
         let desk = Desk {
             metrics: Metrics::try_new(1_795_352_400_000_000).unwrap(),
             unready: Box::new(move || reasons.iter().map(ToString::to_string).collect()),

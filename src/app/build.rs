@@ -13,6 +13,7 @@ use rustls::pki_types::pem::PemObject;
 use crate::app::certificates::Ending;
 use crate::app::origin_tls;
 use crate::app::origin_tls::ByName;
+use crate::config;
 use crate::config::Config;
 use crate::config::certificate;
 use crate::config::certificate::Certificate;
@@ -86,7 +87,15 @@ pub(crate) fn connections_max(config: &Config, files_max: Option<u64>) -> usize 
         return max;
     };
     let files = files.saturating_sub(OTHER_FILES);
-    let in_flight = config.origins.values().map(|origin| origin.max_in_flight);
+    // As many may be upgraded as may be in flight.
+    let is_upgraded = |origin: &config::Origin| {
+        let mut rooms = config.rooms.values();
+        rooms.any(|room| room.origin == origin.name && !room.upgrades.is_empty())
+    };
+    let in_flight = config.origins.values().map(|origin| {
+        let times = 1 + u64::from(is_upgraded(origin));
+        origin.max_in_flight.saturating_mul(times)
+    });
     let in_flight = usize::try_from(in_flight.sum::<u64>()).unwrap_or(usize::MAX);
     max.min(files - in_flight.min(files / 2))
 }
@@ -118,12 +127,12 @@ pub(crate) struct ServerTls {
 pub(crate) fn server_tls(tls: &Tls, keys: &KeyRing) -> Result<ServerTls, BuildError> {
     let provider = server::tls::provider();
     let default = Certificate::load(&tls.default, &provider)?;
-    let mut endings = vec![Ending::new(DEFAULT_CERTIFICATE, default.ends_s)];
+    let mut endings = vec![Ending::new(DEFAULT_CERTIFICATE, &tls.default, &default)];
     let mut certificates =
         server::tls::Certificates::new(default.certified).default_named(&default.names);
     for (name, files) in &tls.certificates {
         let certificate = Certificate::load(files, &provider)?;
-        endings.push(Ending::new(name, certificate.ends_s));
+        endings.push(Ending::new(name, files, &certificate));
         certificates = certificates.and(certificate.certified, &certificate.names);
     }
     let config = server::tls::with_certificates(certificates, keys.sessions())?;
@@ -150,7 +159,7 @@ pub(crate) fn origins(config: &Config) -> Result<Vec<OriginSettings>, BuildError
         .collect())
 }
 
-fn origin(config: &Config, origin: &crate::config::Origin, tls: &ByName) -> OriginSettings {
+fn origin(config: &Config, origin: &config::Origin, tls: &ByName) -> OriginSettings {
     let address = |url: &OriginUrl| OriginAddress {
         host: url.host.clone(),
         port: url.port,
@@ -246,7 +255,7 @@ pub(crate) fn store(config: &Config) -> Result<store::Settings, BuildError> {
 }
 
 /// TLS to the store: what is agreed on with an origin, but for the protocol spoken inside.
-fn store_tls(store: &crate::config::Store) -> Result<Arc<ClientConfig>, BuildError> {
+fn store_tls(store: &config::Store) -> Result<Arc<ClientConfig>, BuildError> {
     let trust = match &store.ca_file {
         Some(path) => proxy::tls::with_authorities(certificates(path)?)?,
         None => proxy::tls::platform()?,
@@ -299,7 +308,7 @@ pub(crate) fn access(config: &Config) -> Option<AccessTarget> {
 }
 
 /// What a room's file proposes to its line, now and when its scheduled events come.
-pub(crate) fn plan(room: &crate::config::Room) -> Plan {
+pub(crate) fn plan(room: &config::Room) -> Plan {
     let proposal = |settings, content| Proposal {
         content,
         changed: false,
@@ -313,7 +322,7 @@ pub(crate) fn plan(room: &crate::config::Room) -> Plan {
 }
 
 /// A room's words for its pages.
-pub(crate) fn texts(room: &crate::config::Room) -> page::Texts {
+pub(crate) fn texts(room: &config::Room) -> page::Texts {
     let languages: Vec<Lang> = room
         .texts
         .languages
@@ -331,7 +340,7 @@ pub(crate) fn texts(room: &crate::config::Room) -> page::Texts {
     texts
 }
 
-/// Reads the first error of a chain after the outermost, for a log line.
+/// An error and what caused it, in one line.
 pub(crate) fn cause(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -357,8 +366,7 @@ mod tests {
 
     fn config(text: &str) -> Arc<Config> {
         let folder = std::env::temp_dir();
-        let loaded =
-            crate::config::parse(Path::new("test"), &folder, text, &Surroundings::elsewhere());
+        let loaded = config::parse(Path::new("test"), &folder, text, &Surroundings::elsewhere());
         loaded.unwrap().config
     }
 
@@ -389,9 +397,9 @@ upgrades = ["chat", "websocket"]
         );
         assert_eq!(limits(&config, None).connections_max, 250);
         assert_eq!(limits(&config, Some(2_000)).connections_max, 250);
-        // Ten are for the origin, and some for everything else.
+        // Ten are for the requests to the origin, ten for what was upgraded, and some for everything else.
         let of_few = |files| limits(&config, Some(files)).connections_max * 4;
-        assert_eq!((of_few(474), of_few(68), of_few(0)), (400, 4, 4));
+        assert_eq!((of_few(484), of_few(68), of_few(0)), (400, 4, 4));
         let origins = origins(&config).unwrap();
         let portal = origins.first().unwrap();
         assert_eq!((portal.body_max, portal.body_rate_min), (1 << 20, 500));

@@ -12,6 +12,12 @@ use tracing::warn;
 
 use crate::app::control::Control;
 use crate::clock;
+use crate::config::certificate::Certificate;
+use crate::config::certificate::Print;
+use crate::config::reload::Change;
+use crate::config::server::CertificateFiles;
+use crate::config::server::DEFAULT_CERTIFICATE;
+use crate::server;
 use crate::telemetry::metrics::Metrics;
 
 /// How long before its end the log says so: what renews certificates has failed several times by then.
@@ -29,6 +35,9 @@ pub(crate) struct Certificates(Mutex<Vec<Ending>>);
 pub(crate) struct Ending {
     name: String,
     ends_s: i64,
+    /// What was read, and from where.
+    print: Print,
+    files: CertificateFiles,
     said: Option<Said>,
 }
 
@@ -40,13 +49,30 @@ enum Said {
 }
 
 impl Ending {
-    /// A certificate of this name, and when it ends in seconds since 1970.
-    pub(crate) fn new(name: &str, ends_s: i64) -> Self {
+    /// The certificate of this name, which was read from these files.
+    pub(crate) fn new(name: &str, files: &CertificateFiles, certificate: &Certificate) -> Self {
         Self {
             name: name.to_owned(),
-            ends_s,
+            ends_s: certificate.ends_s,
+            print: certificate.print(),
+            files: files.clone(),
             said: None,
         }
+    }
+
+    /// When it ends, as a change of the configuration says it.
+    fn until(&self) -> String {
+        format!("a certificate until {}", self.at())
+    }
+
+    fn at(&self) -> Timestamp {
+        Timestamp::from_second(self.ends_s).unwrap_or(Timestamp::MAX)
+    }
+
+    /// Whether its files hold another one by now, which would be good for longer.
+    fn is_renewed(&self) -> bool {
+        let read = Certificate::load(&self.files, &server::tls::provider());
+        read.is_ok_and(|read| read.ends_s > self.ends_s)
     }
 
     /// What is to be said now and has not been.
@@ -64,22 +90,36 @@ impl Ending {
 }
 
 impl Certificates {
-    /// Takes these in place of those before. One that is the same as before is spoken of no more than it was.
-    pub(crate) fn take(&self, mut endings: Vec<Ending>, metrics: &Metrics) {
+    /// Takes these in place of those before; what has changed of those that were there. One that is the same as before
+    /// is spoken of no more than it was.
+    pub(crate) fn take(&self, mut endings: Vec<Ending>, metrics: &Metrics) -> Vec<Change> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for gone in known.iter() {
             if endings.iter().all(|kept| kept.name != gone.name) {
                 metrics.forget_certificate(&gone.name);
             }
         }
+        let mut changes = Vec::new();
         for ending in &mut endings {
             metrics.set_certificate(&ending.name, ending.ends_s);
-            let before = |old: &&Ending| (&old.name, old.ends_s) == (&ending.name, ending.ends_s);
-            ending.said = known.iter().find(before).and_then(|old| old.said);
+            let Some(before) = known.iter().find(|old| old.name == ending.name) else {
+                continue;
+            };
+            if before.ends_s == ending.ends_s {
+                ending.said = before.said;
+            }
+            if before.print != ending.print {
+                changes.push(Change {
+                    key: path(&ending.name),
+                    before: Some(before.until()),
+                    after: Some(ending.until()),
+                });
+            }
         }
         *known = endings;
         drop(known);
         self.look();
+        changes
     }
 
     /// Says what is to be said now.
@@ -87,17 +127,31 @@ impl Certificates {
         let now_s = i64::try_from(clock::wall_us() / 1_000_000).unwrap_or(i64::MAX);
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for ending in known.iter_mut() {
-            let at = Timestamp::from_second(ending.ends_s).unwrap_or(Timestamp::MAX);
-            match ending.say(now_s) {
-                Some(Said::Soon) => {
-                    warn!(certificate = %ending.name, ends = %at, "a certificate ends soon: renew it");
+            let Some(said) = ending.say(now_s) else {
+                continue;
+            };
+            let remedy = if ending.is_renewed() {
+                "its files hold a new one: reload"
+            } else {
+                "renew it, then reload"
+            };
+            let (certificate, at) = (&ending.name, ending.at());
+            match said {
+                Said::Soon => warn!(%certificate, ends = %at, "a certificate ends soon: {remedy}"),
+                Said::Over => {
+                    error!(%certificate, ended = %at, "a certificate has ended, browsers refuse it: {remedy}");
                 }
-                Some(Said::Over) => {
-                    error!(certificate = %ending.name, ended = %at, "a certificate has ended: browsers refuse it");
-                }
-                None => {}
             }
         }
+    }
+}
+
+/// Where the certificate of this name is in the file.
+fn path(name: &str) -> String {
+    if name == DEFAULT_CERTIFICATE {
+        String::from("server.tls")
+    } else {
+        format!("server.tls.certificate.{name}")
     }
 }
 
@@ -112,11 +166,69 @@ pub(crate) async fn watch(control: Arc<Control>) {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::path::Path;
+
     use super::*;
+
+    fn ending(name: &str, ends_s: i64, print: &str) -> Ending {
+        Ending {
+            name: name.to_owned(),
+            ends_s,
+            print: Print::of([print]),
+            files: CertificateFiles {
+                cert: "there-is-none".into(),
+                key: "there-is-none".into(),
+                ocsp: None,
+            },
+            said: None,
+        }
+    }
+
+    /// Writes a certificate that ends in this year.
+    fn issue(folder: &Path, year: i32) -> CertificateFiles {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::new(["a.example".to_owned()]).unwrap();
+        params.not_after = rcgen::date_time_ymd(year, 1, 1);
+        let (cert, own) = (folder.join("cert.pem"), folder.join("key.pem"));
+        fs::write(&cert, params.self_signed(&key).unwrap().pem()).unwrap();
+        fs::write(&own, key.serialize_pem()).unwrap();
+        CertificateFiles {
+            cert,
+            key: own,
+            ocsp: None,
+        }
+    }
+
+    #[test]
+    fn a_renewed_certificate_is_a_change_and_the_same_one_is_none() {
+        let metrics = Metrics::try_new(0).unwrap();
+        let certificates = Certificates::default();
+        let folder = tempfile::tempdir().unwrap();
+        let read = |files: &CertificateFiles| {
+            let certificate = Certificate::load(files, &server::tls::provider()).unwrap();
+            Ending::new(DEFAULT_CERTIFICATE, files, &certificate)
+        };
+        let files = issue(folder.path(), 2050);
+        assert_eq!(certificates.take(vec![read(&files)], &metrics), []);
+        assert_eq!(certificates.take(vec![read(&files)], &metrics), []);
+        let old = read(&files);
+        assert!(!old.is_renewed());
+        issue(folder.path(), 2051);
+        assert!(old.is_renewed());
+        let changes = certificates.take(vec![read(&files)], &metrics);
+        let told: Vec<_> = changes.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            told,
+            [
+                "server.tls: a certificate until 2050-01-01T00:00:00Z → a certificate until 2051-01-01T00:00:00Z"
+            ]
+        );
+    }
 
     #[test]
     fn an_end_is_spoken_of_once_when_it_is_near_and_once_when_it_has_come() {
-        let mut ending = Ending::new("a", 10 * AHEAD_S);
+        let mut one = ending("a", 10 * AHEAD_S, "");
         let said = [
             0,
             9 * AHEAD_S,
@@ -125,7 +237,7 @@ mod tests {
             10 * AHEAD_S + 1,
             i64::MAX,
         ]
-        .map(|now_s| ending.say(now_s));
+        .map(|now_s| one.say(now_s));
         let (soon, over) = (Some(Said::Soon), Some(Said::Over));
         assert_eq!(said, [None, None, soon, None, over, None]);
     }
@@ -139,8 +251,8 @@ mod tests {
             let found = known.iter().find(|ending| ending.name == name);
             found.and_then(|ending| ending.said)
         };
-        certificates.take(vec![Ending::new("a", 1), Ending::new("b", 1)], &metrics);
-        certificates.take(vec![Ending::new("a", 1)], &metrics);
+        certificates.take(vec![ending("a", 1, ""), ending("b", 1, "")], &metrics);
+        certificates.take(vec![ending("a", 1, "")], &metrics);
         assert_eq!(said("a"), Some(Said::Over));
         let shown = metrics.render().unwrap();
         assert!(
@@ -148,7 +260,7 @@ mod tests {
             "{shown}"
         );
         assert!(!shown.contains("certificate=\"b\""), "{shown}");
-        certificates.take(vec![Ending::new("a", i64::MAX)], &metrics);
+        certificates.take(vec![ending("a", i64::MAX, "new")], &metrics);
         assert_eq!(said("a"), None);
     }
 }

@@ -25,6 +25,7 @@ use crate::config;
 use crate::config::Config;
 use crate::config::Loaded;
 use crate::config::Surroundings;
+use crate::config::reload::Change;
 use crate::config::reload::Changes;
 use crate::config::secret::Secret;
 use crate::config::secret::SecretError;
@@ -67,7 +68,7 @@ pub(crate) struct Control {
 /// What a reload came to.
 #[derive(Debug)]
 pub(crate) enum Reloaded {
-    /// The file, the keys and the certificate are what they were.
+    /// The file and all that it names are what they were.
     Unchanged,
     /// It is in force, but for what needs a restart.
     Applied(Changes),
@@ -178,19 +179,27 @@ impl Control {
         let to_origins = origin_tls::all(&applied.config)?;
         let before = self.live.load_full();
         let same_keys = keys.ids().eq(before.keys.ids());
-        let changes = read.changes(&in_force);
+        let mut changes = read.changes(&in_force);
+        // Certificates and the token may be others in the same files.
         let take_files = || {
+            let mut taken = Vec::new();
             if let (Some(shared), Some(tls)) = (&self.tls, tls) {
                 shared.store(tls.config);
-                self.certificates.take(tls.endings, &self.metrics);
+                taken = self.certificates.take(tls.endings, &self.metrics);
             }
-            origin_tls::follow(&before.origins, &to_origins);
-            self.token.set(token.as_ref().map(Secret::expose));
+            taken.extend(origin_tls::follow(&before.origins, &to_origins));
+            if self.token.set(token.as_ref().map(Secret::expose)) {
+                taken.push(another_token());
+            }
+            taken
         };
         if changes.is_empty() && same_keys {
-            // Certificates and the token may be others in the same files.
-            take_files();
-            return Ok(Reloaded::Unchanged);
+            changes.live = take_files();
+            return Ok(if changes.is_empty() {
+                Reloaded::Unchanged
+            } else {
+                Reloaded::Applied(changes)
+            });
         }
         for room in &changes.removed_rooms {
             refuse_to_lose(&before, room)?;
@@ -201,7 +210,7 @@ impl Control {
             pages: Arc::clone(&before.pages),
         };
         let live = assemble(parts, Some(&before), &self.metrics).await?;
-        take_files();
+        changes.live.extend(take_files());
         self.take_level(&applied.config);
         self.take(&before, live);
         *in_force = applied;
@@ -441,6 +450,14 @@ async fn start_room(
 fn show_settings(metrics: &Metrics, config: &Config) {
     for room in config.rooms.values() {
         metrics.set_settings(&room.name, room.rate.per_hour(), room.active_max, room.mode);
+    }
+}
+
+fn another_token() -> Change {
+    Change {
+        key: String::from("admin.token"),
+        before: Some(String::from("the one before")),
+        after: Some(String::from("another")),
     }
 }
 

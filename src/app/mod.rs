@@ -50,6 +50,7 @@ use crate::telemetry::logs::Logs;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::metrics::WorkerMetrics;
 
+pub(crate) use build::cause;
 pub use notify::Progress;
 pub use notify::notify;
 
@@ -231,7 +232,7 @@ fn start_server(
     );
     let make = move |worker: Worker| make_gate(&live, &metrics, log.as_deref(), &worker);
     let started = server::start_on(handed, settings, make);
-    started.map_err(|error| StartError::Listen(build::cause(&error)))
+    started.map_err(|error| StartError::Listen(cause(&error)))
 }
 
 /// One worker's handler, and what it does every 250 ms.

@@ -16,6 +16,8 @@ use crate::app::build;
 use crate::app::build::BuildError;
 use crate::config::Config;
 use crate::config::Origin;
+use crate::config::certificate::Print;
+use crate::config::reload::Change;
 use crate::proxy;
 use crate::proxy::OriginSettings;
 use crate::proxy::OriginTls;
@@ -39,19 +41,27 @@ fn made(origin: &Origin) -> Result<Option<Arc<OriginTls>>, BuildError> {
     if !origin.urls.iter().any(|url| url.tls) {
         return Ok(None);
     }
+    let mut read = Vec::new();
     let mut config = ClientConfig::clone(&*match &origin.ca_file {
-        Some(path) => proxy::tls::with_authorities(build::certificates(path)?)?,
+        Some(path) => {
+            let authorities = build::certificates(path)?;
+            read.extend(authorities.iter().cloned());
+            proxy::tls::with_authorities(authorities)?
+        }
         None => proxy::tls::platform()?,
     });
     if let Some((cert, key)) = &origin.certificate {
         let chain = build::certificates(cert)?;
+        // The key belongs with it.
+        read.extend(chain.iter().cloned());
         let identified = proxy::tls::identify(&mut config, chain, private_key(key)?);
         identified.map_err(|error| build::pem(key, &error))?;
     }
     // The configuration has checked that it is a name.
     let name = origin.server_name.clone();
     let name = name.and_then(|name| ServerName::try_from(name).ok());
-    Ok(Some(OriginTls::new(&config, name)))
+    let print = Print::of(&read);
+    Ok(Some(OriginTls::of_files(&config, name, Some(print))))
 }
 
 /// A private key, unless others could have copied it.
@@ -74,13 +84,20 @@ fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, BuildError> {
     PrivateKeyDer::from_pem_slice(&text).map_err(|error| build::pem(path, &error))
 }
 
-/// What origins go on with that were there before: new connections use what is in the files now.
-pub(crate) fn follow(before: &[OriginSettings], now: &ByName) {
-    for origin in before {
-        if let (Some(tls), Some(now)) = (&origin.tls, now.get(&origin.name)) {
-            tls.follow(now);
-        }
-    }
+/// What origins go on with that were there before: new connections use what is in the files now. What has changed.
+pub(crate) fn follow(before: &[OriginSettings], now: &ByName) -> Vec<Change> {
+    let followed = before.iter().filter(|origin| {
+        let now = now.get(&origin.name);
+        let tls = origin.tls.as_ref().zip(now);
+        tls.is_some_and(|(tls, now)| tls.follow(now))
+    });
+    followed
+        .map(|origin| Change {
+            key: format!("origin.{}", origin.name),
+            before: Some(String::from("its certificates as they were")),
+            after: Some(String::from("as its files have them now")),
+        })
+        .collect()
 }
 
 /// The connections of an origin outlive a reload, and so does what [`follow`] changes.

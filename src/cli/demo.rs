@@ -10,7 +10,7 @@ use clap::Args;
 use tokio::sync::oneshot;
 
 use crate::app;
-use crate::cli::causes;
+use crate::app::cause;
 use crate::cli::exit::Exit;
 use crate::config;
 use crate::config::Loaded;
@@ -68,7 +68,7 @@ impl Demo {
         match played {
             Ok(_summary) => Ok(Exit::Ok),
             Err(error) => {
-                writeln!(err, "the demonstration cannot go on: {}", causes(&error))?;
+                writeln!(err, "the demonstration cannot go on: {}", cause(&error))?;
                 Ok(Exit::Failed)
             }
         }

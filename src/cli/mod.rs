@@ -89,15 +89,3 @@ pub fn run(cli: &Cli) -> Exit {
         .and_then(|exit| out.flush().map(|()| exit))
         .unwrap_or(Exit::Failed)
 }
-
-/// An error and what caused it, in one line.
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
-}

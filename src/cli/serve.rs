@@ -13,9 +13,9 @@ use tracing::warn;
 
 use crate::app;
 use crate::app::Progress;
+use crate::app::cause;
 use crate::app::notify;
 use crate::cli::CONFIG_FILE;
-use crate::cli::causes;
 use crate::cli::exit::Exit;
 use crate::config;
 use crate::config::Loaded;
@@ -80,7 +80,7 @@ impl Serve {
         let handed = match Handed::from_environment() {
             Ok(handed) => handed,
             Err(error) => {
-                writeln!(err, "anteroom cannot start: {}", causes(&error))?;
+                writeln!(err, "anteroom cannot start: {}", cause(&error))?;
                 return Ok(Exit::Failed);
             }
         };

@@ -7,6 +7,9 @@ use std::net::Ipv6Addr;
 use std::path::Path;
 use std::path::PathBuf;
 
+use aws_lc_rs::digest::Context;
+use aws_lc_rs::digest::SHA256;
+use aws_lc_rs::digest::SHA256_OUTPUT_LEN;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::PrivateKeyDer;
@@ -35,6 +38,27 @@ pub struct Certificate {
     pub ends_s: i64,
 }
 
+/// What tells files that were read from others that were read before: a digest of what is in them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Print([u8; SHA256_OUTPUT_LEN]);
+
+impl Print {
+    /// Of these pieces, in this order.
+    #[must_use]
+    pub fn of<T: AsRef<[u8]>>(pieces: impl IntoIterator<Item = T>) -> Self {
+        let mut context = Context::new(&SHA256);
+        for piece in pieces {
+            let piece = piece.as_ref();
+            // With its length, or bytes could move from one to the next.
+            context.update(&(piece.len() as u64).to_be_bytes());
+            context.update(piece);
+        }
+        let mut print = [0; SHA256_OUTPUT_LEN];
+        print.copy_from_slice(context.finish().as_ref());
+        Self(print)
+    }
+}
+
 /// Files that are no certificate with its key.
 #[derive(Debug, thiserror::Error)]
 #[error("{} cannot be used: {cause}", path.display())]
@@ -48,6 +72,14 @@ pub struct CertificateError {
 }
 
 impl Certificate {
+    /// What tells it from another one: its chain, with whose first the key belongs, and the stapled answer.
+    #[must_use]
+    pub fn print(&self) -> Print {
+        let certified = &self.certified;
+        let chain = certified.cert.iter().map(AsRef::as_ref);
+        Print::of(chain.chain(certified.ocsp.as_deref()))
+    }
+
     /// Reads a certificate's files.
     ///
     /// # Errors

@@ -19,6 +19,7 @@ use std::hash::BuildHasher;
 use std::hash::RandomState;
 use std::net::IpAddr;
 use std::sync::Mutex;
+use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use std::time::Duration;
 use std::time::Instant;
@@ -81,45 +82,75 @@ impl Joins {
         }
     }
 
-    /// One more for somebody at this address; how long it has to wait where `max` are taken.
+    /// One more for somebody at this address; how long it has to wait where `max` are taken. Whoever is refused has taken
+    /// nothing, neither of its network nor of the wide one.
     fn take(&self, room: &str, ip: IpAddr, max: u64, now: Instant) -> Option<Duration> {
         let network = Network::of(ip);
         let now_us = now.saturating_duration_since(self.began).as_micros();
         let now_us = u64::try_from(now_us).unwrap_or(u64::MAX / 2);
-        let wide = network.wide().map(|wide| (wide, max * WIDE_TIMES));
-        [Some((network, max)), wide]
-            .into_iter()
-            .flatten()
-            .find_map(|(network, max)| self.take_of(room, network, max, now_us))
+        let refused = self.of(room, network, max).take(now_us);
+        let Some(wide) = network.wide().filter(|_| refused.is_none()) else {
+            return refused;
+        };
+        // One lock at a time, or two who come at once could wait for each other: what was taken first is given back.
+        let wait = self.of(room, wide, max * WIDE_TIMES).take(now_us)?;
+        self.of(room, network, max).give_back();
+        Some(wait)
     }
 
-    fn take_of(&self, room: &str, network: Network, max: u64, now_us: u64) -> Option<Duration> {
+    fn of(&self, room: &str, network: Network, max: u64) -> Account<'_> {
         let key = self.hasher.hash_one((room, network));
         // The remainder is below SETS.
         let at = usize::try_from(key % SETS as u64).unwrap_or(0);
-        let mut set = self.sets[at].lock().unwrap_or_else(PoisonError::into_inner);
-        let held = set.iter_mut().find(|taken| taken.key == key);
-        let mut taken = held.as_deref().copied().unwrap_or(Taken {
+        Account {
+            set: self.sets[at].lock().unwrap_or_else(PoisonError::into_inner),
             key,
-            whole_us: now_us,
-        });
-        let each_us = (WINDOW_US / max.max(1)).max(1);
-        let whole_us = taken.whole_us.max(now_us) + each_us;
+            each_us: (WINDOW_US / max.max(1)).max(1),
+        }
+    }
+}
+
+/// What one network took in one room, while nobody else looks at it.
+struct Account<'a> {
+    set: MutexGuard<'a, [Taken; WAYS]>,
+    key: u64,
+    /// The time in which one comes back, in microseconds.
+    each_us: u64,
+}
+
+impl Account<'_> {
+    fn held(&mut self) -> Option<&mut Taken> {
+        let key = self.key;
+        self.set.iter_mut().find(|taken| taken.key == key)
+    }
+
+    /// One more; how long it has to wait where there is none.
+    fn take(&mut self, now_us: u64) -> Option<Duration> {
+        let (key, each_us) = (self.key, self.each_us);
+        let held = self.held();
+        let whole_us = held.as_ref().map_or(now_us, |held| held.whole_us);
+        let whole_us = whole_us.max(now_us) + each_us;
         if let Some(late_us) = whole_us
             .checked_sub(now_us + WINDOW_US)
             .filter(|&late_us| late_us > 0)
         {
             return Some(Duration::from_micros(late_us));
         }
-        taken.whole_us = whole_us;
-        let place = match held {
-            Some(held) => Some(held),
-            None => set.iter_mut().min_by_key(|taken| taken.whole_us),
-        };
-        if let Some(place) = place {
+        let taken = Taken { key, whole_us };
+        if let Some(held) = held {
+            *held = taken;
+        } else if let Some(place) = self.set.iter_mut().min_by_key(|taken| taken.whole_us) {
             *place = taken;
         }
         None
+    }
+
+    /// One that was taken is not needed. (Forgotten meanwhile, it is as if none had been taken.)
+    fn give_back(&mut self) {
+        let each_us = self.each_us;
+        if let Some(held) = self.held() {
+            held.whole_us = held.whole_us.saturating_sub(each_us);
+        }
     }
 }
 
@@ -218,6 +249,19 @@ mod tests {
         let all: usize = (2..40).map(|at| given(&joins, of(at), 100, now)).sum();
         assert_eq!(all, 1_500, "with those before, sixteen times a hundred");
         assert_eq!(given(&joins, ip("2001:db8:2:1::1"), 100, now), 100);
+    }
+
+    #[test]
+    fn whoever_is_refused_for_its_wide_network_has_taken_nothing_of_its_own() {
+        let now = clock::monotonic();
+        let joins = Joins::new(now);
+        let of = |at: u16| IpAddr::from([0x2001, 0xdb8, 1, at, 0, 0, 0, 1]);
+        let all: usize = (1..=16).map(|at| given(&joins, of(at), 100, now)).sum();
+        assert_eq!(all, 1_600, "the wide network has no more");
+        assert_eq!(given(&joins, of(17), 500, now), 0);
+        // 375 ms are one of the wide network, 37.5 s are a hundred.
+        let later = now + Duration::from_millis(37_500);
+        assert_eq!(given(&joins, of(17), 100, later), 100);
     }
 
     #[test]

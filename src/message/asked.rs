@@ -46,6 +46,8 @@ pub struct Note {
     pub decision: Cell<Option<&'static str>>,
     /// Dropped when the response has ended.
     pub held: RefCell<Option<Box<dyn Any>>>,
+    /// Dropped when nothing of the request is left: after the end of what its connection was upgraded to.
+    pub kept: RefCell<Option<Box<dyn Any>>>,
 }
 
 /// A request that is over, for the log. Neither cookies nor the query are in it.

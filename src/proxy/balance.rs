@@ -38,6 +38,8 @@ pub(super) enum Next {
     Unsafe,
     /// One that failed at this server: another, where there is one in use.
     Instead(usize),
+    /// One that tells nothing about a server.
+    Unjudged,
 }
 
 impl Next {
@@ -57,7 +59,8 @@ impl OriginPool {
             0 | 1 => (0, Role::Usual),
             _ => self.pick(next),
         };
-        self.use_of(server, role)
+        let is_unjudged = next == Next::Unjudged;
+        self.use_of(server, if is_unjudged { Role::Unjudged } else { role })
     }
 
     fn pick(&self, next: Next) -> (usize, Role) {
@@ -67,13 +70,17 @@ impl OriginPool {
             Next::Unsafe => (Some(false), None),
             // What has failed once is nobody's trial.
             Next::Instead(server) => (None, Some(server)),
+            Next::Unjudged => (None, None),
         };
         let due = |is_safe| {
-            let mut all = servers.iter();
-            all.position(|server| server.standing.try_begin_trial(is_safe))
+            let mut all = servers.iter().enumerate();
+            all.find_map(|(index, server)| {
+                let trial = server.standing.try_begin_trial(is_safe)?;
+                Some((index, Role::Trial(trial)))
+            })
         };
-        if let Some(server) = is_safe.and_then(due) {
-            return (server, Role::Trial);
+        if let Some(trial) = is_safe.and_then(due) {
+            return trial;
         }
         let is_in = |index: usize| servers[index].standing.is_in();
         let is_other = |index: usize| Some(index) != avoided;
@@ -86,7 +93,7 @@ impl OriginPool {
         }
         // All are out of use: then all are used, and whoever is answered has found one that is back.
         let server = choice::of_two(count, random, is_other, load).unwrap_or(0);
-        (server, Role::Trial)
+        (server, Role::Resort)
     }
 
     fn use_of(self: &Rc<Self>, server: usize, role: Role) -> InUse {
@@ -188,15 +195,25 @@ impl OriginPool {
 }
 
 impl InUse {
+    /// Whether anything follows for the server from how it goes.
+    fn is_judged(&self) -> bool {
+        self.pool.has_several() && !matches!(self.role, Role::Check | Role::Unjudged)
+    }
+
+    /// Whether an answer brings a server back that is passed over.
+    fn brings_back(&self) -> bool {
+        matches!(self.role, Role::Trial(_) | Role::Resort)
+    }
+
     /// A response of this status has begun.
     pub(super) fn answered(&self, status: StatusCode) {
-        if !self.pool.has_several() || self.role == Role::Check {
+        if !self.is_judged() {
             return;
         }
         let is_unavailable = matches!(status.as_u16(), 502..=504);
         if is_unavailable && self.pool.settings.ejection.by_status {
             self.failed(Mishap::Unavailable);
-        } else if self.server().standing.answered(self.role == Role::Trial) {
+        } else if self.server().standing.answered(self.brings_back()) {
             let (origin, server) = (&self.pool.settings.name, &self.server().address);
             info!(origin.name = %origin, %server, "a server answers again");
         }
@@ -204,14 +221,17 @@ impl InUse {
 
     /// A request to it failed.
     pub(super) fn failed(&self, mishap: Mishap) {
-        if !self.pool.has_several() || self.role == Role::Check {
+        if !self.is_judged() {
             return;
         }
-        let is_trial = self.role == Role::Trial;
+        let trial = match self.role {
+            Role::Trial(trial) => Some(trial),
+            Role::Usual | Role::Resort | Role::Check | Role::Unjudged => None,
+        };
         let (origin, server) = (&self.pool.settings.name, &self.server().address);
         let (rule, random) = (&self.pool.settings.ejection, self.pool.roll());
         let standing = &self.server().standing;
-        match standing.failed(mishap, is_trial, rule, random) {
+        match standing.failed(mishap, trial, rule, random) {
             Verdict::Stays => {}
             Verdict::Ejected(for_ms) => {
                 let reason = mishap.name();

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::Context;
 use std::task::Poll;
+use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::client::conn::http1;
@@ -16,6 +17,7 @@ use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
 use tokio::io::ReadBuf;
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -95,6 +97,8 @@ pub(super) struct Target<'a> {
     pub(super) tls: Option<&'a OriginTls>,
     /// What the server is told first.
     pub(super) preamble: Preamble,
+    /// What connecting may take altogether.
+    pub(super) limit: Duration,
 }
 
 /// The protocols that are spoken.
@@ -122,7 +126,7 @@ pub(super) async fn connect(target: &Target<'_>) -> io::Result<(Sender, Driver)>
 
 /// Connects to one server. The caller sets the deadline.
 pub(super) async fn open(target: &Target<'_>, offer: Offer) -> io::Result<Spoken> {
-    let mut stream = connect_tcp(target.address).await?;
+    let mut stream = connect_tcp(target.address, target.limit).await?;
     stream.set_nodelay(true)?;
     target.preamble.write(&mut stream).await?;
     if !target.address.tls {
@@ -171,15 +175,28 @@ pub(super) async fn speak_http1(wire: Wire) -> io::Result<(Sender, Driver)> {
     Ok((sender, driver))
 }
 
-/// Connects to the first address that answers.
-async fn connect_tcp(address: &OriginAddress) -> io::Result<TcpStream> {
+/// Connects to the first address that answers; each may take its part of the time that is left.
+async fn connect_tcp(address: &OriginAddress, limit: Duration) -> io::Result<TcpStream> {
     if let Ok(ip) = address.host.parse::<IpAddr>() {
         return TcpStream::connect(SocketAddr::new(ip, address.port)).await;
     }
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    let addrs = tokio::net::lookup_host((address.host.as_str(), address.port)).await?;
-    for addr in addrs.take(ADDRS_MAX) {
-        match TcpStream::connect(addr).await {
+    let began = Instant::now();
+    let found = tokio::net::lookup_host((address.host.as_str(), address.port)).await?;
+    let addrs: Vec<_> = found.take(ADDRS_MAX).collect();
+    for (index, addr) in addrs.iter().enumerate() {
+        let connecting = TcpStream::connect(addr);
+        let left = limit.saturating_sub(began.elapsed());
+        let connected = match addrs.len() - index {
+            // The caller's time is its own.
+            1 => connecting.await,
+            more => {
+                let part = left / u32::try_from(more).unwrap_or(u32::MAX);
+                let in_time = tokio::time::timeout(part, connecting).await;
+                in_time.unwrap_or_else(|late| Err(late.into()))
+            }
+        };
+        match connected {
             Ok(stream) => return Ok(stream),
             Err(error) => last = error,
         }

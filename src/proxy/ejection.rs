@@ -11,8 +11,12 @@ use std::time::Duration;
 /// How long a server is passed over at first.
 const FIRST: Duration = Duration::from_secs(1);
 
-/// How long a trial is waited for before the next request is another: one whose client left tells nothing.
+/// How long after one trial the next request may be another, if that one has ended by then: one whose client left tells
+/// nothing.
 const TRIAL: Duration = Duration::from_secs(5);
+
+/// How long after one trial there is another although that one still goes on: a client may take its time.
+const TRIAL_MAX: Duration = Duration::from_secs(60);
 
 /// How much longer it is before a request is the trial that could not be repeated: there may be no others.
 const RELUCTANCE: Duration = Duration::from_secs(5);
@@ -59,6 +63,9 @@ pub(super) struct Ejection {
     /// Times it was passed over since it was last well for long; how long the next lasts.
     times: u32,
     back_since_ms: u64,
+    trials: u64,
+    /// The trial that is out, and since when.
+    trial: Option<(u64, u64)>,
 }
 
 impl Ejection {
@@ -84,41 +91,58 @@ impl Ejection {
         if now_ms.saturating_sub(self.back_since_ms) >= longest_ms {
             self.times = 0;
         }
+        self.trial = None;
         Some(self.pass_over(longest_ms, now_ms, random))
     }
 
-    /// The trial failed: passed over again, for longer. How long.
-    pub(super) fn failed_again(&mut self, rule: &EjectionRule, now_ms: u64, random: u64) -> u64 {
-        self.pass_over(millis(rule.longest), now_ms, random)
+    /// The trial failed: passed over again, for longer. How long; `None` when this is not the trial that is out.
+    pub(super) fn failed_again(
+        &mut self,
+        trial: u64,
+        rule: &EjectionRule,
+        now_ms: u64,
+        random: u64,
+    ) -> Option<u64> {
+        self.end_trial(trial)
+            .then(|| self.pass_over(millis(rule.longest), now_ms, random))
     }
 
-    /// A request was answered. Whether the server is back by that: when it was passed over, and this was a trial.
-    pub(super) fn answered(&mut self, is_trial: bool, now_ms: u64) -> bool {
+    /// A trial is over, whatever came of it. Whether it was the one that is out.
+    pub(super) fn end_trial(&mut self, trial: u64) -> bool {
+        self.trial.take_if(|(out, _)| *out == trial).is_some()
+    }
+
+    /// A request was answered. Whether the server is back by that: when it was passed over, and whether it is was to be
+    /// seen by this.
+    pub(super) fn answered(&mut self, brings_back: bool, now_ms: u64) -> bool {
         if self.until_ms.is_none() {
             self.failures = 0;
             return false;
         }
-        is_trial && self.forgive(now_ms)
+        brings_back && self.forgive(now_ms)
     }
 
     /// Takes it back into use, whatever it did. Whether it was passed over.
     pub(super) fn forgive(&mut self, now_ms: u64) -> bool {
         self.failures = 0;
         self.back_since_ms = now_ms;
+        self.trial = None;
         self.until_ms.take().is_some()
     }
 
-    /// Whether a request may be the trial, one that is `safe` to repeat elsewhere or another; it is that then, and there
-    /// is none else for a while.
-    pub(super) fn try_begin_trial(&mut self, is_safe: bool, now_ms: u64) -> bool {
+    /// Whether a request may be the trial, one that is `safe` to repeat elsewhere or another; it is that then, under
+    /// this number, and there is none else for a while.
+    pub(super) fn try_begin_trial(&mut self, is_safe: bool, now_ms: u64) -> Option<u64> {
         let later_ms = if is_safe { 0 } else { millis(RELUCTANCE) };
-        match &mut self.until_ms {
-            Some(until_ms) if until_ms.saturating_add(later_ms) <= now_ms => {
-                *until_ms = now_ms.saturating_add(millis(TRIAL));
-                true
-            }
-            Some(_) | None => false,
+        let due_ms = self.until_ms?.saturating_add(later_ms);
+        let goes_on = |(_, since_ms): (u64, u64)| now_ms < since_ms + millis(TRIAL_MAX);
+        if now_ms < due_ms || self.trial.is_some_and(goes_on) {
+            return None;
         }
+        self.until_ms = Some(now_ms.saturating_add(millis(TRIAL)));
+        self.trials += 1;
+        self.trial = Some((self.trials, now_ms));
+        Some(self.trials)
     }
 
     pub(super) fn is_passed_over(&self) -> bool {
@@ -182,11 +206,11 @@ mod tests {
     #[test]
     fn one_request_is_the_trial_and_only_it_brings_the_server_back() {
         let mut server = Ejection::default();
-        assert!(!server.try_begin_trial(true, 0));
+        assert_eq!(server.try_begin_trial(true, 0), None);
         server.failed(Mishap::Unreached, &RULE, 0, 0);
-        assert!(!server.try_begin_trial(true, 999));
-        assert!(server.try_begin_trial(true, 1_000));
-        assert!(!server.try_begin_trial(true, 1_001));
+        assert_eq!(server.try_begin_trial(true, 999), None);
+        assert_eq!(server.try_begin_trial(true, 1_000), Some(1));
+        assert_eq!(server.try_begin_trial(true, 1_001), None);
         assert!(!server.answered(false, 1_002));
         assert!(server.is_passed_over());
         assert!(server.answered(true, 1_003));
@@ -197,27 +221,59 @@ mod tests {
     fn a_request_that_cannot_be_repeated_is_the_trial_only_when_no_other_comes() {
         let mut server = Ejection::default();
         server.failed(Mishap::Unreached, &RULE, 0, 0);
-        assert!(!server.try_begin_trial(false, 5_999));
-        assert!(server.try_begin_trial(false, 6_000));
-        assert!(!server.try_begin_trial(true, 10_999));
-        assert!(server.try_begin_trial(true, 11_000));
+        assert_eq!(server.try_begin_trial(false, 5_999), None);
+        assert_eq!(server.try_begin_trial(false, 6_000), Some(1));
+        assert!(server.end_trial(1));
+        assert_eq!(server.try_begin_trial(true, 10_999), None);
+        assert_eq!(server.try_begin_trial(true, 11_000), Some(2));
     }
 
     #[test]
     fn a_trial_that_tells_nothing_is_followed_by_another() {
         let mut server = Ejection::default();
         server.failed(Mishap::Unreached, &RULE, 0, 0);
-        assert!(server.try_begin_trial(true, 1_000));
-        assert!(!server.try_begin_trial(true, 5_999));
-        assert!(server.try_begin_trial(true, 6_000));
+        assert_eq!(server.try_begin_trial(true, 1_000), Some(1));
+        assert!(server.end_trial(1));
+        assert_eq!(server.try_begin_trial(true, 5_999), None);
+        assert_eq!(server.try_begin_trial(true, 6_000), Some(2));
+    }
+
+    #[test]
+    fn there_is_no_second_trial_while_the_first_goes_on_but_not_for_ever() {
+        let mut server = Ejection::default();
+        server.failed(Mishap::Unreached, &RULE, 0, 0);
+        assert_eq!(server.try_begin_trial(true, 1_000), Some(1));
+        assert_eq!(server.try_begin_trial(true, 60_999), None);
+        assert_eq!(server.try_begin_trial(true, 61_000), Some(2));
+        // The first says nothing about the second.
+        assert!(!server.end_trial(1));
+        assert_eq!(server.failed_again(1, &RULE, 62_000, 0), None);
+        assert_eq!(server.failed_again(2, &RULE, 62_000, 0), Some(2_000));
+        assert_eq!(server.try_begin_trial(true, 64_000), Some(3));
+    }
+
+    #[test]
+    fn what_fails_while_a_server_is_out_and_is_no_trial_changes_nothing() {
+        let mut server = Ejection::default();
+        server.failed(Mishap::Unreached, &RULE, 0, 0);
+        for _ in 0..9 {
+            assert_eq!(server.failed(Mishap::Unreached, &RULE, 500, 0), None);
+            assert_eq!(server.failed_again(0, &RULE, 500, 0), None);
+        }
+        assert_eq!(server.try_begin_trial(true, 1_000), Some(1));
+        assert_eq!(server.failed_again(1, &RULE, 1_000, 0), Some(2_000));
     }
 
     #[test]
     fn each_time_is_longer_up_to_a_bound_and_a_server_long_well_begins_anew() {
         let mut server = Ejection::default();
         server.failed(Mishap::Unreached, &RULE, 0, 0);
+        let mut now_ms = 1_000;
         for expected in [2_000, 4_000, 8_000, 10_000, 10_000] {
-            assert_eq!(server.failed_again(&RULE, 0, 0), expected);
+            let trial = server.try_begin_trial(true, now_ms).unwrap();
+            let for_ms = server.failed_again(trial, &RULE, now_ms, 0);
+            assert_eq!(for_ms, Some(expected));
+            now_ms += expected;
         }
         // Back for a moment only.
         assert!(server.forgive(50_000));
@@ -236,9 +292,11 @@ mod tests {
             assert!((750..=1_000).contains(&for_ms), "{for_ms}");
             let mut many = Ejection {
                 times: u32::MAX,
+                trial: Some((7, 0)),
                 ..Ejection::default()
             };
-            assert!((7_500..=10_000).contains(&many.failed_again(&RULE, 0, random)));
+            let for_ms = many.failed_again(7, &RULE, 0, random).unwrap();
+            assert!((7_500..=10_000).contains(&for_ms), "{for_ms}");
         }
     }
 }

@@ -91,6 +91,12 @@ impl OriginErrorKind {
 }
 
 impl OriginError {
+    /// The same, of a request that the origin may have seen already when it was sent before.
+    pub(super) fn after(mut self, was_sent: bool) -> Self {
+        self.was_sent |= was_sent;
+        self
+    }
+
     /// What caused it, down to the first cause, in words; empty where the kind says all.
     #[must_use]
     pub fn cause(&self) -> String {

@@ -93,6 +93,8 @@ pub(super) struct Begun {
     pub(super) carrier: Carrier,
     pub(super) alarm: Alarm,
     pub(super) flight: Flight,
+    /// How the request's body is doing, if it has one: it may go on.
+    pub(super) upload: Option<Rc<Progress>>,
 }
 
 pin_project_lite::pin_project! {
@@ -362,6 +364,7 @@ impl Kept {
                     carrier,
                     alarm,
                     flight,
+                    upload: body.map(|body| body.progress),
                 });
             }
             Err(unanswered) => unanswered,

@@ -159,14 +159,14 @@ impl<A: Answer> Future for Way<A> {
             }) => Poll::Ready(Err(error)),
             Err(Failure {
                 again: Some(request),
+                error,
                 flight,
                 pool,
                 server,
-                ..
             }) => {
-                self.set(Self::Longer {
-                    way: Box::pin(again(pool, request, flight, server)),
-                });
+                let again = again(pool, request, flight, server);
+                let way = async move { again.await.map_err(|next| next.after(error.was_sent)) };
+                self.set(Self::Longer { way: Box::pin(way) });
                 self.poll(cx)
             }
         }
@@ -293,11 +293,14 @@ async fn longer(
         Ok(begun) => answered(begun).await,
         Err(Failure {
             again: Some(request),
+            error,
             flight,
             pool,
             server,
-            ..
-        }) => again(pool, request, flight, server).await,
+        }) => {
+            let ended = again(pool, request, flight, server).await;
+            ended.map_err(|next| next.after(error.was_sent))
+        }
         Err(failure) => Err(failure.error),
     }
 }

@@ -46,7 +46,7 @@ pub struct OriginPool {
     pub(super) background: Background,
     pub(super) share: Rc<Share>,
     pub(super) teller: Teller,
-    pub(super) tunnels: Cell<usize>,
+    pub(super) tunnels: Rc<Cell<usize>>,
     pub(super) servers: Vec<Server>,
     pub(super) dice: Dice,
     pub(super) budget: Budget,
@@ -156,10 +156,14 @@ pub(super) struct InUse {
 pub(super) enum Role {
     /// One of many.
     Usual,
-    /// Sent to a server that is passed over: what becomes of it decides.
-    Trial,
+    /// The one sent to a server that is passed over, under its number: what becomes of it decides.
+    Trial(u64),
+    /// Sent to a server that is passed over because all are: an answer brings it back, a failure is nothing new.
+    Resort,
     /// Our own, about its health: it is judged elsewhere.
     Check,
+    /// For a protocol that the server need not speak: it is none the worse for not speaking it.
+    Unjudged,
 }
 
 impl OriginPool {
@@ -202,7 +206,7 @@ impl OriginPool {
             servers: settings.servers.iter().map(server).collect(),
             share,
             teller: Teller::new(settings.forwarding),
-            tunnels: Cell::new(0),
+            tunnels: before.map_or_else(Rc::default, |before| Rc::clone(&before.tunnels)),
             dice: Dice::new(seal::seed()),
             budget: Budget::default(),
             repeats: Repeats::default(),
@@ -218,6 +222,12 @@ impl OriginPool {
             pool.servers
                 .iter()
                 .for_each(|server| server.standing.set_down(false));
+        }
+        if pool.settings.ejection.after == 0 {
+            // What was passed over by another rule is not by this one.
+            pool.servers
+                .iter()
+                .for_each(|server| server.standing.forgive());
         }
         // Unconstrained: with its budget used up, every further connection would look alive.
         let sweeping = tokio::task::unconstrained(sweep(Rc::downgrade(&pool), looking_after));
@@ -363,6 +373,7 @@ impl InUse {
                 (None, Role::Check) if settings.proxy_protocol => Preamble::Local,
                 (None, _) => Preamble::None,
             },
+            limit: settings.timeouts.connect,
         }
     }
 
@@ -389,6 +400,15 @@ impl InUse {
         &self,
         connecting: impl Future<Output = io::Result<T>>,
     ) -> Result<T, OriginError> {
+        let attempted = self.attempt_unjudged(connecting).await;
+        attempted.inspect_err(|_| self.failed(Mishap::Unreached))
+    }
+
+    /// The same, for a server that serves meanwhile.
+    pub(super) async fn attempt_unjudged<T>(
+        &self,
+        connecting: impl Future<Output = io::Result<T>>,
+    ) -> Result<T, OriginError> {
         let pool = &self.pool;
         let limit = pool.settings.timeouts.connect;
         let (kind, source) = match pool.ticker().within(limit, connecting).await {
@@ -399,7 +419,6 @@ impl InUse {
             Some(Err(error)) => (OriginErrorKind::Connect, Some(error.into())),
             None => (OriginErrorKind::ConnectTimeout, None),
         };
-        self.failed(Mishap::Unreached);
         Err(OriginError {
             kind,
             was_sent: false,
@@ -410,8 +429,11 @@ impl InUse {
 
 impl Drop for InUse {
     fn drop(&mut self) {
-        let in_use = &self.server().in_use;
-        in_use.set(in_use.get() - 1);
+        let server = self.server();
+        server.in_use.set(server.in_use.get() - 1);
+        if let Role::Trial(trial) = self.role {
+            server.standing.end_trial(trial);
+        }
     }
 }
 
@@ -428,7 +450,12 @@ impl Lease {
             return;
         }
         let mut idle = in_use.server().idle.borrow_mut();
-        if idle.len() < pool.settings.idle_max {
+        let idle_max = pool.settings.idle_max;
+        if idle.len() >= idle_max && idle_max > 0 {
+            // One that only its client could use may have outlived that client.
+            idle.remove(0);
+        }
+        if idle.len() < idle_max {
             idle.push(link);
         }
     }

@@ -27,6 +27,7 @@ use crate::proxy::exchange::Begun;
 use crate::proxy::exchange::Flight;
 use crate::proxy::pool::OriginPool;
 use crate::proxy::ticker::Alarm;
+use crate::proxy::upload::Progress;
 
 /// A body that arrives from the origin as the client takes it. It holds the connection, and the leave to be in
 /// flight, until its end.
@@ -46,6 +47,7 @@ struct Held {
     alarm: Alarm,
     pool: Rc<OriginPool>,
     flight: Flight,
+    upload: Option<Rc<Progress>>,
 }
 
 /// Turns what the origin answered into what goes on.
@@ -59,6 +61,7 @@ pub(super) fn to_client(begun: Begun, cx: &mut Context<'_>) -> Forwarded {
         carrier,
         alarm,
         flight,
+        upload,
     } = begun;
     let (mut parts, incoming) = response.into_parts();
     let (command, stock) = understand(&headers::clean_response(&mut parts.headers));
@@ -74,6 +77,7 @@ pub(super) fn to_client(begun: Begun, cx: &mut Context<'_>) -> Forwarded {
         alarm,
         pool,
         flight,
+        upload,
     };
     let mut download = Download {
         incoming,
@@ -202,7 +206,7 @@ impl Download {
     }
 
     /// Whether we have waited for too long. The time begins when there is nothing to take: a client that takes its
-    /// time is not the origin's doing.
+    /// time is not the origin's doing. What the client sends meanwhile begins it anew: both sides may talk at once.
     fn check_alarm(&mut self, cx: &mut Context<'_>) -> Option<BodyError> {
         let held = self.held.as_mut()?;
         let ticker = held.pool.ticker();
@@ -212,11 +216,34 @@ impl Download {
         }
         if !self.is_waiting {
             self.is_waiting = true;
-            let idle_at_ms = ticker.in_ms(held.pool.settings.timeouts.idle);
-            held.alarm
-                .set_at(total_at_ms.map_or(idle_at_ms, |at_ms| at_ms.min(idle_at_ms)));
+            held.set_alarm();
+            held.has_moved();
         }
-        held.alarm.is_due(cx).then_some(BodyError::Stalled)
+        if !held.alarm.is_due(cx) {
+            return None;
+        }
+        if held.has_moved() {
+            held.set_alarm();
+            return held.alarm.is_due(cx).then_some(BodyError::Stalled);
+        }
+        Some(BodyError::Stalled)
+    }
+}
+
+impl Held {
+    /// Sets the alarm to when something must have come, from now on.
+    fn set_alarm(&mut self) {
+        let ticker = self.pool.ticker();
+        let idle_at_ms = ticker.in_ms(self.pool.settings.timeouts.idle);
+        let total_at_ms = self.flight.total_at_ms;
+        self.alarm
+            .set_at(total_at_ms.map_or(idle_at_ms, |at_ms| at_ms.min(idle_at_ms)));
+    }
+
+    /// Whether the client has sent something since this was last asked.
+    fn has_moved(&self) -> bool {
+        let upload = self.upload.as_ref();
+        upload.is_some_and(|upload| upload.take_moved())
     }
 }
 

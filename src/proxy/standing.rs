@@ -46,7 +46,7 @@ pub struct ServerStats {
     pub is_up: bool,
     /// It is passed over because requests to it failed.
     pub is_ejected: bool,
-    /// How often that began.
+    /// How often that began, or began anew because a trial failed.
     pub ejections: u64,
     /// Checks of its health.
     pub checks: u64,
@@ -103,32 +103,37 @@ impl Standing {
         self.is_passed_over.load(Ordering::Relaxed)
     }
 
-    /// Whether the next request is to be its trial, which nobody else's is then.
-    pub(super) fn try_begin_trial(&self, is_safe: bool) -> bool {
+    /// Whether the next request is to be its trial, which nobody else's is then, and the number of that.
+    pub(super) fn try_begin_trial(&self, is_safe: bool) -> Option<u64> {
         if !self.is_passed_over() || self.is_down.load(Ordering::Relaxed) {
-            return false;
+            return None;
         }
         let now_ms = self.now_ms();
         locked(&self.ejection).try_begin_trial(is_safe, now_ms)
     }
 
-    /// A request failed there.
+    /// A trial is over, whatever came of it.
+    pub(super) fn end_trial(&self, trial: u64) {
+        locked(&self.ejection).end_trial(trial);
+    }
+
+    /// A request failed there, which may have been its trial.
     pub(super) fn failed(
         &self,
         mishap: Mishap,
-        is_trial: bool,
+        trial: Option<u64>,
         rule: &EjectionRule,
         random: u64,
     ) -> Verdict {
         let now_ms = self.now_ms();
         let mut ejection = locked(&self.ejection);
-        let verdict = if ejection.is_passed_over() && is_trial {
-            Verdict::StaysOut(ejection.failed_again(rule, now_ms, random))
-        } else {
-            match ejection.failed(mishap, rule, now_ms, random) {
+        let again = trial.and_then(|trial| ejection.failed_again(trial, rule, now_ms, random));
+        let verdict = match again {
+            Some(for_ms) => Verdict::StaysOut(for_ms),
+            None => match ejection.failed(mishap, rule, now_ms, random) {
                 Some(for_ms) => Verdict::Ejected(for_ms),
                 None => Verdict::Stays,
-            }
+            },
         };
         if verdict != Verdict::Stays {
             self.ejections.fetch_add(1, Ordering::Relaxed);
@@ -138,13 +143,13 @@ impl Standing {
     }
 
     /// A request was answered there. Whether the server is back by that.
-    pub(super) fn answered(&self, is_trial: bool) -> bool {
+    pub(super) fn answered(&self, brings_back: bool) -> bool {
         if !self.is_troubled.load(Ordering::Relaxed) {
             return false;
         }
         let now_ms = self.now_ms();
         let mut ejection = locked(&self.ejection);
-        let is_back = ejection.answered(is_trial, now_ms);
+        let is_back = ejection.answered(brings_back, now_ms);
         self.publish(&ejection);
         is_back
     }
@@ -160,11 +165,16 @@ impl Standing {
     /// Says by its health whether it may be used. One that is well again is used at once, whatever failed before.
     pub(super) fn set_down(&self, is_down: bool) {
         if self.is_down.swap(is_down, Ordering::Relaxed) && !is_down {
-            let now_ms = self.now_ms();
-            let mut ejection = locked(&self.ejection);
-            ejection.forgive(now_ms);
-            self.publish(&ejection);
+            self.forgive();
         }
+    }
+
+    /// Has it used at once, whatever failed before.
+    pub(super) fn forgive(&self) {
+        let now_ms = self.now_ms();
+        let mut ejection = locked(&self.ejection);
+        ejection.forgive(now_ms);
+        self.publish(&ejection);
     }
 
     pub(super) fn stats(&self, in_flight: usize) -> ServerStats {
@@ -194,4 +204,31 @@ impl Standing {
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn one_that_is_out_stays_out_as_long_as_it_was_to_whatever_else_fails() {
+        let rule = EjectionRule {
+            after: 1,
+            longest: Duration::from_secs(30),
+            by_status: false,
+        };
+        let server = Standing::new();
+        let fail = |trial| server.failed(Mishap::Unreached, trial, &rule, 0);
+        assert_eq!(fail(None), Verdict::Ejected(1_000));
+        for _ in 0..9 {
+            assert_eq!(fail(None), Verdict::Stays);
+        }
+        assert_eq!(server.stats(0).ejections, 1);
+        server.forgive();
+        assert!(server.is_in());
+        // As long as the first time but one.
+        assert_eq!(fail(Some(1)), Verdict::Ejected(2_000));
+    }
 }

@@ -14,6 +14,8 @@ use rustls::sign::CertifiedKey;
 use rustls::sign::SingleCertAndKey;
 use rustls_platform_verifier::BuilderVerifierExt;
 
+use crate::config::certificate::Print;
+
 /// HTTP/1.1 and HTTP/2 as TLS calls them (RFC 7301 §6, RFC 9113 §3.2).
 const HTTP11: &[u8] = b"http/1.1";
 pub(super) const H2: &[u8] = b"h2";
@@ -26,6 +28,8 @@ pub struct OriginTls {
 
 /// The same with one protocol on offer, and with both; they resume each other's sessions.
 struct Configs {
+    /// Of the files it was made from, where it was.
+    print: Option<Print>,
     http1: Arc<ClientConfig>,
     either: Arc<ClientConfig>,
 }
@@ -35,16 +39,28 @@ impl OriginTls {
     /// §3), or else for the host of its address.
     #[must_use]
     pub fn new(config: &ClientConfig, server_name: Option<ServerName<'static>>) -> Arc<Self> {
-        let configs = ArcSwap::from_pointee(Configs::of(config));
+        Self::of_files(config, server_name, None)
+    }
+
+    /// The same, made from files of which this is the print.
+    #[must_use]
+    pub fn of_files(
+        config: &ClientConfig,
+        server_name: Option<ServerName<'static>>,
+        print: Option<Print>,
+    ) -> Arc<Self> {
+        let configs = ArcSwap::from_pointee(Configs::of(config, print));
         Arc::new(Self {
             configs,
             server_name,
         })
     }
 
-    /// From now on as `other` is, but for the name.
-    pub fn follow(&self, other: &Self) {
-        self.configs.store(other.configs.load_full());
+    /// From now on as `other` is, but for the name; whether that was made from other files.
+    pub fn follow(&self, other: &Self) -> bool {
+        let other = other.configs.load_full();
+        let print = other.print;
+        self.configs.swap(other).print != print
     }
 
     /// Whether it expects servers of the same name.
@@ -68,13 +84,14 @@ impl OriginTls {
 }
 
 impl Configs {
-    fn of(config: &ClientConfig) -> Self {
+    fn of(config: &ClientConfig, print: Option<Print>) -> Self {
         let offering = |protocols: &[&[u8]]| {
             let mut config = config.clone();
             config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
             Arc::new(config)
         };
         Self {
+            print,
             http1: offering(&[HTTP11]),
             either: offering(&[H2, HTTP11]),
         }

@@ -1,6 +1,7 @@
 //! Upgraded connections (RFC 9110 §7.8): the handshake is relayed, then two streams are joined.
 
 use std::cell::Cell;
+use std::io;
 use std::rc::Rc;
 use std::task::Poll;
 
@@ -15,6 +16,7 @@ use http::header;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
+use rustls::AlertDescription;
 
 use crate::message::Body;
 use crate::message::Note;
@@ -31,7 +33,6 @@ use crate::proxy::exchange::Begun;
 use crate::proxy::exchange::Flight;
 use crate::proxy::pool::Lease;
 use crate::proxy::pool::OriginPool;
-use crate::proxy::pool::Role;
 use crate::proxy::response;
 use crate::proxy::tunnel::Tunnel;
 use crate::proxy::upload::Upload;
@@ -78,12 +79,15 @@ pub(super) async fn forward(
         // There is no HTTP/1.1 to ask for (RFC 9113 §8.6).
         return Err(OriginErrorKind::Upgrade.into());
     }
-    let mut in_use = pool.choose(Next::Unsafe).told(flight.client);
-    if pool.settings.http2 && in_use.role == Role::Usual {
-        // A server that speaks HTTP/2 only is none the worse for it.
-        in_use.role = Role::Check;
-    }
-    let (mut lease, _) = pool.lease_new(in_use, false).await?;
+    let leased = if pool.settings.http2 {
+        // A server that speaks HTTP/2 only is none the worse for it, and another would not know better.
+        let in_use = pool.choose(Next::Unjudged).told(flight.client);
+        pool.lease_new(in_use, true).await.map_err(not_offered)
+    } else {
+        let in_use = pool.choose(Next::Unsafe).told(flight.client);
+        pool.lease_new(in_use, false).await
+    };
+    let (mut lease, _) = leased?;
     if let Some(driver) = &mut lease.link.driver {
         driver.allow_upgrade();
     }
@@ -115,6 +119,23 @@ pub(super) async fn forward(
         drop(note);
     });
     Ok(agreed(answer, protocol))
+}
+
+/// The same, as what the client asked for where the server speaks nothing that could be upgraded (RFC 7301 §3.2): that
+/// it was not connected to says nothing about it.
+fn not_offered(error: OriginError) -> OriginError {
+    let cause = error.source.as_ref().and_then(|source| {
+        let source: &io::Error = source.downcast_ref()?;
+        source.get_ref()?.downcast_ref::<rustls::Error>()
+    });
+    let refused = rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol);
+    if cause != Some(&refused) {
+        return error;
+    }
+    OriginError {
+        kind: OriginErrorKind::Upgrade,
+        ..error
+    }
 }
 
 /// The origin's agreement as the client gets it.
@@ -191,22 +212,63 @@ async fn join(pool: Rc<OriginPool>, mut lease: Lease, client: OnUpgrade, place: 
 }
 
 /// A place among the upgraded connections.
-struct Place(Rc<OriginPool>);
+struct Place(Rc<Cell<usize>>);
 
 impl Place {
-    fn take(pool: &Rc<OriginPool>) -> Result<Self, OriginError> {
+    fn take(pool: &OriginPool) -> Result<Self, OriginError> {
         let open = pool.tunnels.get();
         if open >= pool.settings.tunnels_max {
             return Err(OriginErrorKind::Busy.into());
         }
         pool.tunnels.set(open + 1);
-        Ok(Self(Rc::clone(pool)))
+        Ok(Self(Rc::clone(&pool.tunnels)))
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let tunnels: &Cell<usize> = &self.0.tunnels;
-        tunnels.set(tunnels.get() - 1);
+        self.0.set(self.0.get() - 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::task::LocalSet;
+    use tokio_util::sync::CancellationToken;
+    use tokio_util::task::TaskTracker;
+
+    use super::*;
+    use crate::proxy::Background;
+    use crate::proxy::settings::OriginAddress;
+    use crate::proxy::settings::OriginSettings;
+    use crate::proxy::ticker::Ticker;
+
+    #[tokio::test]
+    async fn upgraded_connections_count_on_after_a_reload() {
+        let server = OriginAddress {
+            host: "127.0.0.1".to_owned(),
+            port: 1,
+            tls: false,
+        };
+        let settings = OriginSettings {
+            tunnels_max: 1,
+            ..OriginSettings::new("main", vec![server])
+        };
+        let background = Background {
+            tasks: TaskTracker::new(),
+            closing: CancellationToken::new(),
+            ticker: Ticker::new(),
+        };
+        let talk = async {
+            let pool = OriginPool::new(settings.clone(), background.clone());
+            let place = Place::take(&pool).unwrap();
+            let next = OriginPool::after(Some(&pool), settings, background);
+            let refused = Place::take(&next).err().map(|error| error.kind);
+            assert_eq!(refused, Some(OriginErrorKind::Busy));
+            drop(place);
+            assert_eq!(next.stats().tunnels, 0);
+            assert!(Place::take(&next).is_ok());
+        };
+        LocalSet::new().run_until(talk).await;
     }
 }

@@ -9,9 +9,12 @@
 //! to stop (2³² under one key), whatever the number of replicas, and nobody has to count. Any key of the file opens;
 //! the one that signs seals.
 //!
-//! **What a stolen key file tells.** A period is 12 hours; a session is opened in its own and the one after it (and
-//! the one before, as clocks differ), so no session lives for more than a day. That bounds resumption, not what
-//! whoever takes the file can derive: with TLS 1.3, recorded connections stay closed to it (each resumption makes new
+//! **How long a session lives.** A period is 12 hours; what was sealed is opened in its own and the one after it (and the
+//! one before, as clocks differ), so no ticket is good for more than a day. With each resumption a client gets a new
+//! ticket. With TLS 1.3 that one has secrets of its own; with TLS 1.2 it holds the same session and the same secret again,
+//! so that whoever comes back every day keeps one for as long as the keys are in the file.
+//!
+//! **What a stolen key file tells.** That bounds resumption, not what whoever takes the file can derive: with TLS 1.3, recorded connections stay closed to it (each resumption makes new
 //! keys by Diffie-Hellman, and there is no early data); with TLS 1.2 a recorded ticket holds the secret of its
 //! connection, for as long as the key is in a file. Rotating and pruning keys ends that.
 
@@ -30,7 +33,7 @@ use aws_lc_rs::hkdf::Prk;
 use crate::seal::random;
 use crate::seal::value::KeyId;
 
-/// How long one session may be resumed at least, in seconds; twice that is the most.
+/// How long one ticket may be used to resume at least, in seconds; twice that is the most.
 pub const SESSION_PERIOD_S: u32 = 12 * 60 * 60;
 
 /// Longest session sealed or opened, in bytes. One without client certificates has some hundred.

@@ -214,6 +214,10 @@ where
         if let Err(error) = served {
             tracing::debug!(client.addr = %peer.addr, %error, "connection ended");
         }
+        // HTTP is over, and the socket is not: it has its place until what took it over ends.
+        if let Some(note) = place.connection.tunnelled() {
+            note.kept.replace(Some(Box::new(place)));
+        }
         Ok(())
     }
 

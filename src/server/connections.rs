@@ -33,6 +33,10 @@ pub(super) trait Guard: std::fmt::Debug {
     fn connections_max_from(&self, ip: IpAddr) -> Option<usize>;
     /// See [`crate::message::Handler::ended`].
     fn ended(&self, why: Ended);
+    /// See [`crate::message::Handler::opened`].
+    fn opened(&self);
+    /// See [`crate::message::Handler::closed`].
+    fn closed(&self);
     /// See [`crate::message::Handler::holds`].
     fn holds(&self, bytes: u64);
 }
@@ -138,6 +142,7 @@ impl Connections {
         };
         let connection = Rc::new(Connection::new(&common, self.order.get(), open.len()));
         open.push(Rc::clone(&connection));
+        self.guard.opened();
         Some(Place {
             connections: Rc::clone(self),
             connection,
@@ -226,7 +231,10 @@ impl Drop for Place {
             moved.set_index(index);
         }
         drop(open);
-        if self.connections.order.get() != Order::Serve && !self.connection.is_cut() {
+        connections.guard.closed();
+        // An upgraded one does not end by itself in a drain: it is closed.
+        let ends_by_itself = !self.connection.is_cut() && !self.connection.is_upgraded();
+        if connections.order.get() != Order::Serve && ends_by_itself {
             connections.finished.set(connections.finished.get() + 1);
         }
         connections.ended.notify_one();
@@ -245,6 +253,10 @@ impl Guard for Nobody {
     }
 
     fn ended(&self, _: Ended) {}
+
+    fn opened(&self) {}
+
+    fn closed(&self) {}
 
     fn holds(&self, _: u64) {}
 }

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::cell::OnceCell;
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::rc::Weak;
 use std::sync::Arc;
 use std::task::Context;
 use std::task::Poll;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::message::Note;
 use crate::message::Refusal;
 use crate::proxy::Pace;
 use crate::proxy::Patience;
@@ -58,6 +60,8 @@ pub(super) struct Connection {
     /// HTTP/2: the same for each stream by itself.
     streams: Streams,
     stream_pace: Pace,
+    /// It speaks another protocol by now, or will; the note is held until that ends.
+    upgraded: RefCell<Option<Weak<Note>>>,
     /// HTTP/2: what waits in memory for its client.
     held: OnceCell<Arc<Held>>,
     all_held: Arc<AllHeld>,
@@ -126,6 +130,7 @@ impl Connection {
             patience: Cell::new(Patience::new(common.limits.taking())),
             streams: Streams::default(),
             stream_pace: common.limits.taking_stream(),
+            upgraded: RefCell::default(),
             held: OnceCell::new(),
             all_held: Arc::clone(common.held),
         }
@@ -142,6 +147,16 @@ impl Connection {
     /// Whether it was told to end at once.
     pub(super) fn is_cut(&self) -> bool {
         self.order.get() == Order::Cut
+    }
+
+    /// Whether it speaks another protocol than HTTP.
+    pub(super) fn is_upgraded(&self) -> bool {
+        self.upgraded.borrow().is_some()
+    }
+
+    /// What is spoken instead of HTTP goes on: its note.
+    pub(super) fn tunnelled(&self) -> Option<Rc<Note>> {
+        self.upgraded.borrow().as_ref().and_then(Weak::upgrade)
     }
 
     /// Bytes that wait in memory for its client.
@@ -257,6 +272,10 @@ impl Connection {
 
     /// Ends it, or what is on it, if it took too long; how many heads, and how many answers not taken, were the reason.
     pub(super) fn check(&self, limits: &Limits) -> (usize, usize) {
+        if self.is_upgraded() {
+            // What it carries now has deadlines of its own.
+            return (0, 0);
+        }
         let now_ms = self.ticker.now_ms();
         let waited_ms = now_ms.saturating_sub(self.looked_ms.replace(now_ms));
         let begun = |since: &Cell<Option<u64>>, is_on: bool| {
@@ -313,9 +332,10 @@ impl Activity {
         self.connection.is_told()
     }
 
-    /// The request was answered by a change of protocol.
-    pub(super) fn upgraded(&self) {
+    /// The request was answered by a change of protocol; whoever speaks that keeps its note.
+    pub(super) fn upgraded(&self, note: &Rc<Note>) {
         self.connection.flow.upgraded();
+        self.connection.upgraded.replace(Some(Rc::downgrade(note)));
     }
 
     /// See [`Traffic::poll_room`].

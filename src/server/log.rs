@@ -144,7 +144,7 @@ where
         entry.handler.dress(entry.peer, response.headers_mut());
         entry.status = Some(response.status());
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            activity.upgraded();
+            activity.upgraded(&entry.note);
         }
         entry.is_complete = response.body().is_end_stream();
         activity.offer();

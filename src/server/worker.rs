@@ -19,6 +19,7 @@ use tokio_util::task::TaskTracker;
 use crate::message::Ended;
 use crate::message::Handler;
 use crate::message::Peer;
+use crate::message::Unheard;
 use crate::proxy::Background;
 use crate::proxy::Ticker;
 use crate::server::Drained;
@@ -26,6 +27,7 @@ use crate::server::Phase;
 use crate::server::Worker;
 use crate::server::addresses::Addresses;
 use crate::server::connection::Speaker;
+use crate::server::connections::Connection;
 use crate::server::connections::Connections;
 use crate::server::connections::Guard;
 use crate::server::connections::Order;
@@ -125,18 +127,9 @@ async fn live<H: Handler>(
         let asked = Rc::clone(&speaker);
         let is_introduced = move |ip| asked.is_introduced(ip);
         let serve = move |stream, peer: Peer, tls, place: Place| {
-            let open = Open::new(Rc::clone(&handler));
             let connection = Rc::clone(&place.connection);
             let served = Rc::clone(&speaker).serve(stream, peer, tls, place);
-            async move {
-                if let Err(why) = served.await {
-                    open.0.unheard(why);
-                }
-                if connection.traffic.is_flood() {
-                    tracing::debug!(client.addr = %peer.addr, "an http2 connection was ended for flooding");
-                    open.0.flooded();
-                }
-            }
+            tell(Rc::clone(&handler), peer, connection, served)
         };
         match TcpListener::from_std(socket) {
             Ok(listener) => {
@@ -153,6 +146,22 @@ async fn live<H: Handler>(
         last_call: limits.last_call,
     };
     ending.drain(&mut told).await
+}
+
+/// Tells the handler how a connection ended, where that is worth telling.
+async fn tell<H: Handler>(
+    handler: Rc<H>,
+    peer: Peer,
+    connection: Rc<Connection>,
+    served: impl Future<Output = Result<(), Unheard>>,
+) {
+    if let Err(why) = served.await {
+        handler.unheard(why);
+    }
+    if connection.traffic.is_flood() {
+        tracing::debug!(client.addr = %peer.addr, "an http2 connection was ended for flooding");
+        handler.flooded();
+    }
 }
 
 /// Asks the handler, and tells it.
@@ -173,24 +182,16 @@ impl<H: Handler> Guard for Guarding<H> {
         self.0.ended(why);
     }
 
+    fn opened(&self) {
+        self.0.opened();
+    }
+
+    fn closed(&self) {
+        self.0.closed();
+    }
+
     fn holds(&self, bytes: u64) {
         self.0.holds(bytes);
-    }
-}
-
-/// A connection that the handler was told of, until it is dropped.
-struct Open<H: Handler>(Rc<H>);
-
-impl<H: Handler> Open<H> {
-    fn new(handler: Rc<H>) -> Self {
-        handler.opened();
-        Self(handler)
-    }
-}
-
-impl<H: Handler> Drop for Open<H> {
-    fn drop(&mut self) {
-        self.0.closed();
     }
 }
 

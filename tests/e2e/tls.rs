@@ -190,6 +190,9 @@ fn certificates_change_under_load_and_no_handshake_or_request_fails() {
             kept.ask().unwrap();
         }
         assert_eq!(kept.leaf().cloned(), first);
+        let log = stage.anteroom.log_all();
+        assert!(log.contains("server.tls: a certificate until "), "{log}");
+        assert!(!log.contains("nothing has changed"), "{log}");
         drop(ending);
         for comer in comers {
             comer.join().unwrap().unwrap();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use anteroom::proxy::OriginErrorKind;
 use bytes::Bytes;
@@ -311,7 +312,7 @@ async fn a_connection_nothing_uses_is_closed_in_time() {
     })
     .await;
     let mut settings = settings(&origin);
-    settings.timeouts.keep = std::time::Duration::ZERO;
+    settings.timeouts.keep = Duration::ZERO;
     let front = Front::start(one_worker(), settings);
     assert!(front.ask(GET).await.ends_with("ok"));
     soon(is_closed).await.unwrap();
@@ -346,8 +347,8 @@ async fn a_check_of_health_speaks_what_requests_speak() {
     let mut settings = settings(&origin);
     settings.check = Some(anteroom::proxy::HealthCheck {
         path: "/health".parse().unwrap(),
-        interval: std::time::Duration::from_millis(20),
-        timeout: std::time::Duration::from_secs(60),
+        interval: Duration::from_millis(20),
+        timeout: Duration::from_secs(60),
         fail_after: 1,
         pass_after: 1,
     });
@@ -355,4 +356,35 @@ async fn a_check_of_health_speaks_what_requests_speak() {
     until(|| heard.all().len() > 1).await;
     let asked = heard.all()[0].0.uri.to_string();
     assert_eq!(asked, format!("http://{}/health", origin.addr));
+}
+
+#[tokio::test]
+async fn an_answer_that_has_begun_is_not_cut_while_the_client_still_sends() {
+    let origin = origin(|mut request| {
+        Box::pin(async move {
+            let (sender, body) = pieces();
+            tokio::spawn(async move {
+                while let Some(Ok(_)) = request.body_mut().frame().await {}
+                sender.send(Frame::data(Bytes::from_static(b"end"))).await
+            });
+            Response::new(body)
+        })
+    })
+    .await;
+    let mut settings = settings(&origin);
+    settings.timeouts.idle = Duration::from_secs(2);
+    let front = Front::start(one_worker(), settings);
+    let mut client = front.client().await;
+    client
+        .send("POST /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 12\r\n\r\n")
+        .await;
+    assert!(client.head().await.starts_with("HTTP/1.1 200 "));
+    // For longer than nothing at all may happen.
+    let mut pace = tokio::time::interval(Duration::from_millis(250));
+    for _ in 0..12 {
+        pace.tick().await;
+        client.send("x").await;
+    }
+    let rest = String::from_utf8(client.rest().await).unwrap();
+    assert!(rest.contains("end"), "{rest}");
 }

@@ -24,8 +24,11 @@ use crate::http2_support::frames_until;
 use crate::http2_support::full;
 use crate::http2_support::origin;
 use crate::http2_support::pieces;
+use crate::http2_support::settings;
 use crate::http2_support::speak;
+use crate::support::Front;
 use crate::support::Origin;
+use crate::support::one_worker;
 use crate::support::soon;
 use crate::support::until;
 
@@ -299,4 +302,40 @@ async fn an_origin_that_is_not_there_is_an_error_for_all_who_wait_for_the_connec
     for answer in futures_util::future::join_all(asking).await {
         assert!(answer.starts_with("HTTP/1.1 502 "), "{answer}");
     }
+}
+
+#[tokio::test]
+async fn a_further_connection_that_is_not_taken_leaves_requests_waiting_for_a_stream() {
+    let (going, body) = pieces();
+    let body = Arc::new(Mutex::new(Some(body)));
+    let origin = Origin::start(move |connection, index| {
+        let body = Arc::clone(&body);
+        async move {
+            if index > 0 {
+                return;
+            }
+            speak(connection, Some(1), move |_| {
+                let body = body.lock().unwrap().take();
+                Box::pin(async { Response::new(body.unwrap_or_else(|| full("ok"))) })
+            })
+            .await;
+        }
+    })
+    .await;
+    let mut settings = settings(&origin);
+    settings.timeouts.room = crate::support::PATIENCE;
+    let front = Front::start(one_worker(), settings);
+    let mut first = front.client().await;
+    first.send(GET).await;
+    first.head().await;
+    let mut second = front.client().await;
+    second.send(GET).await;
+    until(|| origin.connections() == 2).await;
+    let mut third = front.client().await;
+    third.send(GET).await;
+    drop(going);
+    for mut client in [second, third] {
+        assert!(client.message().await.ends_with("ok"));
+    }
+    assert_eq!(front.errors(), []);
 }

@@ -109,8 +109,7 @@ async fn a_connection_that_should_begin_with_a_header_and_does_not_is_closed_and
     ];
     for begins in begun {
         let mut client = front.client().await;
-        client.send(begins).await;
-        client.send(GET).await;
+        client.send([begins, GET.as_bytes()].concat()).await;
         assert_eq!(client.rest().await, b"", "{begins:?}");
     }
     // One that leaves within it.

@@ -311,3 +311,27 @@ async fn an_upgrade_has_a_connection_of_its_own_in_http1() {
     let http2: Vec<_> = met.lock().unwrap().iter().map(|met| met.http2).collect();
     assert_eq!(http2, [true, false]);
 }
+
+#[tokio::test]
+async fn an_upgrade_that_no_server_offers_is_refused_and_no_server_pays_for_it() {
+    let portal = identity("127.0.0.1");
+    let (one, _) = origin(server(&portal, BOTH, &["h2"], &[])).await;
+    let (other, _) = origin(server(&portal, BOTH, &["h2"], &[])).await;
+    let tls = OriginTls::new(&trusting(&portal), None);
+    let mut settings = settings(&one, Arc::clone(&tls));
+    let more = self::settings(&other, tls).servers;
+    settings.servers.extend(more);
+    settings.http2 = true;
+    let front = Front::start(one_worker(), settings);
+    for count in 1..=4 {
+        let answer = front
+            .ask("GET /ws HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n")
+            .await;
+        assert!(answer.contains("upgrades are not offered"), "{answer}");
+        // Nobody else was asked for it, and who was asked is asked again.
+        assert_eq!(one.connections() + other.connections(), count);
+    }
+    let refused = (OriginErrorKind::Upgrade, false);
+    assert_eq!(front.errors(), [refused; 4]);
+    assert!(front.ask(GET).await.ends_with("in two"));
+}

@@ -123,3 +123,28 @@ fn every_second() -> HealthCheck {
         pass_after: 1,
     }
 }
+
+#[tokio::test]
+async fn a_connection_of_a_client_that_has_gone_makes_way_for_one_that_is_needed() {
+    let origin = Origin::start(|mut connection, _| async move {
+        connection.bytes(28).await;
+        while !connection.message().await.is_empty() {
+            connection.send(OK).await;
+        }
+    })
+    .await;
+    let settings = OriginSettings {
+        proxy_protocol: true,
+        idle_max: 1,
+        ..origin_at(origin.addr)
+    };
+    let front = Front::start(one_worker(), settings);
+    for count in 1..=2 {
+        let mut client = front.client().await;
+        for _ in 0..3 {
+            client.send(GET).await;
+            assert!(client.message().await.ends_with("ok"));
+        }
+        assert_eq!(origin.connections(), count);
+    }
+}

@@ -441,3 +441,19 @@ async fn a_response_as_a_whole_ends_in_time() {
     assert!(answer.len() < 100_000 && answer.ends_with(b"."));
     until(|| front.log().iter().any(|line| line.ends_with("false"))).await;
 }
+
+#[tokio::test]
+async fn what_was_sent_once_counts_as_sent_however_the_second_try_ends() {
+    let (bad, _) = breaking(&Arc::default()).await;
+    let gone = Origin::silent().await;
+    let mut settings = origin_on(&[bad.addr, gone.addr]);
+    settings.ejection.after = 0;
+    drop(gone);
+    let front = Front::start(one_worker(), settings);
+    for _ in 0..10 {
+        assert!(front.ask(GET).await.starts_with("HTTP/1.1 502 "));
+    }
+    // Each has met the one that reads and breaks off, sooner or later.
+    let all_sent = front.errors().iter().all(|(_, was_sent)| *was_sent);
+    assert!(all_sent, "{:?}", front.errors());
+}

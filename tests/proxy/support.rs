@@ -87,6 +87,9 @@ pub(crate) struct Seen {
     /// Connections that were parked, and of these the ones that are no more.
     pub(crate) parked: usize,
     pub(crate) woke: usize,
+    /// Connections that were opened, and of these the ones that are no more.
+    pub(crate) opened: usize,
+    pub(crate) closed: usize,
 }
 
 /// A server whose handler forwards everything.
@@ -152,6 +155,14 @@ impl Handler for ForwardAll {
 
     fn ended(&self, why: Ended) {
         self.seen.lock().unwrap().ended.push(why);
+    }
+
+    fn opened(&self) {
+        self.seen.lock().unwrap().opened += 1;
+    }
+
+    fn closed(&self) {
+        self.seen.lock().unwrap().closed += 1;
     }
 
     fn parked(&self) {
@@ -252,6 +263,12 @@ impl Front {
 
     pub(crate) fn ended(&self) -> Vec<Ended> {
         self.seen.lock().unwrap().ended.clone()
+    }
+
+    /// Connections that are open.
+    pub(crate) fn open(&self) -> usize {
+        let seen = self.seen.lock().unwrap();
+        seen.opened - seen.closed
     }
 
     /// Connections that are parked.

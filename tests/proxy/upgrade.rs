@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
+use anteroom::message::Ended;
+use anteroom::server::ServerSettings;
 use futures_util::SinkExt;
 use futures_util::StreamExt;
+use tokio::io::AsyncReadExt;
 use tokio_tungstenite::tungstenite::Message;
 
+use crate::support::CROWDED;
 use crate::support::Front;
 use crate::support::OK;
 use crate::support::Origin;
@@ -13,6 +17,7 @@ use crate::support::header;
 use crate::support::one_worker;
 use crate::support::origin_at;
 use crate::support::soon;
+use crate::support::until;
 
 /// An origin that says everything back.
 async fn echo() -> Origin {
@@ -126,4 +131,35 @@ async fn an_upgrade_nobody_asked_for_is_an_error_of_the_origin() {
     let front = Front::before(origin.addr);
     let answer = front.ask("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.1 502 "), "{answer}");
+}
+
+#[tokio::test]
+async fn an_upgraded_connection_counts_for_its_address_and_among_all_until_it_ends() {
+    let origin = echo().await;
+    let server = ServerSettings {
+        proxy_protocol: vec!["127.0.0.0/8".parse().unwrap()],
+        ..one_worker()
+    };
+    let front = Front::start(server, origin_at(origin.addr));
+    let come = async || {
+        let mut client = front.client().await;
+        let header = format!("PROXY TCP4 {CROWDED} 10.0.0.1 1 80\r\n");
+        client.send([&header, HANDSHAKE].concat()).await;
+        client
+    };
+    let mut first = come().await;
+    assert!(first.head().await.starts_with("HTTP/1.1 101"));
+    // What is said on it comes back, so HTTP has let go of it. "hello", masked with zeros (RFC 6455 §5.3).
+    first.send(b"\x81\x85\0\0\0\0hello").await;
+    assert_eq!(first.bytes(7).await, b"\x81\x05hello");
+    assert_eq!(front.open(), 1);
+    let mut second = come().await;
+    let end = soon(second.0.read(&mut [0])).await;
+    assert!(!matches!(end, Ok(1..)), "{end:?}");
+    assert_eq!(front.ended(), [Ended::Address]);
+    until(|| front.open() == 1).await;
+    drop(first);
+    until(|| front.open() == 0).await;
+    let mut third = come().await;
+    assert!(third.head().await.starts_with("HTTP/1.1 101"));
 }

@@ -38,7 +38,8 @@ pub(super) const ORIGIN: Section = Section {
             why: "Its servers, instead of `url`, when it has several that do the same. Each request goes to the less busy of \
                   two drawn ones. What could not be sent to one goes to another, once; so does what was sent and broke \
                   off before a response, if it is a GET, HEAD, OPTIONS or TRACE without a body, for a fifth of the \
-                  requests at most. Nothing else is ever sent twice.",
+                  requests at most. Over HTTP/2 what a server says it did not process goes out again whatever it is, three \
+                  times in all at most. Nothing else is ever sent twice.",
         },
         Key {
             name: "eject_after",

@@ -194,9 +194,10 @@ pub(super) const SERVER: Section = Section {
             kind: Kind::Integer(1, 1_000_000),
             default: Default::Value("50000"),
             apply: Apply::Restart,
-            why: "Most connections at once, over all workers. Each costs a file descriptor and some kilobytes; \
-                  further ones wait in the kernel. Where the system allows fewer files, as many are kept back as \
-                  requests may be in flight to the origins (at most half), so that those inside are served. From nine \
+            why: "Most connections at once, over all workers; one that was upgraded counts until it ends. Each costs a \
+                  file descriptor and some kilobytes; further ones wait in the kernel. Where the system allows fewer \
+                  files, as many are kept back as requests may be in flight to the origins, twice as many for origins \
+                  of rooms with upgrades (at most half), so that those inside are served. From nine \
                   tenths on, those that do nothing get a tenth of their time, and ten seconds at most.",
         },
         Key {

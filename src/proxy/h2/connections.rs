@@ -27,6 +27,7 @@ use crate::proxy::connect;
 use crate::proxy::connect::Offer;
 use crate::proxy::connect::Spoken;
 use crate::proxy::connect::Wire;
+use crate::proxy::ejection::Mishap;
 use crate::proxy::error::OriginError;
 use crate::proxy::error::OriginErrorKind;
 use crate::proxy::exchange::Answer;
@@ -60,6 +61,9 @@ const HEAD_MAX: u32 = 64 * 1024;
 /// How long a ping may go unanswered.
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long a server that took no further connection is left with those it has.
+const TAKES_NO_MORE: Duration = Duration::from_secs(1);
+
 /// How long a server that chose HTTP/1.1 is spoken to in it before it is asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(60);
 
@@ -86,6 +90,8 @@ pub(crate) struct Connections {
     failed: Cell<(u64, Option<OriginErrorKind>)>,
     /// A stream ended, or an attempt to connect did.
     changed: Notify,
+    /// Until when there is no further attempt while connections are open: the last one failed.
+    enough_until_ms: Cell<u64>,
     /// Until when it is taken for one that speaks HTTP/1.1 only.
     http1_until_ms: Cell<u64>,
 }
@@ -155,7 +161,7 @@ pub(crate) async fn lease_apart(
 }
 
 /// A stream to this server.
-async fn lease_at(pool: &Rc<OriginPool>, in_use: InUse) -> Result<Carrier, OriginError> {
+async fn lease_at(pool: &Rc<OriginPool>, mut in_use: InUse) -> Result<Carrier, OriginError> {
     loop {
         let connections = Rc::clone(in_use.connections());
         if let Some(connection) = connections.with_room(in_use.now_ms()) {
@@ -164,9 +170,12 @@ async fn lease_at(pool: &Rc<OriginPool>, in_use: InUse) -> Result<Carrier, Origi
         if connections.http1_until_ms.get() > pool.ticker().now_ms() {
             return pool.lease_own(in_use).await.map(Carrier::Own);
         }
-        let is_full = connections.open.borrow().len() >= CONNECTIONS_MAX;
-        if !is_full && !connections.is_connecting.get() {
-            return open(pool, in_use).await;
+        if connections.may_connect(in_use.now_ms()) {
+            in_use = match open(pool, in_use).await? {
+                Ok(carrier) => return Ok(carrier),
+                Err(in_use) => in_use,
+            };
+            continue;
         }
         let (failures, _) = connections.failed.get();
         connections.changed.notified().await;
@@ -178,23 +187,37 @@ async fn lease_at(pool: &Rc<OriginPool>, in_use: InUse) -> Result<Carrier, Origi
     }
 }
 
-/// One more connection. Others that want one wait for it.
-async fn open(pool: &Rc<OriginPool>, in_use: InUse) -> Result<Carrier, OriginError> {
+/// One more connection. Others that want one wait for it. When there is none while others are open, nobody has failed:
+/// a stream of those is waited for.
+async fn open(pool: &Rc<OriginPool>, in_use: InUse) -> Result<Result<Carrier, InUse>, OriginError> {
     let connections = Rc::clone(in_use.connections());
     let _connecting = Connecting::begin(&connections);
-    match in_use.attempt(opened(pool, &in_use)).await {
+    let ask_again_ms = pool.ticker().in_ms(ASK_AGAIN);
+    if connections.http1_until_ms.get() > 0 {
+        // It is likely to choose the same again: the others need not wait for that.
+        connections.http1_until_ms.set(ask_again_ms);
+    }
+    let opened = match in_use.attempt_unjudged(opened(pool, &in_use)).await {
+        Err(_) if connections.has_open() => {
+            let until_ms = pool.ticker().in_ms(TAKES_NO_MORE);
+            connections.enough_until_ms.set(until_ms);
+            return Ok(Err(in_use));
+        }
+        opened => opened,
+    };
+    match opened {
         Ok(Opened::Http2(connection)) => {
             connections.http1_until_ms.set(0);
             connections.open.borrow_mut().push(Rc::clone(&connection));
             connection.attend(&connections, &pool.background);
-            Ok(Carrier::Stream(Stream::of(connection, in_use)))
+            Ok(Ok(Carrier::Stream(Stream::of(connection, in_use))))
         }
         Ok(Opened::Http1(link)) => {
-            let until_ms = pool.ticker().in_ms(ASK_AGAIN);
-            connections.http1_until_ms.set(until_ms);
-            Ok(Carrier::Own(Lease { link, in_use }))
+            connections.http1_until_ms.set(ask_again_ms);
+            Ok(Ok(Carrier::Own(Lease { link, in_use })))
         }
         Err(error) => {
+            in_use.failed(Mishap::Unreached);
             let (count, _) = connections.failed.get();
             connections.failed.set((count + 1, Some(error.kind)));
             Err(error)
@@ -243,6 +266,19 @@ impl Connections {
         let has_room =
             |connection: &&Rc<Connection>| connection.streams.get() < connection.streams_max();
         open.iter().find(has_room).cloned()
+    }
+
+    /// Whether there may be one more.
+    fn may_connect(&self, now_ms: u64) -> bool {
+        let open = self.open.borrow().len();
+        let is_enough = open > 0 && now_ms < self.enough_until_ms.get();
+        !is_enough && open < CONNECTIONS_MAX && !self.is_connecting.get()
+    }
+
+    /// Whether there is one that streams can be waited for on.
+    fn has_open(&self) -> bool {
+        let open = self.open.borrow();
+        open.iter().any(|connection| !connection.is_closed())
     }
 
     /// Lets go of connections that nothing has used for this long.

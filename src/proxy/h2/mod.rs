@@ -52,25 +52,32 @@ pub(super) async fn forward(
     mut flight: Flight,
 ) -> Result<Forwarded, OriginError> {
     let mut next = Next::of(&request);
+    let mut was_sent = false;
     let mut tries_left = TRIES;
     loop {
         tries_left -= 1;
-        let (carrier, is_elsewhere) = connections::lease(pool, next).await?;
+        let (carrier, is_elsewhere) = connections::lease(pool, next)
+            .await
+            .map_err(|error| error.after(was_sent))?;
         if tries_left == 0 || is_elsewhere {
             flight = flight.last();
         }
         let sent = match carrier {
             Carrier::Own(lease) => exchange::begin(pool, lease, request, flight).await,
-            Carrier::Stream(stream) => exchange::begin_stream(pool, stream, request, flight)?.await,
+            Carrier::Stream(stream) => {
+                let sent = exchange::begin_stream(pool, stream, request, flight);
+                sent.map_err(|error| error.after(was_sent))?.await
+            }
         };
         let failure = match sent {
             Ok(begun) => return proxy::answered(begun).await,
             Err(failure) => failure,
         };
         let Some(again) = failure.again else {
-            return Err(failure.error);
+            return Err(failure.error.after(was_sent));
         };
         if failure.error.was_sent {
+            was_sent = true;
             // The origin may have seen it: that much may happen once.
             tries_left = 1;
         }

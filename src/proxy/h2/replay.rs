@@ -18,6 +18,12 @@ use crate::proxy::upload::Upload;
 /// What is kept of a body to be sent again (bytes); one that has given more is not.
 const KEPT_MAX: usize = 64 * 1024;
 
+/// What a piece counts for besides its bytes.
+const PIECE: usize = 64;
+
+/// A smaller piece is copied (bytes): it would keep all of what it was read with.
+const COPIED_BELOW: usize = 16 * 1024;
+
 /// The body of a stream.
 #[derive(Debug)]
 pub(crate) struct Replay(Rc<Source>);
@@ -85,8 +91,11 @@ impl State {
         if !self.can_repeat {
             return;
         }
-        self.given_bytes += frame.data_ref().map_or(0, Bytes::len);
+        self.given_bytes += frame.data_ref().map_or(0, Bytes::len) + PIECE;
         match frame.data_ref() {
+            Some(piece) if self.given_bytes <= KEPT_MAX && piece.len() < COPIED_BELOW => {
+                self.given.push(Bytes::copy_from_slice(piece));
+            }
             Some(piece) if self.given_bytes <= KEPT_MAX => self.given.push(piece.clone()),
             _ => {
                 self.can_repeat = false;
@@ -135,5 +144,46 @@ impl Body for Replay {
             .upload
             .as_ref()
             .map_or_else(SizeHint::default, Body::size_hint)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keeping(pieces: impl Iterator<Item = Bytes>) -> State {
+        let mut state = State {
+            upload: None,
+            given: Vec::new(),
+            given_bytes: 0,
+            can_repeat: true,
+            waiting: None,
+        };
+        pieces.for_each(|piece| state.keep(&Frame::data(piece)));
+        state
+    }
+
+    #[test]
+    fn a_body_of_many_small_pieces_is_kept_as_long_as_it_is_few_and_holds_none_of_their_buffers() {
+        let buffer = Bytes::from(vec![7; 64 * 1024]);
+        let small = |count| keeping((0..count).map(|at| buffer.slice(at..=at)));
+        let few = small(1_000);
+        assert!(few.can_repeat);
+        assert_eq!(few.given.concat(), [7; 1_000]);
+        let held = buffer.as_ptr_range();
+        assert!(
+            few.given
+                .iter()
+                .all(|piece| !held.contains(&piece.as_ptr()))
+        );
+        let many = small(1_009);
+        assert!(!many.can_repeat && many.given.is_empty());
+    }
+
+    #[test]
+    fn a_body_of_large_pieces_is_kept_as_long_as_it_is_small() {
+        let large = |count| keeping((0..count).map(|_| Bytes::from(vec![7; 16 * 1024])));
+        assert_eq!(large(3).given.len(), 3);
+        assert!(!large(4).can_repeat);
     }
 }
