@@ -13,7 +13,7 @@ use anteroom::proxy::HealthCheck;
 use anteroom::proxy::OriginErrorKind;
 use anteroom::proxy::OriginSettings;
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpListener;
+use tokio::net::TcpSocket;
 use tokio::time::Instant;
 
 use crate::support::Front;
@@ -206,16 +206,38 @@ async fn a_server_that_breaks_off_is_passed_over_and_comes_back_by_one_trial() {
 #[tokio::test]
 async fn a_server_without_connections_is_asked_once_in_a_while_and_nobody_notices() {
     let (good, heads) = Origin::recording(OK).await;
-    // Nobody listens there yet.
-    let listener = TcpListener::bind(loopback()).await.unwrap();
-    let gone = listener.local_addr().unwrap();
-    drop(listener);
+    // The port is taken, and nobody listens there yet.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(loopback()).unwrap();
+    let gone = socket.local_addr().unwrap();
     let front = Front::start(one_worker(), origin_on(&[gone, good.addr]));
+    let begun = Instant::now();
     for _ in 0..50 {
         assert!(front.ask(POST).await.ends_with("ok"));
     }
     assert_eq!(heads.lock().unwrap().len(), 50);
     assert_eq!(front.errors(), []);
+
+    // From here on it can be counted who asks it; each connection is broken off.
+    let listener = socket.listen(16).unwrap();
+    let asked = Arc::<AtomicUsize>::default();
+    let count = Arc::clone(&asked);
+    let counting = tokio::spawn(async move {
+        while listener.accept().await.is_ok() {
+            count.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    for _ in 0..20 {
+        assert!(front.ask(GET).await.ends_with("ok"));
+    }
+    assert!(read(&asked) <= trials_since(begun), "{}", read(&asked));
+    soon(async {
+        while read(&asked) == 0 {
+            assert!(front.ask(GET).await.ends_with("ok"));
+        }
+    })
+    .await;
+    counting.abort();
 }
 
 #[tokio::test]
