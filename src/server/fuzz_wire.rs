@@ -29,7 +29,7 @@ fn understood(bytes: &[u8]) -> Understood {
     match parse(bytes) {
         Ok(Some((told, end))) => Understood::Told(told, end),
         Ok(None) => Understood::More,
-        Err(error @ HeaderError::Cut(_)) => panic!("nothing was cut: {error}"),
+        Err(error @ HeaderError::Cut(_)) => unreachable!("nothing was cut: {error}"),
         Err(error) => Understood::Refused(error.to_string()),
     }
 }
@@ -81,7 +81,7 @@ fn text(header: &[u8]) -> Told {
         return Told::Nobody;
     }
     let [name, family, from, to, from_port, to_port] = words[..] else {
-        panic!("{line:?}");
+        unreachable!("{line:?}");
     };
     let port = |text: &str| text.parse::<u16>().expect("a port");
     let ports = [port(from_port), port(to_port)];
@@ -114,7 +114,7 @@ fn fields(header: &[u8]) -> Told {
         (0x21, 0x11) => Told::Client(at(v4(16).into(), number(24))),
         (0x21, 0x21) => Told::Client(at(v6(16).into(), number(48))),
         (0x20, _) | (0x21, 0x00 | 0x31) => Told::Nobody,
-        other => panic!("{other:?}"),
+        other => unreachable!("{other:?}"),
     }
 }
 

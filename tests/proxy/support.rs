@@ -82,7 +82,6 @@ pub(crate) struct Seen {
     pub(crate) causes: Vec<String>,
     pub(crate) log: Vec<String>,
     pub(crate) orders: Vec<String>,
-    pub(crate) opened: usize,
     pub(crate) unheard: Vec<Unheard>,
     pub(crate) ended: Vec<Ended>,
     /// Connections that were parked, and of these the ones that are no more.
@@ -150,10 +149,6 @@ impl Handler for ForwardAll {
 
     fn rescue(&self, trouble: &Trouble<'_>) -> Response<Body> {
         Response::new(Body::full(format!("calm: {}", trouble.fault)))
-    }
-
-    fn opened(&self) {
-        self.seen.lock().unwrap().opened += 1;
     }
 
     fn unheard(&self, why: Unheard) {
