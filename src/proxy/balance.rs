@@ -16,13 +16,13 @@ use crate::proxy::check;
 use crate::proxy::choice;
 use crate::proxy::ejection::Mishap;
 use crate::proxy::error::OriginError;
-use crate::proxy::exchange;
 use crate::proxy::h2;
 use crate::proxy::pool::InUse;
 use crate::proxy::pool::Lease;
 use crate::proxy::pool::OriginPool;
 use crate::proxy::pool::RepeatCounts;
 use crate::proxy::pool::Role;
+use crate::proxy::request;
 use crate::proxy::settings::OriginAddress;
 use crate::proxy::standing::ServerStats;
 use crate::proxy::standing::Standing;
@@ -44,7 +44,7 @@ pub(super) enum Next {
 
 impl Next {
     pub(super) fn of(request: &Request<Upload>) -> Self {
-        if exchange::is_repeatable(request) {
+        if request::is_repeatable(request) {
             Self::Safe
         } else {
             Self::Unsafe

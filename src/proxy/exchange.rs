@@ -36,6 +36,8 @@ use crate::proxy::patience::Pace;
 use crate::proxy::patience::Patience;
 use crate::proxy::pool::Lease;
 use crate::proxy::pool::OriginPool;
+use crate::proxy::request::is_repeatable;
+use crate::proxy::request::repeatable;
 use crate::proxy::share::Permit;
 use crate::proxy::ticker::Alarm;
 use crate::proxy::upload::Progress;
@@ -294,25 +296,6 @@ fn is_risky(pool: &OriginPool, lease: &Lease) -> bool {
     lease.link.is_reused && u128::from(idle_ms) >= fresh_ms
 }
 
-/// Whether a request may be sent again: it is safe and has no body. What is merely idempotent (RFC 9110 §9.2.2), as `PUT`
-/// and `DELETE` are, would change nothing more, but may be answered otherwise the second time, and its visitor would
-/// read that nothing was there to cancel.
-pub(super) fn is_repeatable(request: &Request<Upload>) -> bool {
-    request.method().is_safe() && request.body().is_empty()
-}
-
-/// A copy to send again, if that is allowed.
-fn repeatable(request: &Request<Upload>) -> Option<Box<Request<Upload>>> {
-    if !is_repeatable(request) {
-        return None;
-    }
-    let mut copy = Request::new(Upload::empty());
-    *copy.method_mut() = request.method().clone();
-    *copy.uri_mut() = request.uri().clone();
-    *copy.headers_mut() = request.headers().clone();
-    Some(Box::new(copy))
-}
-
 impl<A: Answer> Future for Sent<A> {
     type Output = Result<Begun, Failure>;
 
@@ -416,6 +399,10 @@ impl Kept {
         {
             let ticker = self.pool.ticker();
             let left = body.note(ticker.now_ms(), self.pool.settings.body_pace());
+            // Not left to the alarm: a byte with every tick would set it anew for ever.
+            if left.is_some_and(|left| left.is_zero()) {
+                return true;
+            }
             set(&self.pool, &mut self.alarm, &self.flight, left);
         }
         self.alarm.is_due(cx)

@@ -110,6 +110,25 @@ fn visitor_value(visitor: TicketId) -> HeaderValue {
     HeaderValue::from_bytes(&text).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
+/// Whether a request may be sent again: it is safe and has no body. What is merely idempotent (RFC 9110 §9.2.2), as `PUT`
+/// and `DELETE` are, would change nothing more, but may be answered otherwise the second time, and its visitor would
+/// read that nothing was there to cancel.
+pub(super) fn is_repeatable(request: &Request<Upload>) -> bool {
+    request.method().is_safe() && request.body().is_empty()
+}
+
+/// A copy to send again, if that is allowed.
+pub(super) fn repeatable(request: &Request<Upload>) -> Option<Box<Request<Upload>>> {
+    if !is_repeatable(request) {
+        return None;
+    }
+    let mut copy = Request::new(Upload::empty());
+    *copy.method_mut() = request.method().clone();
+    *copy.uri_mut() = request.uri().clone();
+    *copy.headers_mut() = request.headers().clone();
+    Some(Box::new(copy))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
